@@ -1,0 +1,2 @@
+//! The state: what is known of each customer.
+pub mod settings;

@@ -1,0 +1,98 @@
+//! What decides the state: the settings that are part of a shard's fingerprint.
+
+use std::collections::BTreeSet;
+
+/// The settings a fold depends on. Another value of any of them makes another state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoldSettings {
+    /// Key of the digests of customers, events and facts.
+    pub digest_key: DigestKey,
+    /// How far back facts are kept, in milliseconds; what is older is folded into bases.
+    pub history_millis: i64,
+    /// How long event ids are remembered, in milliseconds.
+    pub duplicate_window_millis: i64,
+    /// How far `occurred_at` may be ahead of the record's Kafka timestamp, in milliseconds.
+    pub max_future_skew_millis: i64,
+    /// Currency codes accepted beyond ISO 4217.
+    pub currencies: BTreeSet<String>,
+    /// The scale of customer effort scores.
+    pub ces: CesScale,
+    /// Events further behind their shard's newest event are counted as late, in milliseconds.
+    /// Counts only: the facts do not depend on it.
+    pub late_after_millis: i64,
+}
+
+/// A 128-bit secret; never printed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct DigestKey(pub [u8; 16]);
+
+impl DigestKey {
+    /// The constant that stands in when no key is configured.
+    pub const BUILT_IN: Self = Self(*b"tenure-built-in!");
+}
+
+impl std::fmt::Debug for DigestKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("DigestKey(..)")
+    }
+}
+
+/// The scale on which customer effort is rated, from 1 up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CesScale {
+    pub max: CesMax,
+    /// Which end of the scale stands for little effort.
+    pub better: Better,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CesMax {
+    Five,
+    Seven,
+}
+
+impl CesMax {
+    #[must_use]
+    pub const fn rating(self) -> u8 {
+        match self {
+            Self::Five => 5,
+            Self::Seven => 7,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Better {
+    High,
+    Low,
+}
+
+impl Better {
+    /// The label value.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::High => "high",
+            Self::Low => "low",
+        }
+    }
+}
+
+const DAY: i64 = 86_400_000;
+
+impl Default for FoldSettings {
+    fn default() -> Self {
+        Self {
+            digest_key: DigestKey::BUILT_IN,
+            history_millis: 800 * DAY,
+            duplicate_window_millis: 7 * DAY,
+            max_future_skew_millis: 5 * 60_000,
+            currencies: BTreeSet::new(),
+            ces: CesScale {
+                max: CesMax::Five,
+                better: Better::Low,
+            },
+            late_after_millis: DAY,
+        }
+    }
+}
