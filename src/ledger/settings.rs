@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::event::decode::DecodeSettings;
+
 /// The settings a fold depends on. Another value of any of them makes another state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoldSettings {
@@ -20,6 +22,18 @@ pub struct FoldSettings {
     /// Events further behind their shard's newest event are counted as late, in milliseconds.
     /// Counts only: the facts do not depend on it.
     pub late_after_millis: i64,
+}
+
+impl FoldSettings {
+    /// What decoding depends on.
+    #[must_use]
+    pub fn decoding(&self) -> DecodeSettings {
+        DecodeSettings {
+            max_future_skew_millis: self.max_future_skew_millis,
+            currencies: self.currencies.clone(),
+            ces_max: self.ces.max.rating(),
+        }
+    }
 }
 
 /// A 128-bit secret; never printed.

@@ -5,9 +5,14 @@
 //! addition, and that a number at `T` depends on exactly the events before `T`. Knows no clock, no
 //! Kafka, and no text format.
 
+pub mod evaluate;
+pub mod partial;
 pub mod period;
+pub mod publish;
 pub mod report;
+pub mod satisfaction;
 pub mod settings;
+pub mod spell;
 
 /// One published measure. Every one is a gauge: a value of one instant.
 #[derive(Debug, PartialEq, Eq)]

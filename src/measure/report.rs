@@ -19,6 +19,29 @@ pub struct Report {
     pub withheld: Vec<Withheld>,
     /// Sampled customers that were found in more than one shard; 0 where keying is right.
     pub split_customers: u64,
+    /// By open label, the distinct values that are shown as `other`.
+    pub folded_labels: Vec<(&'static str, u64)>,
+}
+
+impl Report {
+    /// The value of a series, if it is published.
+    ///
+    /// Labels may come in any order and must be all there.
+    #[must_use]
+    pub fn value(&self, measure: &str, labels: &[(&str, &str)]) -> Option<f64> {
+        let family = self
+            .families
+            .iter()
+            .find(|family| family.measure.name == measure)?;
+        let fits = |sample: &&Sample| {
+            sample.labels.len() == labels.len()
+                && sample
+                    .labels
+                    .iter()
+                    .all(|(name, value)| labels.contains(&(name, value.as_ref())))
+        };
+        family.samples.iter().find(fits).map(|sample| sample.value)
+    }
 }
 
 /// The series of one measure.

@@ -1,0 +1,107 @@
+//! Keyed hashes: of customers, event ids, contents, texts and facts.
+//!
+//! Everything here depends on the digest key and nothing else, so two instances with one key agree,
+//! and who does not know the key cannot make ids collide.
+
+use std::hash::Hasher;
+
+use siphasher::sip::SipHasher13;
+use siphasher::sip128::{Hasher128, SipHasher13 as SipHasher13x128, SipHasher24};
+
+use crate::event::{Body, Event, Survey};
+use crate::ledger::settings::DigestKey;
+
+/// What stands for a customer: 128 bits from which the id cannot be told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CustomerDigest(pub u128);
+
+/// Makes the hashes of one digest key.
+#[derive(Debug, Clone, Copy)]
+pub struct Hashes {
+    key: DigestKey,
+}
+
+/// The hashes that fold one event.
+#[derive(Debug, Clone, Copy)]
+pub struct EventHashes {
+    pub customer: CustomerDigest,
+    /// Of the customer and the event id.
+    pub id: u64,
+    /// Of type, time and content.
+    pub content: u64,
+}
+
+impl Hashes {
+    #[must_use]
+    pub const fn new(key: DigestKey) -> Self {
+        Self { key }
+    }
+
+    /// SipHash-2-4-128 of the customer's id.
+    #[must_use]
+    pub fn customer(&self, id: &str) -> CustomerDigest {
+        let mut hasher = SipHasher24::new_with_key(&self.key.0);
+        hasher.write(id.as_bytes());
+        CustomerDigest(hasher.finish128().as_u128())
+    }
+
+    #[must_use]
+    pub fn event(&self, event: &Event<'_>) -> EventHashes {
+        let customer = self.customer(&event.customer);
+        let mut id = SipHasher13::new_with_key(&self.key.0);
+        id.write(&customer.0.to_le_bytes());
+        id.write(event.id.as_bytes());
+        EventHashes {
+            customer,
+            id: id.finish(),
+            content: self.content(event),
+        }
+    }
+
+    fn content(&self, event: &Event<'_>) -> u64 {
+        // time | type | number | text
+        let mut head = [0_u8; 17];
+        head[..8].copy_from_slice(&event.occurred_at.as_millis().to_le_bytes());
+        let (kind, number, text) = match &event.body {
+            Body::Signup => (0, 0, ""),
+            Body::Purchase { amount, currency } => (1, amount.millionths(), currency.as_ref()),
+            Body::Churn { reason } => (2, 0, reason.as_deref().unwrap_or("")),
+            Body::Survey {
+                survey,
+                score,
+                channel,
+            } => {
+                let kind = match survey {
+                    Survey::Nps => 3,
+                    Survey::Csat => 4,
+                    Survey::Ces => 5,
+                };
+                (kind, u64::from(*score), channel.as_deref().unwrap_or(""))
+            }
+        };
+        head[8] = kind;
+        head[9..].copy_from_slice(&number.to_le_bytes());
+        let mut hasher = SipHasher13::new_with_key(&self.key.0);
+        hasher.write(&head);
+        hasher.write(text.as_bytes());
+        hasher.finish()
+    }
+
+    /// Of a reason, currency or channel.
+    #[must_use]
+    pub fn text(&self, text: &str) -> u64 {
+        let mut hasher = SipHasher13::new_with_key(&self.key.0);
+        hasher.write(text.as_bytes());
+        hasher.finish()
+    }
+
+    /// Of words that stand for a fact or a base; summed up they are the digest of a state.
+    #[must_use]
+    pub fn words(&self, words: &[u64]) -> u128 {
+        let mut hasher = SipHasher13x128::new_with_key(&self.key.0);
+        for word in words {
+            hasher.write_u64(*word);
+        }
+        hasher.finish128().as_u128()
+    }
+}

@@ -1,0 +1,395 @@
+//! A shard: the fold of one partition's log, up to its position.
+
+use std::sync::Arc;
+
+use crate::event::{Body, Event, Timestamp};
+use crate::ledger::base::{Base, Span};
+use crate::ledger::clock::LogClock;
+use crate::ledger::customers::{Customers, Insertion, Row};
+use crate::ledger::fact::{Fact, Kind, Word, answer, kind_of};
+use crate::ledger::hash::{CustomerDigest, Hashes};
+use crate::ledger::remembered::{Memory, RememberedIds};
+use crate::ledger::settings::FoldSettings;
+use crate::ledger::texts::{Texts, UNSPECIFIED};
+
+/// Texts of each kind that have a code of their own in one shard.
+const MAX_REASONS: u8 = 255;
+const MAX_CURRENCIES: u8 = 255;
+const MAX_CHANNELS: u8 = 15;
+
+/// The prune line moves in steps of a week, so that customers are looked through rarely.
+const PRUNE_STEP: i64 = 7 * 86_400_000;
+
+/// What became of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Outcome {
+    /// Kept, and it may change numbers.
+    Applied,
+    /// Kept: a sign-up of somebody active, or a churn of somebody who is not, as known on arrival
+    /// and without a timeout. A late event may make it matter.
+    Redundant,
+    /// Known already.
+    Duplicate,
+    /// Dropped: the id is known with other content.
+    Conflicting,
+}
+
+impl Outcome {
+    /// Whether the event is among the facts because of this record.
+    #[must_use]
+    pub const fn kept(self) -> bool {
+        matches!(self, Self::Applied | Self::Redundant)
+    }
+}
+
+/// An outcome, and whether the event came late: more than `late_after` behind the newest of its
+/// shard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Folded {
+    pub outcome: Outcome,
+    pub late: bool,
+}
+
+/// A position in one topic's partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    /// The first offset that is in the state; what was before it is not known.
+    pub base_offset: i64,
+    /// The first offset that is not in the state.
+    pub next_offset: i64,
+    /// The Kafka timestamp of the last record applied.
+    pub last_record_at: Option<Timestamp>,
+}
+
+/// One partition's customers and their facts: a function of the log from its base to its position.
+#[derive(Debug)]
+pub struct Shard {
+    settings: Arc<FoldSettings>,
+    hashes: Hashes,
+    customers: Customers,
+    reasons: Texts,
+    currencies: Texts,
+    channels: Texts,
+    ids: RememberedIds,
+    clock: LogClock,
+    newest_event_at: Option<Timestamp>,
+    first_churn_at: Option<Timestamp>,
+    prune_line: Option<Timestamp>,
+    digest: u128,
+    /// By topic, in the order of the configuration.
+    positions: Vec<Option<Position>>,
+}
+
+impl Shard {
+    /// An empty shard that reads this many topics.
+    #[must_use]
+    pub fn new(settings: Arc<FoldSettings>, topics: usize) -> Self {
+        let hashes = Hashes::new(settings.digest_key);
+        Self {
+            hashes,
+            customers: Customers::default(),
+            reasons: Texts::new(MAX_REASONS, UNSPECIFIED, &hashes),
+            currencies: Texts::new(MAX_CURRENCIES, "", &hashes),
+            channels: Texts::new(MAX_CHANNELS, UNSPECIFIED, &hashes),
+            ids: RememberedIds::new(settings.duplicate_window_millis),
+            clock: LogClock::default(),
+            newest_event_at: None,
+            first_churn_at: None,
+            prune_line: None,
+            digest: 0,
+            positions: vec![None; topics],
+            settings,
+        }
+    }
+
+    /// Where reading a topic begins; the offset of the first record that can be known.
+    pub fn start_at(&mut self, topic: usize, offset: i64) {
+        self.positions[topic] = Some(Position {
+            base_offset: offset,
+            next_offset: offset,
+            last_record_at: None,
+        });
+    }
+
+    #[must_use]
+    pub fn position(&self, topic: usize) -> Option<Position> {
+        self.positions.get(topic).copied().flatten()
+    }
+
+    /// Moves past a record, whatever it held, and lets the shard's clock see its timestamp.
+    ///
+    /// False for a record that is in the state already: it must not be folded again. Gaps upwards
+    /// are legal, compaction and transactions make them. To be called before the record is folded.
+    pub fn advance(&mut self, topic: usize, offset: i64, recorded_at: Option<Timestamp>) -> bool {
+        let Some(position) = self.positions.get_mut(topic).and_then(Option::as_mut) else {
+            return false;
+        };
+        if offset < position.next_offset {
+            return false;
+        }
+        position.next_offset = offset + 1;
+        if let Some(at) = recorded_at {
+            position.last_record_at = Some(at);
+            self.clock.observe(at);
+            self.move_prune_line();
+        }
+        true
+    }
+
+    /// Moves the position of a topic over offsets that hold no records, up to `next_offset`.
+    pub fn skip_to(&mut self, topic: usize, next_offset: i64) {
+        if let Some(Some(position)) = self.positions.get_mut(topic) {
+            position.next_offset = position.next_offset.max(next_offset);
+        }
+    }
+
+    /// Inserts an event into the set of facts.
+    pub fn fold(&mut self, event: &Event<'_>) -> Folded {
+        let hashes = self.hashes.event(event);
+        let late = self.newest_event_at.is_some_and(|newest| {
+            event.occurred_at < newest.minus_millis(self.settings.late_after_millis)
+        });
+        let now = self
+            .clock
+            .newest()
+            .or(self.newest_event_at)
+            .unwrap_or(event.occurred_at);
+        match self.ids.recall(hashes.id, hashes.content, now) {
+            Memory::New => {}
+            Memory::Same => {
+                return Folded {
+                    outcome: Outcome::Duplicate,
+                    late: false,
+                };
+            }
+            Memory::Other => {
+                return Folded {
+                    outcome: Outcome::Conflicting,
+                    late: false,
+                };
+            }
+        }
+        let fact = self.fact(event, hashes.id);
+        let row = self.customers.find_or_add(hashes.customer);
+        let outcome = self.keep(row, hashes.customer, fact);
+        self.newest_event_at = self.newest_event_at.max(Some(event.occurred_at));
+        let now = self
+            .clock
+            .newest()
+            .or(self.newest_event_at)
+            .unwrap_or(event.occurred_at);
+        self.ids.remember(hashes.id, hashes.content, now);
+        Folded {
+            outcome,
+            late: late && outcome.kept(),
+        }
+    }
+
+    fn fact(&mut self, event: &Event<'_>, id: u64) -> Fact {
+        let (kind, payload, amount) = match &event.body {
+            Body::Signup => (Kind::Signup, 0, 0),
+            Body::Purchase { amount, currency } => {
+                let code = self.currencies.code(currency, &self.hashes);
+                (Kind::Order, code, amount.millionths())
+            }
+            Body::Churn { reason } => {
+                let reason = reason.as_deref().unwrap_or(UNSPECIFIED);
+                (Kind::Churn, self.reasons.code(reason, &self.hashes), 0)
+            }
+            Body::Survey {
+                survey,
+                score,
+                channel,
+            } => {
+                let channel = channel.as_deref().unwrap_or(UNSPECIFIED);
+                let channel = self.channels.code(channel, &self.hashes);
+                (kind_of(*survey), answer(*score, channel), 0)
+            }
+        };
+        Fact {
+            word: Word::new(event.occurred_at, kind, payload, id),
+            amount,
+        }
+    }
+
+    fn keep(&mut self, row: Row, customer: CustomerDigest, fact: Fact) -> Outcome {
+        let at = fact.word.at();
+        let kind = fact.word.kind();
+        let redundant = match kind {
+            Kind::Signup => self.active_before(row, fact.word),
+            Kind::Churn => !self.active_before(row, fact.word),
+            Kind::Order | Kind::Nps | Kind::Csat | Kind::Ces => false,
+        };
+        if self.prune_line.is_some_and(|line| at < line) {
+            // Older than what is kept as facts. Whether it is the repeat of one that was pruned
+            // cannot be told beyond the duplicate window; nothing in a base but its revenue minds.
+            self.fold_into_base(row, customer, &[fact]);
+        } else {
+            if self.customers.insert(row, fact) == Insertion::Present {
+                return Outcome::Duplicate;
+            }
+            self.digest = self.digest.wrapping_add(self.fact_hash(customer, fact));
+        }
+        if kind == Kind::Churn && self.first_churn_at.is_none_or(|first| at < first) {
+            self.first_churn_at = Some(at);
+        }
+        if redundant {
+            Outcome::Redundant
+        } else {
+            Outcome::Applied
+        }
+    }
+
+    fn active_before(&self, row: Row, word: Word) -> bool {
+        self.customers.active_before(row, word).unwrap_or_else(|| {
+            self.customers.base(row).is_some_and(|base| {
+                let last = |span: Option<Span>| span.map(|span| span.last);
+                let opened = last(base.signups).max(last(base.orders));
+                opened.is_some() && opened >= base.last_churn_at
+            })
+        })
+    }
+
+    fn move_prune_line(&mut self) {
+        let Some(now) = self.clock.confirmed() else {
+            return;
+        };
+        let line = now.minus_millis(self.settings.history_millis).as_millis();
+        let line = Timestamp::from_millis(line.div_euclid(PRUNE_STEP) * PRUNE_STEP);
+        if line > Timestamp::FIRST && self.prune_line.is_none_or(|before| before < line) {
+            self.prune_line = Some(line);
+            self.prune(line);
+        }
+    }
+
+    /// Folds every fact before the line into its customer's base.
+    fn prune(&mut self, line: Timestamp) {
+        let line = Word::first_at(line);
+        let customers: Vec<(Row, CustomerDigest)> = self.customers.iter().collect();
+        for (row, customer) in customers {
+            let old = self.customers.prune(row, line);
+            if old.is_empty() {
+                continue;
+            }
+            for fact in &old {
+                self.digest = self.digest.wrapping_sub(self.fact_hash(customer, *fact));
+            }
+            self.fold_into_base(row, customer, &old);
+        }
+    }
+
+    fn fold_into_base(&mut self, row: Row, customer: CustomerDigest, facts: &[Fact]) {
+        let before = self
+            .customers
+            .base(row)
+            .map_or(0, |base| self.base_hash(customer, base));
+        let base = self.customers.base_mut(row);
+        for fact in facts {
+            base.fold(*fact, |code| self.currencies.text(code));
+        }
+        let after = self
+            .customers
+            .base(row)
+            .map_or(0, |base| self.base_hash(customer, base));
+        self.digest = self.digest.wrapping_sub(before).wrapping_add(after);
+    }
+
+    fn fact_hash(&self, customer: CustomerDigest, fact: Fact) -> u128 {
+        let text = match fact.word.kind() {
+            Kind::Churn => self.reasons.hash(fact.word.payload()),
+            Kind::Order => self.currencies.hash(fact.word.payload()),
+            Kind::Nps | Kind::Csat | Kind::Ces => self.channels.hash(fact.word.channel()),
+            Kind::Signup => 0,
+        };
+        let words = [
+            customer.0 as u64,
+            (customer.0 >> 64) as u64,
+            fact.word.without_codes(),
+            text,
+            fact.amount,
+        ];
+        self.hashes.words(&words)
+    }
+
+    fn base_hash(&self, customer: CustomerDigest, base: &Base) -> u128 {
+        self.hashes
+            .words(&base.words(customer.0, |code| self.currencies.hash(code)))
+    }
+
+    /// The running digest: the sum modulo 2^128 of keyed hashes of all facts and bases.
+    ///
+    /// Equal digests of two shards with one digest key mean equal facts, whatever the order in
+    /// which they arrived.
+    #[must_use]
+    pub const fn digest(&self) -> u128 {
+        self.digest
+    }
+
+    /// The digest computed anew from what the shard holds: a check of the running one.
+    #[must_use]
+    pub fn digest_recomputed(&self) -> u128 {
+        let mut scratch = Vec::new();
+        let mut digest = 0_u128;
+        for (row, customer) in self.customers.iter() {
+            for fact in self.customers.facts(row, &mut scratch) {
+                digest = digest.wrapping_add(self.fact_hash(customer, fact));
+            }
+            if let Some(base) = self.customers.base(row) {
+                digest = digest.wrapping_add(self.base_hash(customer, base));
+            }
+        }
+        digest
+    }
+
+    #[must_use]
+    pub const fn customers(&self) -> &Customers {
+        &self.customers
+    }
+
+    /// The texts of churn reasons, by code.
+    #[must_use]
+    pub const fn reasons(&self) -> &Texts {
+        &self.reasons
+    }
+
+    /// The texts of currencies, by code.
+    #[must_use]
+    pub const fn currencies(&self) -> &Texts {
+        &self.currencies
+    }
+
+    /// The texts of channels, by code.
+    #[must_use]
+    pub const fn channels(&self) -> &Texts {
+        &self.channels
+    }
+
+    /// Facts before this instant are folded into bases.
+    #[must_use]
+    pub const fn prune_line(&self) -> Option<Timestamp> {
+        self.prune_line
+    }
+
+    /// The latest instant at which anything happened, as far as known.
+    #[must_use]
+    pub const fn newest_event_at(&self) -> Option<Timestamp> {
+        self.newest_event_at
+    }
+
+    /// The earliest churn event, pruned ones included.
+    #[must_use]
+    pub const fn first_churn_at(&self) -> Option<Timestamp> {
+        self.first_churn_at
+    }
+
+    #[must_use]
+    pub fn settings(&self) -> &FoldSettings {
+        &self.settings
+    }
+
+    /// Bytes held, air included.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.customers.bytes() + self.ids.bytes()
+    }
+}
