@@ -204,16 +204,21 @@ impl<'a> Page<'a> {
         let measure = &MEASURES[at];
         assert_eq!(measure.labels.len(), N, "the labels of {name}");
         debug_assert!(value.is_finite(), "{name} is {value}");
-        let reasons = self.reasons_to_withhold(measure);
-        if reasons.is_empty() {
+        if self.reasons_to_withhold(measure).next().is_none() {
             let labels = measure.labels.iter().copied().zip(labels).collect();
             self.families[at].samples.push(Sample { labels, value });
         }
-        self.withheld
-            .extend(reasons.into_iter().map(|reason| Withheld {
+    }
+
+    /// Notes what is withheld as things stand, also where there would be no value to publish.
+    fn note_withheld(&mut self) {
+        for measure in MEASURES {
+            let reasons = self.reasons_to_withhold(measure);
+            self.withheld.extend(reasons.map(|reason| Withheld {
                 measure: measure.name,
                 reason,
             }));
+        }
     }
 
     /// The same for a ratio or score, which has no series where its denominator is zero.
@@ -251,7 +256,6 @@ impl<'a> Page<'a> {
             .into_iter()
             .filter(|(applies, _)| *applies)
             .map(|(_, reason)| reason)
-            .collect()
     }
 
     fn retention(&mut self, period: Period, sums: &PeriodSums, shown: &Shown<'_>) {
