@@ -18,6 +18,7 @@
 //!
 //! Dependencies point one way: `command -> engine -> {kafka, serve} -> measure -> ledger -> event`.
 //! `event`, `ledger` and `measure` are pure: no I/O, no clock, no async, no metric library.
+//! `telemetry` holds the counters of the process; `engine`, `kafka` and `serve` know it.
 
 pub mod command;
 pub mod config;
@@ -27,3 +28,4 @@ pub mod kafka;
 pub mod ledger;
 pub mod measure;
 pub mod serve;
+pub mod telemetry;

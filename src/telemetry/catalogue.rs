@@ -1,0 +1,116 @@
+//! Every process metric with its type, labels and help: one table.
+//!
+//! The registered metrics, those written at the scrape, and the tests that look for clashes of names
+//! all read it. Measures are not here: they have their own catalogue.
+
+/// One process metric.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Instrument {
+    pub name: &'static str,
+    pub kind: Kind,
+    /// In the order of the page.
+    pub labels: &'static [&'static str],
+    /// One sentence for a tooltip.
+    pub help: &'static str,
+}
+
+/// How a metric behaves, which is what its TYPE line says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Only grows, until a restart; its name ends in `_total`.
+    Counter,
+    /// A value of one instant.
+    Gauge,
+    /// Counts by upper bounds.
+    Histogram,
+}
+
+macro_rules! catalogue {
+    ($($constant:ident = $kind:ident $name:literal [$($label:literal),*] $help:literal;)*) => {
+        $(
+            #[doc = $help]
+            pub static $constant: Instrument = Instrument {
+                name: $name,
+                kind: Kind::$kind,
+                labels: &[$($label),*],
+                help: $help,
+            };
+        )*
+
+        /// Every process metric of Tenure's own, in the order of this file.
+        pub static CATALOGUE: &[&Instrument] = &[$(&$constant),*];
+    };
+}
+
+catalogue! {
+    BUILD_INFO = Gauge "tenure_build_info" ["version", "revision", "rustversion", "target"]
+        "Build information; always 1.";
+
+    KAFKA_UP = Gauge "tenure_kafka_up" []
+        "1 if the Kafka cluster answers.";
+    TOPIC_PARTITIONS = Gauge "tenure_topic_partitions" ["topic"]
+        "Partitions of the topic in the metadata of the cluster.";
+    ASSIGNED_PARTITIONS = Gauge "tenure_assigned_partitions" ["topic"]
+        "Partitions of the topic owned by this instance.";
+    EVENTS_RECEIVED = Counter "tenure_events_received_total" ["topic"]
+        "Records read from Kafka.";
+    RECEIVED_BYTES = Counter "tenure_received_bytes_total" ["topic"]
+        "Bytes of keys and values read from Kafka.";
+
+    PARTITION_END_OFFSET = Gauge "tenure_kafka_partition_end_offset" ["topic", "partition"]
+        "End of the partition: the offset that its next record will have.";
+    PARTITION_POSITION_OFFSET = Gauge "tenure_kafka_partition_position_offset" ["topic", "partition"]
+        "Offset of the next record to apply.";
+    PARTITION_COMMITTED_OFFSET = Gauge "tenure_kafka_partition_committed_offset" ["topic", "partition"]
+        "Offset committed last.";
+    PARTITION_LAG = Gauge "tenure_kafka_partition_lag_records" ["topic", "partition"]
+        "Records between the applied position and the end of the partition.";
+    PARTITION_LAST_RECORD = Gauge "tenure_kafka_partition_last_record_timestamp_seconds" ["topic", "partition"]
+        "Kafka timestamp of the last applied record, in seconds since 1970.";
+    SHARD_STATE = Gauge "tenure_shard_state" ["partition", "state"]
+        "1 for the present state of the shard (catching_up or ready), 0 for the other.";
+
+    STATE_CUSTOMERS = Gauge "tenure_state_customers" []
+        "Customers held in memory, active or not.";
+    STATE_BYTES = Gauge "tenure_state_bytes" []
+        "Memory held by the state of all shards.";
+    EVENTS = Counter "tenure_events_total" ["outcome"]
+        "Events by outcome: tombstone, skipped, rejected, duplicate, conflicting, redundant or applied; the sum is what was received.";
+    EVENTS_APPLIED = Counter "tenure_events_applied_total" ["event"]
+        "Events applied or kept as redundant, by type.";
+    EVENTS_REJECTED = Counter "tenure_events_rejected_total" ["reason"]
+        "Records that are no valid event, by reason.";
+    EVENTS_LATE = Counter "tenure_events_late_total" []
+        "Events applied although more than late_after behind the newest event of their shard.";
+    ERRORS = Counter "tenure_errors_total" ["error_type", "stage"]
+        "Errors by type and stage: receiving, processing or exporting.";
+    APPLY_DURATION = Histogram "tenure_apply_duration_seconds" []
+        "Time for applying one batch of records.";
+    EVENT_DELAY = Histogram "tenure_event_delay_seconds" []
+        "Time from an event's occurred_at to its application.";
+
+    EVALUATION_DURATION = Histogram "tenure_evaluation_duration_seconds" []
+        "Time for evaluating all measures.";
+    EVALUATION_FAILURES = Counter "tenure_evaluation_failures_total" []
+        "Evaluations that gave no report; the last report stays published.";
+    LABEL_VALUES_OVERFLOW = Counter "tenure_label_values_overflow_total" ["label"]
+        "Label values newly folded into other (max_label_values).";
+
+    REPORT_TIMESTAMP = Gauge "tenure_report_timestamp_seconds" []
+        "Instant of the published report in seconds since 1970: exactly the events before it are in the numbers.";
+    REPORT_COVERAGE = Gauge "tenure_report_coverage_ratio" []
+        "Share of the partitions that are in the published report, 0 to 1.";
+    MEASURES_WITHHELD = Gauge "tenure_measures_withheld" ["measure", "reason"]
+        "1 while a measure is withheld, at least for some of its periods.";
+    SPLIT_CUSTOMERS = Gauge "tenure_split_customers" []
+        "Sampled customers found in two shards; must be 0.";
+    HISTORY_START = Gauge "tenure_history_start_timestamp_seconds" []
+        "Instant from which every event is kept one by one, in seconds since 1970 (history).";
+    SERIES = Gauge "tenure_series" ["metric"]
+        "Series of the published report by measure.";
+    COLLECT_DURATION = Gauge "tenure_collect_duration_seconds" []
+        "Time for putting this page together.";
+
+    LOG_MESSAGES = Counter "tenure_log_messages_total" ["level"]
+        "Log lines written, by level.";
+}
