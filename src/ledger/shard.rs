@@ -57,8 +57,22 @@ pub struct Position {
     pub base_offset: i64,
     /// The first offset that is not in the state.
     pub next_offset: i64,
+    /// The Kafka timestamp of the first record that is in the state.
+    pub first_record_at: Option<Timestamp>,
     /// The Kafka timestamp of the last record applied.
     pub last_record_at: Option<Timestamp>,
+}
+
+/// Where the known part of a log begins. The latest of several is the greatest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum LogStart {
+    /// At its very beginning: nothing was deleted before it was read.
+    #[default]
+    Whole,
+    /// What was recorded before this instant is not known.
+    At(Timestamp),
+    /// The head is gone, and no record tells when what is left begins.
+    Unknown,
 }
 
 /// One partition's customers and their facts: a function of the log from its base to its position.
@@ -129,6 +143,7 @@ impl Shard {
         }
         position.next_offset = offset + 1;
         if let Some(at) = recorded_at {
+            position.first_record_at = position.first_record_at.or(Some(at));
             position.last_record_at = Some(at);
             self.clock.observe(at);
             self.move_prune_line();
@@ -141,6 +156,17 @@ impl Shard {
         if let Some(Some(position)) = self.positions.get_mut(topic) {
             position.next_offset = position.next_offset.max(next_offset);
         }
+    }
+
+    /// Where the part of the log begins that is in the state: the latest of all topics.
+    #[must_use]
+    pub fn log_start(&self) -> LogStart {
+        let start = |position: &Position| match (position.base_offset, position.first_record_at) {
+            (0, _) => LogStart::Whole,
+            (_, Some(at)) => LogStart::At(at),
+            (_, None) => LogStart::Unknown,
+        };
+        self.positions.iter().flatten().map(start).max().unwrap_or_default()
     }
 
     /// Inserts an event into the set of facts.

@@ -242,6 +242,7 @@ impl Pass<'_> {
             customers: self.customers,
             periods: periods.collect(),
             churn_seen,
+            log_start: self.shard.log_start(),
             samples: Vec::new(),
         }
     }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use crate::event::Timestamp;
 use crate::ledger::hash::CustomerDigest;
+use crate::ledger::shard::LogStart;
 
 /// Mergeable sums of one instant and one list of periods.
 ///
@@ -17,6 +18,8 @@ pub struct Partial {
     pub periods: Vec<PeriodSums>,
     /// Whether any churn event happened before `at`.
     pub churn_seen: bool,
+    /// Where the known part of the log begins.
+    pub log_start: LogStart,
     /// A sample of customers of each shard, by which split customers are found.
     pub samples: Vec<Sample>,
 }
@@ -147,6 +150,7 @@ impl Partial {
             customers: 0,
             periods: vec![PeriodSums::default(); periods],
             churn_seen: false,
+            log_start: LogStart::Whole,
             samples: Vec::new(),
         }
     }
@@ -162,6 +166,7 @@ impl Partial {
             mine.merge(theirs);
         }
         self.churn_seen |= other.churn_seen;
+        self.log_start = self.log_start.max(other.log_start);
         self.samples.extend(other.samples.iter().cloned());
         self.samples.sort_by_key(|sample| sample.shard);
     }

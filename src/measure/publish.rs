@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::event::{Survey, Timestamp};
 use crate::ledger::settings::CesScale;
+use crate::ledger::shard::LogStart;
 use crate::ledger::texts::{OTHER, UNSPECIFIED};
 use crate::measure::evaluate::{INACTIVITY, Instant};
 use crate::measure::partial::{Groups, Partial, PeriodSums};
@@ -31,19 +32,18 @@ pub enum CustomerBase {
 }
 
 impl CustomerBase {
-    /// What is known of a log: `log_start` is the instant of its first record if its head is gone.
+    /// What is known of a log that begins there.
     ///
     /// A configured instant wins; else everybody active has been seen one timeout after the start.
     #[must_use]
-    pub fn of(settings: &EvaluationSettings, log_start: Option<Timestamp>) -> Self {
+    pub fn of(settings: &EvaluationSettings, log_start: LogStart) -> Self {
         match (settings.customer_base_complete_since, log_start) {
             (Some(since), _) => Self::Since(since),
-            (None, None) => Self::Whole,
-            (None, Some(start)) => settings
+            (None, LogStart::Whole) => Self::Whole,
+            (None, LogStart::At(start)) => settings
                 .inactivity_timeout_millis
-                .map_or(Self::Unknown, |timeout| {
-                    Self::Since(start.plus_millis(timeout))
-                }),
+                .map_or(Self::Unknown, |timeout| Self::Since(start.plus_millis(timeout))),
+            (None, LogStart::Unknown) => Self::Unknown,
         }
     }
 
@@ -61,13 +61,13 @@ impl CustomerBase {
 pub struct Context<'a> {
     pub settings: &'a EvaluationSettings,
     pub ces: CesScale,
-    pub base: CustomerBase,
 }
 
 /// Makes the report of merged sums.
 #[must_use]
 pub fn report(partial: &Partial, instant: &Instant, context: Context<'_>) -> Report {
     let split = partial.split();
+    let base = CustomerBase::of(context.settings, partial.log_start);
     let mut page = Page::new(context);
     page.split = split.customers > 0;
     page.churn_observable = partial.churn_seen
@@ -77,7 +77,7 @@ pub fn report(partial: &Partial, instant: &Instant, context: Context<'_>) -> Rep
     page.put("tenure_customers", [], partial.customers as f64);
     let shown = Shown::reasons(partial, context.settings);
     for ((period, bounds), sums) in instant.periods.iter().zip(&partial.periods) {
-        page.base_complete = context.base.complete_at(bounds.start);
+        page.base_complete = base.complete_at(bounds.start);
         page.note_withheld();
         page.retention(*period, sums, &shown);
         page.nps(*period, sums);
@@ -91,6 +91,7 @@ pub fn report(partial: &Partial, instant: &Instant, context: Context<'_>) -> Rep
         families: page.families,
         withheld: page.withheld.into_iter().collect(),
         split_customers: split.customers,
+        split_partitions: split.shards,
         folded_labels: vec![("reason", shown.folded)],
     }
 }
@@ -113,6 +114,7 @@ pub fn withheld(instant: &Instant, reason: WithheldReason) -> Report {
         families: empty_families(),
         withheld,
         split_customers: 0,
+        split_partitions: Vec::new(),
         folded_labels: Vec::new(),
     }
 }

@@ -19,6 +19,8 @@ pub struct Report {
     pub withheld: Vec<Withheld>,
     /// Sampled customers that were found in more than one shard; 0 where keying is right.
     pub split_customers: u64,
+    /// The partitions in which those were found, ascending.
+    pub split_partitions: Vec<usize>,
     /// By open label, the distinct values that are shown as `other`.
     pub folded_labels: Vec<(&'static str, u64)>,
 }

@@ -12,6 +12,7 @@
 pub mod catalogue;
 pub mod log;
 pub mod partition;
+pub mod throttle;
 
 use prometheus::proto::MetricFamily;
 use prometheus::{

@@ -1,0 +1,203 @@
+//! The evaluation tick: from the shards to the report of the moment.
+//!
+//! A report is of one instant `T`, the latest that every partition has reached. Shards are asked one
+//! at a time, so that only one of them waits; an evaluation takes at most a quarter of one core,
+//! else the ticks come further apart.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Sender, bounded};
+
+use crate::config::Settings;
+use crate::engine::live::Live;
+use crate::engine::worker::{Answer, Question, Task, owner};
+use crate::event::Timestamp;
+use crate::ledger::settings::CesScale;
+use crate::measure::evaluate::{self, HistoryGone};
+use crate::measure::partial::Partial;
+use crate::measure::publish::{Context, report, withheld};
+use crate::measure::report::{Report, WithheldReason};
+use crate::measure::settings::EvaluationSettings;
+use crate::serve::Published;
+
+/// An evaluation may take this share of the time between two ticks at most: one in four.
+const SHARE: u32 = 4;
+/// How soon a stop is noticed.
+const NAP: Duration = Duration::from_millis(20);
+
+/// Evaluates by the clock and publishes.
+pub struct Evaluation {
+    live: Arc<Live>,
+    queues: Vec<Sender<Task>>,
+    settings: Arc<EvaluationSettings>,
+    ces: CesScale,
+    interval: Duration,
+    max_staleness: Duration,
+    last: Last,
+}
+
+/// What the last tick published and said.
+#[derive(Debug, Default)]
+struct Last {
+    at: Option<Timestamp>,
+    withheld: BTreeSet<WithheldReason>,
+    folded_reasons: u64,
+    published_numbers: bool,
+}
+
+impl Evaluation {
+    #[must_use]
+    pub fn new(settings: &Settings, live: Arc<Live>, queues: Vec<Sender<Task>>) -> Self {
+        Self {
+            live,
+            queues,
+            settings: Arc::new(settings.evaluation.clone()),
+            ces: settings.fold.ces,
+            interval: settings.evaluation_interval,
+            max_staleness: settings.max_staleness,
+            last: Last::default(),
+        }
+    }
+
+    /// Ticks until told to stop.
+    pub fn run(mut self, stop: &AtomicBool) {
+        while !stop.load(Ordering::Relaxed) {
+            let started = Instant::now();
+            self.tick();
+            let next = started + self.interval.max(started.elapsed() * SHARE);
+            while Instant::now() < next && !stop.load(Ordering::Relaxed) {
+                std::thread::sleep(NAP.min(self.interval));
+            }
+        }
+    }
+
+    fn tick(&mut self) {
+        let progress = self.live.progress();
+        let Some(complete_until) = progress.complete_until() else { return };
+        let now = Live::now();
+        let at = complete_until.min(now);
+        let instant = Arc::new(evaluate::Instant::new(at, &self.settings));
+        let age = now.as_millis() - at.as_millis();
+        let reason = if self.live.lost().load(Ordering::Relaxed) {
+            Some(WithheldReason::Degraded)
+        } else if self.live.repartitioned().load(Ordering::Relaxed) {
+            Some(WithheldReason::Incomplete)
+        } else if u128::try_from(age).unwrap_or(0) > self.max_staleness.as_millis() {
+            Some(WithheldReason::CatchingUp)
+        } else {
+            None
+        };
+        match reason {
+            Some(reason) => self.publish(withheld(&instant, reason), None),
+            // What is known has not moved, so there is nothing new to say.
+            None if self.last.published_numbers && self.last.at == Some(at) => {}
+            None => self.evaluate(&instant),
+        }
+    }
+
+    fn evaluate(&mut self, instant: &Arc<evaluate::Instant>) {
+        let started = Instant::now();
+        let Some(answer) = self.ask_all(instant) else { return };
+        let telemetry = self.live.telemetry();
+        telemetry.evaluation.duration.observe(started.elapsed().as_secs_f64());
+        let Answer { partial, prune_line } = answer;
+        let report = match partial {
+            Ok(partial) => {
+                report(&partial, instant, Context { settings: &self.settings, ces: self.ces })
+            }
+            Err(gone) => {
+                telemetry.evaluation.failures.inc();
+                tracing::debug!(%gone, "cannot evaluate yet");
+                withheld(instant, WithheldReason::CatchingUp)
+            }
+        };
+        self.publish(report, prune_line);
+    }
+
+    /// Asks every shard in turn and merges what they say; nothing if the workers have ended.
+    fn ask_all(&self, instant: &Arc<evaluate::Instant>) -> Option<Answer> {
+        let partitions: BTreeSet<i32> =
+            self.live.progress().positions().iter().map(|(place, _)| place.partition).collect();
+        let mut merged = Partial::empty(instant.at, instant.periods.len());
+        let mut gone: Option<HistoryGone> = None;
+        let mut line = None;
+        for partition in partitions {
+            let (answer, answered) = bounded(1);
+            let question = Question {
+                partition,
+                instant: Arc::clone(instant),
+                settings: Arc::clone(&self.settings),
+                answer,
+            };
+            owner(&self.queues, partition).send(Task::Evaluate(question)).ok()?;
+            let Answer { partial, prune_line } = answered.recv().ok()?;
+            line = line.max(prune_line);
+            match partial {
+                Ok(partial) => merged.merge(&partial),
+                Err(error) => gone = Some(error),
+            }
+        }
+        Some(Answer { partial: gone.map_or(Ok(merged), Err), prune_line: line })
+    }
+
+    fn publish(&mut self, report: Report, prune_line: Option<Timestamp>) {
+        let reasons: BTreeSet<WithheldReason> =
+            report.withheld.iter().map(|withheld| withheld.reason).collect();
+        for reason in reasons.difference(&self.last.withheld) {
+            tell(*reason, &report);
+        }
+        let numbers = !report.families.iter().all(|family| family.samples.is_empty());
+        if numbers && !self.last.published_numbers {
+            tracing::info!(at = %report.at, "serving numbers");
+        }
+        let folded: u64 = report.folded_labels.iter().map(|(_, count)| *count).sum();
+        if folded > self.last.folded_reasons {
+            let overflowed = &self.live.telemetry().evaluation.overflowed_reasons;
+            overflowed.inc_by(folded - self.last.folded_reasons);
+        }
+        self.last = Last {
+            at: Some(report.at),
+            withheld: reasons,
+            folded_reasons: folded,
+            published_numbers: numbers,
+        };
+        let coverage = self.live.progress().coverage();
+        self.live.publish(Published::new(Arc::new(report), coverage, prune_line));
+    }
+}
+
+/// Says in the log why numbers are withheld, once each time it begins, and what to do.
+fn tell(reason: WithheldReason, report: &Report) {
+    let name = reason.name();
+    match reason {
+        WithheldReason::CatchingUp => tracing::info!(
+            reason = name, at = %report.at,
+            "withholding numbers: still reading what happened long ago"
+        ),
+        WithheldReason::Incomplete => {
+            tracing::error!(reason = name, "withholding numbers: a partition is missing");
+        }
+        WithheldReason::Degraded => {
+            tracing::error!(reason = name, "withholding numbers: records were lost");
+        }
+        WithheldReason::SplitCustomers => tracing::error!(
+            reason = name, customers = report.split_customers, partitions = ?report.split_partitions,
+            "withholding customer measures: the same customers were found in several partitions; \
+             records must be keyed by customer id"
+        ),
+        WithheldReason::NoChurnSource => tracing::warn!(
+            reason = name,
+            "withholding retention and churn: there is no churn event and no inactivity_timeout, so \
+             nobody could be seen leaving; set inactivity_timeout, or churn_events: complete if \
+             really nobody left"
+        ),
+        WithheldReason::BaseIncomplete => tracing::warn!(
+            reason = name,
+            "withholding retention and churn of periods that begin before every customer is known: \
+             set customer_base_complete_since, or inactivity_timeout"
+        ),
+    }
+}

@@ -1,0 +1,109 @@
+//! Intake: one record to its outcome, and the counts of outcomes.
+
+use crate::event::decode::Decoder;
+use crate::event::{EventType, Reason, Rejection, Timestamp};
+use crate::ledger::shard::Folded;
+use crate::ledger::{Outcome, Shard};
+use crate::telemetry::FoldTelemetry;
+
+/// What became of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// A null value: no error, and nothing changes.
+    Tombstone,
+    Rejected(Rejection),
+    Folded { event: EventType, occurred_at: Timestamp, folded: Folded },
+}
+
+/// Decodes a record's value and folds it.
+pub fn take(
+    shard: &mut Shard,
+    decoder: &Decoder,
+    value: Option<&[u8]>,
+    recorded_at: Option<Timestamp>,
+) -> Fate {
+    let Some(value) = value else { return Fate::Tombstone };
+    match decoder.decode(value, recorded_at) {
+        Ok(event) => Fate::Folded {
+            event: event.body.event_type(),
+            occurred_at: event.occurred_at,
+            folded: shard.fold(&event),
+        },
+        Err(rejection) => Fate::Rejected(rejection),
+    }
+}
+
+/// Records by outcome; their sum is what was received.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tally {
+    pub tombstones: u64,
+    pub duplicates: u64,
+    pub conflicting: u64,
+    pub redundant: u64,
+    pub applied: u64,
+    /// Among the applied and the redundant.
+    pub late: u64,
+    rejected: [u64; Reason::ALL.len()],
+    kept: [u64; EventType::ALL.len()],
+}
+
+impl Tally {
+    pub fn add(&mut self, fate: Fate) {
+        match fate {
+            Fate::Tombstone => self.tombstones += 1,
+            Fate::Rejected(rejection) => self.rejected[rejection.reason as usize] += 1,
+            Fate::Folded { event, folded, .. } => {
+                match folded.outcome {
+                    Outcome::Applied => self.applied += 1,
+                    Outcome::Redundant => self.redundant += 1,
+                    Outcome::Duplicate => self.duplicates += 1,
+                    Outcome::Conflicting => self.conflicting += 1,
+                }
+                self.late += u64::from(folded.late);
+                self.kept[event as usize] += u64::from(folded.outcome.kept());
+            }
+        }
+    }
+
+    /// Records rejected, by reason, of those reasons that came up.
+    pub fn rejected(&self) -> impl Iterator<Item = (Reason, u64)> {
+        Reason::ALL.into_iter().zip(self.rejected).filter(|(_, count)| *count > 0)
+    }
+
+    /// All records.
+    #[must_use]
+    pub fn received(&self) -> u64 {
+        self.tombstones
+            + self.duplicates
+            + self.conflicting
+            + self.redundant
+            + self.applied
+            + self.rejected.iter().sum::<u64>()
+    }
+
+    /// Adds the counts to those of the process.
+    pub fn flush(&self, telemetry: &FoldTelemetry) {
+        let outcomes = &telemetry.outcomes;
+        for (counter, count) in [
+            (&outcomes.tombstone, self.tombstones),
+            (&outcomes.rejected, self.rejected.iter().sum()),
+            (&outcomes.duplicate, self.duplicates),
+            (&outcomes.conflicting, self.conflicting),
+            (&outcomes.redundant, self.redundant),
+            (&outcomes.applied, self.applied),
+            (&telemetry.late, self.late),
+        ] {
+            if count > 0 {
+                counter.inc_by(count);
+            }
+        }
+        for (reason, count) in self.rejected() {
+            telemetry.rejected(reason).inc_by(count);
+        }
+        for (event, count) in EventType::ALL.into_iter().zip(self.kept) {
+            if count > 0 {
+                telemetry.applied(event).inc_by(count);
+            }
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! What is shared while the engine runs: progress, the published report, and how it ends.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use arc_swap::ArcSwapOption;
+
+use crate::event::Timestamp;
+use crate::kafka::progress::Progress;
+use crate::serve::readiness::Readiness;
+use crate::serve::{Published, Source};
+use crate::telemetry::Telemetry;
+use crate::telemetry::partition::PartitionStatus;
+
+/// The state of a running engine, as everybody may see it.
+pub struct Live {
+    telemetry: Arc<Telemetry>,
+    progress: Arc<Progress>,
+    published: ArcSwapOption<Published>,
+    /// The topics no longer have the partitions that are read.
+    repartitioned: Arc<AtomicBool>,
+    /// Records were lost before they were read.
+    lost: Arc<AtomicBool>,
+    stopping: AtomicBool,
+    failure: OnceLock<String>,
+}
+
+impl Live {
+    #[must_use]
+    pub fn new(telemetry: Arc<Telemetry>) -> Self {
+        Self {
+            telemetry,
+            progress: Arc::new(Progress::default()),
+            published: ArcSwapOption::empty(),
+            repartitioned: Arc::new(AtomicBool::new(false)),
+            lost: Arc::new(AtomicBool::new(false)),
+            stopping: AtomicBool::new(false),
+            failure: OnceLock::new(),
+        }
+    }
+
+    /// The wall clock; only the engine asks for it.
+    #[must_use]
+    pub fn now() -> Timestamp {
+        Timestamp::from_millis(jiff::Timestamp::now().as_millisecond())
+    }
+
+    #[must_use]
+    pub fn telemetry(&self) -> Arc<Telemetry> {
+        Arc::clone(&self.telemetry)
+    }
+
+    #[must_use]
+    pub fn progress(&self) -> Arc<Progress> {
+        Arc::clone(&self.progress)
+    }
+
+    #[must_use]
+    pub fn repartitioned(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.repartitioned)
+    }
+
+    #[must_use]
+    pub fn lost(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.lost)
+    }
+
+    /// Makes a report the one that is served.
+    pub fn publish(&self, published: Published) {
+        self.published.store(Some(Arc::new(published)));
+    }
+
+    /// From now on threads may end.
+    pub fn stopping(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// Notes why the process cannot go on; the first reason stays.
+    pub fn failed(&self, reason: String) {
+        // Only the first failure is the cause; what follows are its effects.
+        let _ = self.failure.set(reason);
+    }
+
+    /// Why the process cannot go on, if so.
+    #[must_use]
+    pub fn failure(&self) -> Option<&str> {
+        self.failure.get().map(String::as_str)
+    }
+}
+
+impl Source for Live {
+    fn published(&self) -> Option<Arc<Published>> {
+        self.published.load_full()
+    }
+
+    fn partitions(&self) -> Vec<PartitionStatus> {
+        self.progress.snapshot()
+    }
+
+    fn readiness(&self) -> Readiness {
+        let up = self.telemetry.kafka.up.get() == 1;
+        Readiness::of(up, &self.partitions(), self.published().as_deref())
+    }
+
+    fn alive(&self) -> bool {
+        self.failure.get().is_none()
+    }
+}

@@ -1,0 +1,182 @@
+//! The client: its configuration, and what its callbacks report.
+
+use std::sync::Arc;
+
+use rdkafka::client::ClientContext;
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::consumer::{BaseConsumer, ConsumerContext};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
+use rdkafka::topic_partition_list::TopicPartitionList;
+
+use crate::config::KafkaSettings;
+use crate::kafka::Place;
+use crate::kafka::progress::Progress;
+use crate::telemetry::throttle::Throttle;
+use crate::telemetry::{Failure, Telemetry};
+
+/// What Tenure sets for everybody; the configuration's `kafka.properties` may override these.
+const TUNING: [(&str, &str); 10] = [
+    ("queued.min.messages", "50000"),
+    ("queued.max.messages.kbytes", "16384"),
+    ("fetch.queue.backoff.ms", "20"),
+    ("fetch.wait.max.ms", "100"),
+    ("fetch.message.max.bytes", "1048576"),
+    ("fetch.max.bytes", "33554432"),
+    ("topic.metadata.refresh.interval.ms", "60000"),
+    ("socket.keepalive.enable", "true"),
+    ("enable.metrics.push", "false"),
+    ("metadata.recovery.strategy", "rebootstrap"),
+];
+
+/// What correctness rests on; the configuration may not touch these.
+///
+/// Offsets are the state's business, so the client neither stores nor resets them, and a damaged
+/// batch must be noticed.
+const FIXED: [(&str, &str); 7] = [
+    ("enable.auto.commit", "false"),
+    ("enable.auto.offset.store", "false"),
+    ("auto.offset.reset", "error"),
+    ("isolation.level", "read_committed"),
+    ("check.crcs", "true"),
+    ("enable.partition.eof", "false"),
+    ("allow.auto.create.topics", "false"),
+];
+
+/// The consumer that everything here shares.
+pub type Consumer = BaseConsumer<Context>;
+
+/// The client's configuration from Tenure's. Never to be printed: it may hold secrets.
+#[must_use]
+pub fn configuration(settings: &KafkaSettings) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    for (name, value) in TUNING {
+        config.set(name, value);
+    }
+    config.set("client.id", "tenure");
+    for (name, property) in &settings.properties {
+        config.set(name, property.reveal());
+    }
+    config.set("bootstrap.servers", &settings.bootstrap_servers);
+    config.set("group.id", &settings.group_id);
+    for (name, value) in FIXED {
+        config.set(name, value);
+    }
+    // What the callbacks say goes to our own log.
+    config.set_log_level(RDKafkaLogLevel::Warning);
+    config
+}
+
+/// Receives what the client says beside records.
+pub struct Context {
+    topics: Vec<String>,
+    progress: Arc<Progress>,
+    telemetry: Arc<Telemetry>,
+    errors: Throttle,
+    lines: Throttle,
+    commits: Throttle,
+}
+
+impl Context {
+    #[must_use]
+    pub fn new(topics: Vec<String>, progress: Arc<Progress>, telemetry: Arc<Telemetry>) -> Self {
+        Self {
+            topics,
+            progress,
+            telemetry,
+            errors: Throttle::default(),
+            lines: Throttle::default(),
+            commits: Throttle::default(),
+        }
+    }
+
+    /// Counts a failure of the client and logs it, at most once in ten seconds.
+    pub fn failed(&self, error: &KafkaError) {
+        self.telemetry.errors.of(failure(error)).inc();
+        if let Some(suppressed) = self.errors.pass() {
+            tracing::warn!(%error, suppressed, "the Kafka client reports an error, and goes on");
+        }
+    }
+}
+
+/// Which of the counted failures an error is.
+#[must_use]
+pub fn failure(error: &KafkaError) -> Failure {
+    match error.rdkafka_error_code() {
+        Some(
+            RDKafkaErrorCode::BrokerTransportFailure
+            | RDKafkaErrorCode::AllBrokersDown
+            | RDKafkaErrorCode::Resolve
+            | RDKafkaErrorCode::OperationTimedOut
+            | RDKafkaErrorCode::RequestTimedOut
+            | RDKafkaErrorCode::NetworkException,
+        ) => Failure::Transport,
+        Some(
+            RDKafkaErrorCode::Authentication
+            | RDKafkaErrorCode::SaslAuthenticationFailed
+            | RDKafkaErrorCode::SSL,
+        ) => Failure::Authentication,
+        Some(
+            RDKafkaErrorCode::TopicAuthorizationFailed
+            | RDKafkaErrorCode::GroupAuthorizationFailed
+            | RDKafkaErrorCode::ClusterAuthorizationFailed,
+        ) => Failure::Authorization,
+        Some(
+            RDKafkaErrorCode::UnknownTopicOrPartition
+            | RDKafkaErrorCode::UnknownTopic
+            | RDKafkaErrorCode::UnknownPartition,
+        ) => Failure::UnknownTopic,
+        Some(RDKafkaErrorCode::OffsetOutOfRange | RDKafkaErrorCode::AutoOffsetReset) => {
+            Failure::OffsetOutOfRange
+        }
+        Some(
+            RDKafkaErrorCode::BadMessage
+            | RDKafkaErrorCode::BadCompression
+            | RDKafkaErrorCode::NotImplemented,
+        ) => Failure::BadMessage,
+        Some(RDKafkaErrorCode::Fatal) => Failure::Fatal,
+        _ => Failure::Client,
+    }
+}
+
+impl ClientContext for Context {
+    fn log(&self, _level: RDKafkaLogLevel, facility: &str, message: &str) {
+        // Credentials have no business in a log, whatever the client thinks.
+        let lower = message.to_ascii_lowercase();
+        if lower.contains("password") || lower.contains("secret") {
+            return;
+        }
+        if let Some(suppressed) = self.lines.pass() {
+            tracing::info!(facility, message, suppressed, "the Kafka client says");
+        }
+    }
+
+    fn error(&self, error: KafkaError, _reason: &str) {
+        self.failed(&error);
+    }
+}
+
+impl ConsumerContext for Context {
+    fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
+        match result {
+            Ok(()) => {
+                for element in offsets.elements() {
+                    let topic = self.topics.iter().position(|topic| topic == element.topic());
+                    if let (Some(topic), Some(offset)) = (topic, element.offset().to_raw()) {
+                        let place = Place { topic, partition: element.partition() };
+                        self.progress.committed(place, offset);
+                    }
+                }
+            }
+            Err(error) => {
+                self.telemetry.errors.of(Failure::Commit).inc();
+                if let Some(suppressed) = self.commits.pass() {
+                    tracing::warn!(
+                        %error,
+                        suppressed,
+                        "could not commit the position, which only lag tools look at"
+                    );
+                }
+            }
+        }
+    }
+}

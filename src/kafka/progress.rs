@@ -1,0 +1,228 @@
+//! Progress: how far each partition is read, and until when it is known to be complete.
+//!
+//! ```text
+//!   asked at 12:00:05 for the end: 1000          applied up to 1000 or more
+//!          |                                        |
+//!   -------v----------------------------------------v------->  complete up to 12:00:05
+//! ```
+//!
+//! A partition whose end, asked for at some instant, has been applied is complete up to that
+//! instant. While it lags it is complete up to the Kafka timestamp of its last applied record, or up
+//! to the last instant at which it was complete. So what is known never moves back.
+
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use crate::event::Timestamp;
+use crate::kafka::Place;
+use crate::telemetry::partition::PartitionStatus;
+
+/// What is known of every partition that is read; shared by reader, watch, workers and scrapes.
+#[derive(Debug, Default)]
+pub struct Progress {
+    partitions: OnceLock<Vec<Entry>>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    place: Place,
+    topic: Arc<str>,
+    first_offset: i64,
+    /// The end when reading began: the partition is ready once it was reached.
+    end_at_start: i64,
+    reading: Mutex<Reading>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Reading {
+    next_offset: i64,
+    last_record_at: Option<Timestamp>,
+    /// The end offset, and when it was asked for.
+    end: Option<(i64, Timestamp)>,
+    complete_until: Option<Timestamp>,
+    committed: Option<i64>,
+}
+
+/// One partition as reading begins.
+#[derive(Debug, Clone)]
+pub struct Start {
+    pub place: Place,
+    pub topic: Arc<str>,
+    pub first_offset: i64,
+    pub end_offset: i64,
+}
+
+impl Reading {
+    fn settle(&mut self) {
+        let reached = match self.end {
+            Some((end, asked_at)) if self.next_offset >= end => Some(asked_at),
+            // A producer's clock may be ahead of ours.
+            Some((_, asked_at)) => self.last_record_at.map(|at| at.min(asked_at)),
+            None => None,
+        };
+        self.complete_until = self.complete_until.max(reached);
+    }
+}
+
+impl Progress {
+    /// Sets the partitions that will be read, once.
+    pub fn begin(&self, starts: Vec<Start>) {
+        let entry = |start: Start| Entry {
+            place: start.place,
+            topic: start.topic,
+            first_offset: start.first_offset,
+            end_at_start: start.end_offset,
+            reading: Mutex::new(Reading {
+                next_offset: start.first_offset,
+                last_record_at: None,
+                end: None,
+                complete_until: None,
+                committed: None,
+            }),
+        };
+        // Partitions are fixed for the life of the process, so a second call changes nothing.
+        let _ = self.partitions.set(starts.into_iter().map(entry).collect());
+    }
+
+    /// Whether it is known which partitions there are.
+    #[must_use]
+    pub fn begun(&self) -> bool {
+        self.partitions.get().is_some()
+    }
+
+    /// Notes that everything before `next_offset` was applied.
+    pub fn applied(&self, place: Place, next_offset: i64, last_record_at: Option<Timestamp>) {
+        self.update(place, |reading| {
+            reading.next_offset = reading.next_offset.max(next_offset);
+            reading.last_record_at = last_record_at.or(reading.last_record_at);
+            reading.settle();
+        });
+    }
+
+    /// Notes a partition's end offset, and when it was asked for.
+    pub fn ends_at(&self, place: Place, end_offset: i64, asked_at: Timestamp) {
+        self.update(place, |reading| {
+            reading.end = Some((end_offset, asked_at));
+            reading.settle();
+        });
+    }
+
+    pub fn committed(&self, place: Place, offset: i64) {
+        self.update(place, |reading| reading.committed = Some(offset));
+    }
+
+    /// The next offset to apply of every partition.
+    #[must_use]
+    pub fn positions(&self) -> Vec<(Place, i64)> {
+        self.entries().iter().map(|entry| (entry.place, entry.read().next_offset)).collect()
+    }
+
+    /// The instant up to which every partition is complete; nothing while one of them has not begun
+    /// to be.
+    #[must_use]
+    pub fn complete_until(&self) -> Option<Timestamp> {
+        let entries = self.partitions.get()?;
+        let all: Option<Vec<Timestamp>> =
+            entries.iter().map(|entry| entry.read().complete_until).collect();
+        all?.into_iter().min()
+    }
+
+    /// The share of partitions that are complete up to some instant, 0 to 1.
+    #[must_use]
+    pub fn coverage(&self) -> f64 {
+        let entries = self.entries();
+        if entries.is_empty() {
+            return 0.0;
+        }
+        let begun = entries.iter().filter(|entry| entry.read().complete_until.is_some()).count();
+        begun as f64 / entries.len() as f64
+    }
+
+    /// Each partition for a scrape, ordered by topic and partition.
+    #[must_use]
+    pub fn snapshot(&self) -> Vec<PartitionStatus> {
+        let status = |entry: &Entry| {
+            let reading = entry.read();
+            PartitionStatus {
+                topic: Arc::clone(&entry.topic),
+                partition: entry.place.partition,
+                first_offset: Some(entry.first_offset),
+                position: Some(reading.next_offset),
+                end_offset: reading.end.map(|(end, _)| end),
+                committed: reading.committed,
+                last_record_at: reading.last_record_at,
+                ready: reading.next_offset >= entry.end_at_start,
+            }
+        };
+        self.entries().iter().map(status).collect()
+    }
+
+    fn entries(&self) -> &[Entry] {
+        self.partitions.get().map_or(&[], Vec::as_slice)
+    }
+
+    fn update(&self, place: Place, change: impl FnOnce(&mut Reading)) {
+        if let Some(entry) = self.entries().iter().find(|entry| entry.place == place) {
+            change(&mut entry.reading.lock().unwrap_or_else(PoisonError::into_inner));
+        }
+    }
+}
+
+impl Entry {
+    fn read(&self) -> Reading {
+        *self.reading.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLACES: [Place; 2] = [Place { topic: 0, partition: 0 }, Place { topic: 0, partition: 1 }];
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_millis(1_793_527_800_000 + second * 1000)
+    }
+
+    fn progress() -> Progress {
+        let progress = Progress::default();
+        let start = |place| Start { place, topic: "t".into(), first_offset: 10, end_offset: 100 };
+        progress.begin(PLACES.map(start).to_vec());
+        progress
+    }
+
+    #[test]
+    fn a_partition_at_its_end_is_complete_up_to_the_instant_the_end_was_asked_for() {
+        let progress = progress();
+        progress.ends_at(PLACES[0], 100, at(5));
+        progress.ends_at(PLACES[1], 10, at(6));
+        assert_eq!(progress.complete_until(), None);
+        progress.applied(PLACES[0], 50, Some(at(1)));
+        assert_eq!(progress.complete_until(), Some(at(1)));
+        progress.applied(PLACES[0], 100, Some(at(2)));
+        assert_eq!(progress.complete_until(), Some(at(5)));
+        assert!(progress.snapshot()[0].ready);
+    }
+
+    #[test]
+    fn what_is_complete_never_moves_back() {
+        let progress = progress();
+        progress.ends_at(PLACES[1], 10, at(60));
+        progress.ends_at(PLACES[0], 10, at(60));
+        assert_eq!(progress.complete_until(), Some(at(60)));
+        // A record came that is not applied yet, and the one before it is days old.
+        progress.ends_at(PLACES[0], 11, at(61));
+        assert_eq!(progress.complete_until(), Some(at(60)));
+        progress.applied(PLACES[0], 11, Some(at(-90_000)));
+        progress.ends_at(PLACES[1], 10, at(61));
+        assert_eq!(progress.complete_until(), Some(at(61)));
+    }
+
+    #[test]
+    fn a_timestamp_ahead_of_the_clock_proves_nothing() {
+        let progress = progress();
+        progress.ends_at(PLACES[0], 100, at(5));
+        progress.ends_at(PLACES[1], 10, at(7));
+        progress.applied(PLACES[0], 20, Some(at(1_000_000)));
+        assert_eq!(progress.complete_until(), Some(at(5)));
+    }
+}

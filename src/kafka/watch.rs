@@ -1,0 +1,196 @@
+//! The watch: asks the brokers what partitions there are and where they end.
+//!
+//! Runs on a thread of its own, so that a silent broker never holds up the reader.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::Consumer as _;
+use rdkafka::error::KafkaError;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+
+use crate::event::Timestamp;
+use crate::kafka::Place;
+use crate::kafka::client::Consumer;
+use crate::kafka::progress::{Progress, Start};
+use crate::telemetry::Telemetry;
+
+/// How long a question may take.
+const PATIENCE: Duration = Duration::from_secs(3);
+const METADATA_EVERY: Duration = Duration::from_secs(30);
+/// How soon a stop is noticed.
+const NAP: Duration = Duration::from_millis(20);
+
+/// Asks for ends and metadata until told to stop.
+pub struct Watch {
+    pub consumer: Arc<Consumer>,
+    pub topics: Vec<String>,
+    pub telemetry: Arc<Telemetry>,
+    pub progress: Arc<Progress>,
+    /// How often ends are asked for.
+    pub interval: Duration,
+    /// Set once the topics no longer have the partitions that are read.
+    pub repartitioned: Arc<AtomicBool>,
+}
+
+/// Why a topic cannot be read as it is configured.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    #[error("topic `{topic}` does not exist")]
+    Missing { topic: String },
+    #[error(
+        "topics have different numbers of partitions ({listing}), so one customer's events cannot \
+         be in partitions of one number: give them the same number and key them alike, or read one \
+         topic that holds all events"
+    )]
+    NotCopartitioned { listing: String },
+    #[error("{0}")]
+    Client(String),
+}
+
+impl Watch {
+    /// Waits until the topics exist and answers with each partition's bounds; nothing if stopped.
+    #[must_use]
+    pub fn starts(&self, stop: &AtomicBool) -> Option<Vec<Start>> {
+        let mut complained_at: Option<Instant> = None;
+        while !stop.load(Ordering::Relaxed) {
+            match starts(&self.consumer, &self.topics) {
+                Ok(starts) => {
+                    self.telemetry.kafka.up.set(1);
+                    self.count_partitions(&starts);
+                    return Some(starts);
+                }
+                Err(error) => {
+                    self.telemetry.kafka.up.set(i64::from(!matches!(error, Unreadable::Client(_))));
+                    if complained_at.is_none_or(|at| at.elapsed() > METADATA_EVERY) {
+                        complained_at = Some(Instant::now());
+                        tracing::warn!(%error, "cannot read yet, trying again");
+                    }
+                }
+            }
+            nap(Duration::from_secs(1), stop);
+        }
+        None
+    }
+
+    /// Keeps asking until told to stop.
+    pub fn run(&self, stop: &AtomicBool) {
+        let mut metadata_at = Instant::now();
+        while !stop.load(Ordering::Relaxed) {
+            let asked = Instant::now();
+            let answer = self.ask_for_ends();
+            self.telemetry.kafka.up.set(i64::from(answer.is_ok()));
+            if let Err(error) = answer {
+                self.consumer.context().failed(&error);
+            } else if metadata_at.elapsed() > METADATA_EVERY {
+                metadata_at = Instant::now();
+                self.check_partitions();
+            }
+            // Never busy for more than a quarter of the time, however many partitions there are.
+            nap(self.interval.max(asked.elapsed() * 3), stop);
+        }
+    }
+
+    fn ask_for_ends(&self) -> Result<(), KafkaError> {
+        let places: Vec<Place> =
+            self.progress.positions().into_iter().map(|(place, _)| place).collect();
+        let mut list = TopicPartitionList::new();
+        for place in &places {
+            list.add_partition_offset(&self.topics[place.topic], place.partition, Offset::End)?;
+        }
+        let asked_at = now();
+        // The instant "end" makes the question the same as one for the high watermark, but for all
+        // partitions at once.
+        let ends = self.consumer.offsets_for_times(list, PATIENCE)?;
+        for element in ends.elements() {
+            element.error()?;
+            let topic = self.topics.iter().position(|topic| topic == element.topic());
+            if let (Some(topic), Offset::Offset(end)) = (topic, element.offset()) {
+                let place = Place { topic, partition: element.partition() };
+                self.progress.ends_at(place, end, asked_at);
+            }
+        }
+        Ok(())
+    }
+
+    fn count_partitions(&self, starts: &[Start]) {
+        for (topic, name) in self.topics.iter().enumerate() {
+            let count = starts.iter().filter(|start| start.place.topic == topic).count();
+            self.telemetry.kafka.topic(name).partitions.set(count as i64);
+        }
+    }
+
+    /// Other partitions than those that are read mean that keys moved: customers may be split.
+    fn check_partitions(&self) {
+        let Ok(counts) = partition_counts(&self.consumer, &self.topics) else { return };
+        let read = self.progress.positions();
+        for (topic, (name, count)) in self.topics.iter().zip(counts).enumerate() {
+            self.telemetry.kafka.topic(name).partitions.set(i64::from(count));
+            let expected = read.iter().filter(|(place, _)| place.topic == topic).count();
+            let changed = usize::try_from(count).unwrap_or(0) != expected;
+            if changed && !self.repartitioned.swap(true, Ordering::Relaxed) {
+                tracing::error!(
+                    topic = name,
+                    partitions = count,
+                    read = expected,
+                    "the topic's number of partitions changed: its keys are spread anew, so the \
+                     numbers are withheld; restart to read all partitions"
+                );
+            }
+        }
+    }
+}
+
+/// The bounds of every partition of the topics.
+///
+/// # Errors
+/// If a topic is missing, if the topics have different numbers of partitions, or if no broker
+/// answers.
+pub fn starts(consumer: &Consumer, topics: &[String]) -> Result<Vec<Start>, Unreadable> {
+    let client = |error: KafkaError| Unreadable::Client(error.to_string());
+    let counts = partition_counts(consumer, topics)?;
+    if counts.iter().any(|count| *count != counts[0]) {
+        let listing: Vec<String> =
+            topics.iter().zip(&counts).map(|(topic, count)| format!("{topic}: {count}")).collect();
+        return Err(Unreadable::NotCopartitioned { listing: listing.join(", ") });
+    }
+    let mut starts = Vec::new();
+    for (topic, (name, count)) in topics.iter().zip(counts).enumerate() {
+        for partition in 0..count {
+            let (first_offset, end_offset) =
+                consumer.fetch_watermarks(name, partition, PATIENCE).map_err(client)?;
+            let place = Place { topic, partition };
+            starts.push(Start { place, topic: name.as_str().into(), first_offset, end_offset });
+        }
+    }
+    Ok(starts)
+}
+
+fn partition_counts(consumer: &Consumer, topics: &[String]) -> Result<Vec<i32>, Unreadable> {
+    let count = |name: &String| {
+        let metadata = consumer
+            .fetch_metadata(Some(name), PATIENCE)
+            .map_err(|error| Unreadable::Client(error.to_string()))?;
+        let topic = metadata.topics().iter().find(|topic| topic.name() == name);
+        match topic {
+            Some(topic) if topic.error().is_none() && !topic.partitions().is_empty() => {
+                Ok(i32::try_from(topic.partitions().len()).unwrap_or(i32::MAX))
+            }
+            _ => Err(Unreadable::Missing { topic: name.clone() }),
+        }
+    };
+    topics.iter().map(count).collect()
+}
+
+/// Now, as the wall clock has it: when a question was asked.
+fn now() -> Timestamp {
+    Timestamp::from_millis(jiff::Timestamp::now().as_millisecond())
+}
+
+fn nap(length: Duration, stop: &AtomicBool) {
+    let until = Instant::now() + length;
+    while Instant::now() < until && !stop.load(Ordering::Relaxed) {
+        std::thread::sleep(NAP.min(length));
+    }
+}
