@@ -233,6 +233,9 @@ fn syntax(message: &str) -> (String, Option<&'static str>) {
         text if text.contains("multiline quoted scalar") => {
             Some("a quote that was opened above is not closed")
         }
+        text if text.contains("illegal placement") || text.contains("unclosed bracket") => {
+            Some("close every `[` and `{`")
+        }
         text if text.contains("did not find expected key") => {
             Some("indent the line like its neighbours")
         }

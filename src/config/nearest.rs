@@ -3,21 +3,34 @@
 /// The candidate that `word` is probably meant to be; the first of equally near ones.
 ///
 /// Case, hyphens and underscores do not count. Near is up to a third of the letters wrong, where two
-/// neighbours swapped are one mistake.
+/// neighbours swapped are one mistake; or else the only candidate that begins with the word, or with
+/// which the word begins.
 pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let word = plain(word);
-    let allowed = (word.chars().count() / 3).clamp(1, 5);
-    candidates
-        .into_iter()
+    let letters = word.chars().count();
+    let allowed = (letters / 3).min(5);
+    let candidates: Vec<&str> = candidates.into_iter().collect();
+    let near = candidates
+        .iter()
         .map(|candidate| {
             (
                 strsim::damerau_levenshtein(&word, &plain(candidate)),
-                candidate,
+                *candidate,
             )
         })
         .filter(|(distance, _)| *distance <= allowed)
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate)
+        .min_by_key(|(distance, _)| *distance);
+    let begins = |candidate: &&&str| {
+        let candidate = plain(candidate);
+        let shorter = letters.min(candidate.chars().count());
+        shorter >= 3 && (candidate.starts_with(&word) || word.starts_with(&candidate))
+    };
+    let mut beginning = candidates.iter().filter(begins);
+    match (near, beginning.next(), beginning.next()) {
+        (Some((_, candidate)), _, _) => Some(candidate),
+        (None, Some(only), None) => Some(only),
+        (None, _, _) => None,
+    }
 }
 
 fn plain(word: &str) -> String {
@@ -40,7 +53,10 @@ mod tests {
             ("time-zone", Some("time_zone")),
             ("lsiten", Some("listen")),
             ("histroy", Some("history")),
+            ("inactivity", Some("inactivity_timeout")),
+            ("listen_address", Some("listen")),
             ("retention", None),
+            ("hi", None),
             ("", None),
         ] {
             assert_eq!(nearest(word, known), expected, "{word}");

@@ -24,7 +24,7 @@ const OFFSETS: &str = "Tenure keeps the offsets itself, together with the state 
 const START: &str =
     "Tenure decides itself where a partition is read from, so that nothing is skipped in silence";
 const PLACES: &str = "Tenure decides itself how partitions are placed";
-const NO_TEXT: &str = "it cannot be set by text";
+const NO_TEXT: &str = "its value is no text";
 const MOCK: &str = "it replaces the brokers by simulated ones";
 
 /// The refused properties, each with the reason; sorted by reason, not by name.

@@ -19,7 +19,7 @@ use super::keys::Key;
 use super::layers::{Entry, Given, Item, Layers, Value};
 use super::nearest::nearest;
 use super::properties::{self, Verdict};
-use super::redaction::redacted_line;
+use super::redaction::redacted_text;
 use super::settings::{
     KafkaSettings, LogFormat, LogSettings, Origin, Origins, Property, PropertyOrigin, Secret,
     Settings,
@@ -84,7 +84,7 @@ pub fn quoted(text: &str) -> String {
     } else {
         ""
     };
-    format!("`{}{cut}`", redacted_line(&clean))
+    format!("`{}{cut}`", redacted_text(&clean))
 }
 
 /// Reads all settings; None where an error among the complaints left a hole.
@@ -101,6 +101,7 @@ pub fn settings(
         complaints,
         origins: Origins::default(),
         places: BTreeMap::new(),
+        spans: Spans::default(),
     }
     .settings()
 }
@@ -114,6 +115,15 @@ struct Reading<'a> {
     origins: Origins,
     /// Where the values stand that have been read.
     places: BTreeMap<Key, Place>,
+    spans: Spans,
+}
+
+/// The lengths that are checked against each other, as far as they could be read.
+#[derive(Default)]
+struct Spans {
+    history_millis: Option<i64>,
+    inactivity_timeout_millis: Option<i64>,
+    longest_period: Option<(Period, Option<Place>)>,
 }
 
 impl Reading<'_> {
@@ -127,9 +137,7 @@ impl Reading<'_> {
         let kafka = self.kafka();
         let log = self.log();
         self.check_interval(interval, staleness);
-        if let (Some(evaluation), Some(fold)) = (&evaluation, &fold) {
-            self.check_history(evaluation, fold);
-        }
+        self.check_history();
         let (_, digest_key_file) = digest_key?;
         Some(Settings {
             listen: listen?,
@@ -161,6 +169,7 @@ impl Reading<'_> {
         let churn_reasons = self.list(Key::ChurnReasons, 1000, values::churn_reason);
         let max_label_values =
             self.scalar(Key::MaxLabelValues, |text| values::count(text, 1..=1000));
+        self.spans.inactivity_timeout_millis = timeout.flatten();
         if let (Some(Some(timeout)), Some(churn_events)) = (timeout, churn_events) {
             self.hint_at_timeout(timeout, churn_events.is_some());
         }
@@ -182,6 +191,7 @@ impl Reading<'_> {
 
     fn fold(&mut self, digest_key: Option<DigestKey>) -> Option<FoldSettings> {
         let history = self.length(Key::History, DAY, LONGEST_HISTORY);
+        self.spans.history_millis = history;
         let late_after = self.length(Key::LateAfter, 0, 3650 * DAY);
         let duplicate_window = self.length(Key::DuplicateWindow, 0, 365 * DAY);
         let max_future_skew = self.length(Key::MaxFutureSkew, 0, 365 * DAY);
@@ -256,6 +266,10 @@ impl Reading<'_> {
                     .help("remove one of them: their numbers are equal"),
             );
         }
+        let longest = periods
+            .iter()
+            .max_by_key(|(period, _)| period.longest_millis());
+        self.spans.longest_period = longest.cloned();
         Some(periods.into_iter().map(|(period, _)| period).collect())
     }
 
@@ -279,27 +293,28 @@ impl Reading<'_> {
     }
 
     /// The history reaches beyond every period, and beyond the timeout.
-    fn check_history(&mut self, evaluation: &EvaluationSettings, fold: &FoldSettings) {
-        let history = Written(fold.history_millis);
-        let longest = evaluation
-            .periods
-            .iter()
-            .max_by_key(|period| period.longest_millis());
-        if let Some(longest) = longest {
+    fn check_history(&mut self) {
+        let Some(history) = self.spans.history_millis else {
+            return;
+        };
+        let written = Written(history);
+        if let Some((longest, place)) = self.spans.longest_period.take() {
             let needed = longest.longest_millis() + HISTORY_BEYOND_PERIODS;
-            if fold.history_millis < needed {
-                let message = format!("`history` of {history} is too short for `{longest}`");
+            if history < needed {
+                let place = self.places.get(&Key::History).or(place.as_ref());
+                let message = format!("`history` of {written} is too short for `{longest}`");
                 let help = format!(
                     "write at least {}, which is the longest period and 90d, or remove the period",
                     Written(round_up_to_days(needed))
                 );
-                self.error(&[Key::History, Key::Periods], message, help);
+                self.complaints
+                    .add(Complaint::error(message).at(place).help(help));
             }
         }
-        let timeout = evaluation.inactivity_timeout_millis;
-        if let Some(timeout) = timeout.filter(|timeout| *timeout >= fold.history_millis) {
+        let timeout = self.spans.inactivity_timeout_millis;
+        if let Some(timeout) = timeout.filter(|timeout| *timeout >= history) {
             let message = format!(
-                "`inactivity_timeout` of {} is not shorter than `history` of {history}",
+                "`inactivity_timeout` of {} is not shorter than `history` of {written}",
                 Written(timeout)
             );
             let help = "within the history nobody would ever count as lost";
@@ -333,23 +348,23 @@ impl Reading<'_> {
     /// The digest key and the file it is from, if one is configured.
     fn digest_key(&mut self) -> Option<(DigestKey, Option<PathBuf>)> {
         let key = Key::CustomerDigestKeyFile;
-        let from_file = self.from_file(key);
-        let file = self.optional(key, |text| match values::digest_key(text.as_bytes()) {
-            Ok(_) if text.len() == 32 => Err(Trouble {
+        let from_file = matches!(self.layers.origin(key), Some(Origin::File { .. }));
+        let file = self.optional(key, |text| match text {
+            text if is_key_text(text) => Err(Trouble {
                 message: "this is a key, not the path of a file".to_owned(),
                 help:
                     "write the key into a file that only Tenure can read, and its path here; make \
                        a new key, as this one has been shown"
                         .to_owned(),
             }),
-            _ => Ok(PathBuf::from(text)),
+            text => Ok(PathBuf::from(text)),
         })?;
         let Some(file) = file else {
             return Some((DigestKey::BUILT_IN, None));
         };
         let file = self.located(file, from_file);
         let place = self.places.get(&key).cloned();
-        let bytes = self.content(key, &file, &file.display(), place.as_ref())?;
+        let bytes = self.content(key, &file, &quoted(&file.to_string_lossy()), place.as_ref())?;
         match values::digest_key(&bytes) {
             Ok(digest_key) => Some((digest_key, Some(file))),
             Err(trouble) => {
@@ -357,10 +372,6 @@ impl Reading<'_> {
                 None
             }
         }
-    }
-
-    fn from_file(&self, key: Key) -> bool {
-        matches!(self.layers.origin(key), Some(Origin::File { .. }))
     }
 
     /// Paths in the configuration file are relative to its folder.
@@ -508,9 +519,10 @@ impl Reading<'_> {
         let path = &entry.value.text;
         let file = self.located(PathBuf::from(path), true);
         // A text without a slash may be the secret itself, in the wrong place.
-        let shown: String = match path.contains('/') {
-            true => format!("`{}`", file.display()),
-            false => "that file".to_owned(),
+        let shown = if path.contains('/') {
+            quoted(&file.to_string_lossy())
+        } else {
+            "that file".to_owned()
         };
         let shown = format!("{shown} for `{name}`");
         let bytes = self.content(key, &file, &shown, place)?;
@@ -677,6 +689,11 @@ impl Reading<'_> {
 fn same_length(a: Period, b: Period) -> bool {
     let rolling = |period| matches!(period, Period::Rolling { .. });
     rolling(a) && rolling(b) && a.longest_millis() == b.longest_millis()
+}
+
+/// Whether the text is a key in digits, of whatever length, instead of a path.
+fn is_key_text(text: &str) -> bool {
+    text.len() >= 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 fn round_up_to_days(millis: i64) -> i64 {

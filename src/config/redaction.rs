@@ -4,6 +4,7 @@
 //! that it also covers files that are no YAML, keys that are misspelt and values in the wrong place.
 //! Hides rather too much than too little. Does not know the structure of a file.
 
+use super::keys::Key;
 use super::properties;
 
 /// What stands for the hidden rest of a line.
@@ -27,14 +28,14 @@ const WORDS: [&str; 11] = [
 /// Hexadecimal digits in a row that look like a key.
 const KEY_DIGITS: usize = 32;
 
-/// The lines of a text, with every value hidden that may be a secret, on its own line and on the
-/// deeper indented lines below it, where a long text goes on.
+/// The lines of a text, with every value hidden that may be a secret, on its own line and where it
+/// may go on: on deeper indented lines below it, and on lines that are no `name: value`.
 pub fn redacted_lines(text: &str) -> Vec<String> {
     let mut hidden_below: Option<usize> = None;
     let redact = |line: &str| {
         let indent = line.len() - line.trim_start().len();
-        let blank = indent == line.len();
-        if hidden_below.is_some_and(|above| blank || indent > above) {
+        let goes_on = |above| indent > above || !names_value(line);
+        if hidden_below.is_some_and(goes_on) {
             return format!("{}{HIDDEN}", &line[..indent]);
         }
         let start = secret_start(line);
@@ -42,6 +43,24 @@ pub fn redacted_lines(text: &str) -> Vec<String> {
         hide(line, start)
     };
     text.lines().map(redact).collect()
+}
+
+fn names_value(line: &str) -> bool {
+    line.contains(": ") || line.trim_end().ends_with(':')
+}
+
+/// A text in a message: hidden from where on it may hold a secret. A single word is taken for a
+/// name, however secret it sounds, unless it looks like a key.
+pub fn redacted_text(text: &str) -> String {
+    let single = !text.contains([':', '=', ' ', '\t', '\n']);
+    hide(
+        text,
+        if single {
+            key_digits(text)
+        } else {
+            secret_start(text)
+        },
+    )
 }
 
 /// One line that stands alone, with what may be a secret hidden.
@@ -111,7 +130,8 @@ fn after_property(line: &str) -> Option<usize> {
                 .strip_prefix(':')
                 .is_some_and(|value| value.is_empty() || value.starts_with([' ', '\t', '"', '\'']));
         let name = &line[from..end];
-        if separated && name.contains('.') && !properties::printable(name) {
+        let shown = properties::printable(name) || Key::of_path(name).is_some();
+        if separated && name.contains('.') && !shown {
             return Some(separator + 1);
         }
         start = end;
@@ -190,10 +210,30 @@ mod tests {
             "    enable.auto.commit: true",
             "  bootstrap_servers: kafka-1.example.com:9092,kafka-2.example.com:9092",
             "customer_digest_key_file: /run/keys/digest",
+            "kafka.group_id: tenure",
             "time_zone: Europe/Istanbul # where the shop is",
         ] {
             check(line, line);
         }
+    }
+
+    #[test]
+    fn a_name_in_a_message_is_shown_and_a_secret_is_not() {
+        for (text, expected) in [
+            ("secret-santa", "secret-santa"),
+            ("sasl.jaas.config", "sasl.jaas.config"),
+            ("password: hunter2", "password: ***"),
+            ("00112233445566778899aabbccddeeff", "***"),
+        ] {
+            assert_eq!(redacted_text(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_slipped_to_the_next_line_is_hidden_too() {
+        let text = "kafka:\n  properties:\n    sasl.password:\nhunter2\nlisten: :1\n";
+        let expected = "kafka:\n  properties:\n    sasl.password:\n***\nlisten: :1";
+        assert_eq!(redacted_lines(text).join("\n"), expected);
     }
 
     #[test]

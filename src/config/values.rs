@@ -60,27 +60,31 @@ pub fn time_zone(text: &str) -> Parsed<TimeZone> {
         Some(zone) => Ok(zone),
         None => trouble(
             format!("{} is no time zone", quoted(text)),
-            match nearest_zone(text, &built_in) {
-                Some(name) => format!("did you mean `{name}`?"),
-                None => {
+            match nearest_zones(text, &built_in).as_slice() {
+                [] => {
                     "write an IANA name such as UTC, Europe/Istanbul or America/New_York".to_owned()
                 }
+                near => format!("did you mean `{}`?", near.join("` or `")),
             },
         ),
     }
 }
 
-/// The zone of a misspelt name, or of a city without its continent.
-fn nearest_zone(text: &str, built_in: &TimeZoneDatabase) -> Option<String> {
+/// The zone of a misspelt name, or the few zones of a city without its continent.
+fn nearest_zones(text: &str, built_in: &TimeZoneDatabase) -> Vec<String> {
     let mut names: Vec<String> = built_in.available().map(|name| name.to_string()).collect();
     names.sort();
     let city = text.replace(' ', "_");
-    let of_city = names.iter().find(|name| {
+    let in_city = |name: &&String| {
         let last = name.rsplit('/').next().unwrap_or(name);
         last.eq_ignore_ascii_case(&city)
-    });
-    let near = || nearest(text, names.iter().map(String::as_str));
-    of_city.map(String::as_str).or_else(near).map(str::to_owned)
+    };
+    let of_city: Vec<String> = names.iter().filter(in_city).take(3).cloned().collect();
+    if of_city.is_empty() {
+        let near = nearest(text, names.iter().map(String::as_str));
+        return near.map(str::to_owned).into_iter().collect();
+    }
+    of_city
 }
 
 /// One of a few words.
@@ -144,7 +148,7 @@ pub fn count(text: &str, bounds: RangeInclusive<usize>) -> Parsed<usize> {
                 bounds.start(),
                 bounds.end()
             ),
-            "write it in digits only",
+            "write a whole number within these bounds, in digits",
         ),
     }
 }
