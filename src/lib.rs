@@ -24,6 +24,7 @@ pub mod command;
 pub mod config;
 pub mod engine;
 pub mod event;
+pub mod generate;
 pub mod kafka;
 pub mod ledger;
 pub mod measure;
