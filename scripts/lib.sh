@@ -56,9 +56,12 @@ install_packages() {
     command -v apt-get >/dev/null || fail "missing: $* ($reason). Install these with your package manager"
     say "installing with apt: $* ($reason)"
     update_package_lists
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
-        apt-get install --yes --quiet=2 --no-install-recommends "$@" >&2 </dev/null ||
+    local output
+    output=$("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+        apt-get install --yes --quiet=2 --no-install-recommends "$@" 2>&1 </dev/null) || {
+        printf '%s\n' "$output" >&2
         fail "apt-get could not install: $*"
+    }
 }
 
 package_lists_updated=no
@@ -75,24 +78,31 @@ update_package_lists() {
     fi
 }
 
-# unpack_package PACKAGE FOLDER: unpacks a package of the distribution into a new folder without
-# installing it, so that no service starts and nothing of the system changes.
-unpack_package() {
-    local package=$1 folder=$2 staging
-    command -v dpkg-deb >/dev/null || fail "missing: $package. Install it with your package manager"
+# unpack_packages FOLDER PACKAGE...: unpacks packages of the distribution into a new folder without
+# installing them, so that no service starts and nothing of the system changes.
+unpack_packages() {
+    local folder=$1 staging package
+    shift
+    command -v dpkg-deb >/dev/null || fail "missing: $*. Install them with your package manager"
     mkdir -p "$(dirname "$folder")"
     staging=$(mktemp -d "$folder.XXXXXX")
-    update_package_lists
-    say "unpacking the distribution's package $package into $folder"
+    say "unpacking the distribution's packages into $folder: $*"
     (
         cd "$staging"
-        apt-get download --quiet=2 -o APT::Sandbox::User=root "$package" >&2 </dev/null &&
-            dpkg-deb --extract "$package"_*.deb . && rm -f "$package"_*.deb
+        apt-get download --quiet=2 -o APT::Sandbox::User=root "$@" >&2 </dev/null || exit 1
+        for package in *.deb; do
+            dpkg-deb --extract "$package" . && rm -f "$package" || exit 1
+        done
     ) || {
         rm -rf "$staging"
-        fail "cannot download the package $package. Try: sudo apt-get update, or install $package"
+        fail "cannot download: $*. Try: sudo apt-get update. Or: sudo apt-get install $*"
     }
     replace_folder "$staging" "$folder"
+}
+
+# available PACKAGE: true if the distribution has it.
+available() {
+    [ -n "$(apt-cache madison "$1" 2>/dev/null)" ]
 }
 
 # replace_folder NEW FOLDER: puts a finished folder in place in one step. If another run was faster,
@@ -185,7 +195,7 @@ java_version() {
 java_package() {
     local version
     for version in 17 21 25; do
-        if [ -n "$(apt-cache madison "openjdk-$version-jre-headless" 2>/dev/null)" ]; then
+        if available "openjdk-$version-jre-headless"; then
             echo "openjdk-$version-jre-headless"
             return
         fi
@@ -205,7 +215,7 @@ prepare_kafka() {
     say "fetching Apache Kafka $version from Maven Central into $TENURE_KAFKA_LIBS"
     staging=$(mktemp -d "$TENURE_KAFKA_LIBS.XXXXXX")
     # Maven keeps what it has downloaded, so an interrupted run resumes.
-    mvn --quiet --batch-mode --file "$repository/scripts/kafka/pom.xml" \
+    mvn --quiet --batch-mode -Dstyle.color=never --file "$repository/scripts/kafka/pom.xml" \
         dependency:copy-dependencies -DoutputDirectory="$staging" >&2 </dev/null || {
         rm -rf "$staging"
         fail "Maven could not fetch Apache Kafka; run the command again to resume"
@@ -230,12 +240,15 @@ jars_complete() {
 # Exports TENURE_PROMETHEUS and TENURE_PROMTOOL: the installed ones, else the distribution's package
 # unpacked, so that no Prometheus service starts on the machine.
 prepare_prometheus() {
-    local folder=$TENURE_CACHE/prometheus
+    local folder=$TENURE_CACHE/prometheus packages=(prometheus)
     TENURE_PROMETHEUS=$(command -v prometheus || echo "$folder/usr/bin/prometheus")
     TENURE_PROMTOOL=$(command -v promtool || echo "$folder/usr/bin/promtool")
     export TENURE_PROMETHEUS TENURE_PROMTOOL
     if prometheus_works; then return; fi
-    unpack_package prometheus "$folder"
+    update_package_lists
+    # Debian 13 and later have promtool in a package of its own.
+    if available promtool; then packages+=(promtool); fi
+    unpack_packages "$folder" "${packages[@]}"
     export TENURE_PROMETHEUS=$folder/usr/bin/prometheus TENURE_PROMTOOL=$folder/usr/bin/promtool
     prometheus_works || fail "the unpacked Prometheus in $folder does not run"
 }
@@ -250,7 +263,8 @@ prepare_shellcheck() {
     TENURE_SHELLCHECK=$(command -v shellcheck || echo "$folder/usr/bin/shellcheck")
     export TENURE_SHELLCHECK
     if "$TENURE_SHELLCHECK" --version >/dev/null 2>&1; then return; fi
-    unpack_package shellcheck "$folder"
+    update_package_lists
+    unpack_packages "$folder" shellcheck
     export TENURE_SHELLCHECK=$folder/usr/bin/shellcheck
     "$TENURE_SHELLCHECK" --version >/dev/null || fail "the unpacked shellcheck in $folder does not run"
 }
