@@ -257,14 +257,7 @@ prometheus_works() {
     "$TENURE_PROMETHEUS" --version >/dev/null 2>&1 && "$TENURE_PROMTOOL" --version >/dev/null 2>&1
 }
 
-# Exports TENURE_SHELLCHECK.
 prepare_shellcheck() {
-    local folder=$TENURE_CACHE/shellcheck
-    TENURE_SHELLCHECK=$(command -v shellcheck || echo "$folder/usr/bin/shellcheck")
-    export TENURE_SHELLCHECK
-    if "$TENURE_SHELLCHECK" --version >/dev/null 2>&1; then return; fi
-    update_package_lists
-    unpack_packages "$folder" shellcheck
-    export TENURE_SHELLCHECK=$folder/usr/bin/shellcheck
-    "$TENURE_SHELLCHECK" --version >/dev/null || fail "the unpacked shellcheck in $folder does not run"
+    if command -v shellcheck >/dev/null; then return; fi
+    install_packages "shellcheck checks the scripts" shellcheck
 }

@@ -1,5 +1,7 @@
 //! The real parts keep their promises, which all other tests with real parts rely on.
 
+#![cfg(test)]
+
 mod real;
 
 use std::collections::HashSet;
@@ -281,9 +283,10 @@ fn nothing_of_a_process_is_left_when_the_test_process_is_killed() {
     inner.kill().unwrap();
     inner.wait().unwrap();
     eventually(DEADLINE, "the end of the process", || {
-        match lives(pid) || Path::new(folder).exists() {
-            true => Err("still there".to_owned()),
-            false => Ok(()),
+        if lives(pid) || Path::new(folder).exists() {
+            Err("still there".to_owned())
+        } else {
+            Ok(())
         }
     });
 }

@@ -13,7 +13,7 @@ use std::{env, fmt};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
-use rdkafka::{Offset, TopicPartitionList};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList, TopicPartitionListElem};
 use tokio::runtime::Runtime;
 
 use super::process::{Process, new_folder};
@@ -153,7 +153,11 @@ impl Kafka {
         let deleted = self
             .runtime
             .block_on(self.admin.delete_records(&offsets, &request_options()));
-        let outcome = deleted.map(|list| list.elements().iter().try_for_each(|e| e.error()));
+        let outcome = deleted.map(|list| {
+            list.elements()
+                .iter()
+                .try_for_each(TopicPartitionListElem::error)
+        });
         assert!(
             matches!(outcome, Ok(Ok(()))),
             "cannot delete records of {topic}/{partition}: {outcome:?}"
@@ -237,9 +241,11 @@ fn write_settings(folder: &Path, port: u16, controller_port: u16, options: &Kafk
         folder.join("data").display()
     );
     properties.push_str(NODE_SETTINGS);
-    for (key, value) in &options.properties {
-        properties.push_str(&format!("{key}={value}\n"));
-    }
+    let further = options
+        .properties
+        .iter()
+        .map(|(key, value)| format!("{key}={value}\n"));
+    properties.extend(further);
     write(&folder.join("server.properties"), &properties);
     write(&folder.join("log4j2.properties"), LOG_SETTINGS);
 }
