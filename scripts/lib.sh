@@ -1,0 +1,263 @@
+# shellcheck shell=bash
+# Set-up for the other scripts: finds what building and testing need, installs with apt what is
+# missing where it may (as root, or with a sudo that asks no password), and says otherwise exactly
+# what to install. A missing part is a failure, never a skip.
+#
+# What is not a package of the system goes to a cache folder: ${TENURE_CACHE}, else
+# ${XDG_CACHE_HOME}/tenure, else ~/.cache/tenure. Everything in it is verified before each use and
+# made again when it is missing or damaged; without a writable cache folder, target/cache serves.
+
+repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+say() { printf 'tenure: %s\n' "$*" >&2; }
+
+fail() {
+    say "$@"
+    exit 1
+}
+
+# Prepares what `cargo build` needs. The C parts (librdkafka, OpenSSL, zstd, the allocator) come as
+# source inside their crates.
+prepare_build() {
+    local missing=()
+    if ! c_compiler_works; then missing+=(gcc libc6-dev); fi
+    if ! command -v make >/dev/null; then missing+=(make); fi
+    # OpenSSL's configuration uses modules that the base system's perl lacks.
+    if ! perl -MIPC::Cmd -MFindBin -MFile::Compare -e1 2>/dev/null; then missing+=(perl); fi
+    install_packages "a C compiler, make and perl build librdkafka and OpenSSL" "${missing[@]}"
+    c_compiler_works || fail "the C compiler (${CC:-cc}) cannot build a program; see 'gcc' and 'libc6-dev'"
+    require_rust
+    choose_target_directory
+}
+
+# Prepares what the tests and the benchmark need beyond the build: a Java runtime, the jars of
+# Apache Kafka, Prometheus and its promtool, shellcheck. Exports where they are.
+prepare_tests() {
+    prepare_build
+    choose_cache_directory
+    prepare_java
+    prepare_kafka
+    prepare_prometheus
+    prepare_shellcheck
+}
+
+# --- the system's packages -----------------------------------------------------------------------
+
+# install_packages REASON [PACKAGE...]: installs the packages, or fails saying which they are.
+install_packages() {
+    local reason=$1
+    shift
+    [ $# -gt 0 ] || return 0
+    local as_root=()
+    if [ "$(id -u)" -ne 0 ]; then
+        as_root=(sudo -n)
+        "${as_root[@]}" true 2>/dev/null || fail "missing: $* ($reason). Install with: sudo apt-get install $*"
+    fi
+    command -v apt-get >/dev/null || fail "missing: $* ($reason). Install these with your package manager"
+    say "installing with apt: $* ($reason)"
+    update_package_lists
+    local output
+    output=$("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive \
+        apt-get install --yes --quiet=2 --no-install-recommends "$@" 2>&1 </dev/null) || {
+        printf '%s\n' "$output" >&2
+        fail "apt-get could not install: $*"
+    }
+}
+
+package_lists_updated=no
+
+# Refreshes apt's lists once a run. A third-party source that fails must not stop us: if something
+# we need is not to be had, the installation itself says so.
+update_package_lists() {
+    [ "$package_lists_updated" = no ] || return 0
+    package_lists_updated=yes
+    if [ "$(id -u)" -eq 0 ]; then
+        apt-get update --quiet=2 >&2 </dev/null || say "apt-get update had errors, going on"
+    elif sudo -n true 2>/dev/null; then
+        sudo -n apt-get update --quiet=2 >&2 </dev/null || say "apt-get update had errors, going on"
+    fi
+}
+
+# unpack_packages FOLDER PACKAGE...: unpacks packages of the distribution into a new folder without
+# installing them, so that no service starts and nothing of the system changes.
+unpack_packages() {
+    local folder=$1 staging package
+    shift
+    command -v dpkg-deb >/dev/null || fail "missing: $*. Install them with your package manager"
+    mkdir -p "$(dirname "$folder")"
+    staging=$(mktemp -d "$folder.XXXXXX")
+    say "unpacking the distribution's packages into $folder: $*"
+    (
+        cd "$staging"
+        apt-get download --quiet=2 -o APT::Sandbox::User=root "$@" >&2 </dev/null || exit 1
+        for package in *.deb; do
+            dpkg-deb --extract "$package" . && rm -f "$package" || exit 1
+        done
+    ) || {
+        rm -rf "$staging"
+        fail "cannot download: $*. Try: sudo apt-get update. Or: sudo apt-get install $*"
+    }
+    replace_folder "$staging" "$folder"
+}
+
+# available PACKAGE: true if the distribution has it.
+available() {
+    [ -n "$(apt-cache madison "$1" 2>/dev/null)" ]
+}
+
+# replace_folder NEW FOLDER: puts a finished folder in place in one step. If another run was faster,
+# its folder stays: callers verify what they find.
+replace_folder() {
+    rm -rf "$2"
+    mv -T "$1" "$2" 2>/dev/null || rm -rf "$1"
+}
+
+# --- compilers -----------------------------------------------------------------------------------
+
+c_compiler_works() {
+    printf '#include <stdio.h>\nint main(void) { return 0; }\n' |
+        "${CC:-cc}" -x c -o /dev/null - 2>/dev/null
+}
+
+require_rust() {
+    local needed found
+    if ! command -v cargo >/dev/null && [ -x "$HOME/.cargo/bin/cargo" ]; then
+        PATH="$HOME/.cargo/bin:$PATH"
+    fi
+    needed=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "$repository/Cargo.toml")
+    command -v cargo >/dev/null || fail "missing: Rust $needed or newer. Install it with:
+    curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh"
+    found=$(cd "$repository" && rustc --version | cut -d' ' -f2)
+    at_least "$needed" "$found" || fail "Rust $found is too old, $needed or newer is needed: rustup update"
+}
+
+# at_least NEEDED FOUND: compares dotted versions.
+at_least() {
+    [ "$(printf '%s\n%s\n' "$1" "${2%%-*}" | sort -V | head -n 1)" = "$1" ]
+}
+
+# --- folders -------------------------------------------------------------------------------------
+
+choose_cache_directory() {
+    local wanted=${TENURE_CACHE:-${XDG_CACHE_HOME:-${HOME:-/nonexistent}/.cache}/tenure}
+    if mkdir -p "$wanted" 2>/dev/null && [ -w "$wanted" ]; then
+        TENURE_CACHE=$wanted
+    else
+        TENURE_CACHE=$repository/target/cache
+        mkdir -p "$TENURE_CACHE"
+        say "$wanted is not writable, using $TENURE_CACHE"
+    fi
+    export TENURE_CACHE
+}
+
+# Builds go to the checkout's own target/, so that two checkouts cannot take each other's binaries.
+# Only under CI, which clones anew for every run, do the compiled dependencies live in the cache.
+choose_target_directory() {
+    if [ -z "${CARGO_TARGET_DIR:-}" ]; then
+        CARGO_TARGET_DIR=$repository/target
+        if [ "${CI:-}" = true ]; then
+            choose_cache_directory
+            CARGO_TARGET_DIR=$TENURE_CACHE/target
+        fi
+    fi
+    export CARGO_TARGET_DIR
+}
+
+# --- Java and Apache Kafka -----------------------------------------------------------------------
+
+java_needed=17
+
+prepare_java() {
+    if find_java; then return; fi
+    update_package_lists
+    install_packages "Apache Kafka runs on Java $java_needed or newer" "$(java_package)"
+    find_java || fail "missing: a Java runtime, version $java_needed or newer"
+}
+
+# Exports JAVA_HOME of the first runtime that is new enough: the one named by the environment, the
+# one on the path, any that is installed (the default of a distribution may be an older one).
+find_java() {
+    local java
+    for java in "${JAVA_HOME:-/nonexistent}/bin/java" "$(command -v java || true)" /usr/lib/jvm/*/bin/java; do
+        if [ -x "$java" ] && at_least "$java_needed" "$(java_version "$java")"; then
+            java=$(readlink -f "$java")
+            export JAVA_HOME=${java%/bin/java}
+            return
+        fi
+    done
+    return 1
+}
+
+java_version() {
+    "$1" -version 2>&1 | sed -n 's/.* version "\([0-9][0-9.]*\).*/\1/p' | head -n 1
+}
+
+java_package() {
+    local version
+    for version in 17 21 25; do
+        if available "openjdk-$version-jre-headless"; then
+            echo "openjdk-$version-jre-headless"
+            return
+        fi
+    done
+    echo default-jre-headless
+}
+
+# Exports TENURE_KAFKA_LIBS, a folder with exactly the jars of scripts/kafka/jars.sha256.
+prepare_kafka() {
+    local list=$repository/scripts/kafka/jars.sha256 version staging
+    version=$(sed -n 's/.* kafka_2\.13-\(.*\)\.jar$/\1/p' "$list")
+    export TENURE_KAFKA_LIBS=$TENURE_CACHE/kafka-$version
+    if jars_complete "$TENURE_KAFKA_LIBS" "$list"; then return; fi
+    if ! command -v mvn >/dev/null; then
+        install_packages "Maven fetches the jars of Apache Kafka" maven
+    fi
+    say "fetching Apache Kafka $version from Maven Central into $TENURE_KAFKA_LIBS"
+    staging=$(mktemp -d "$TENURE_KAFKA_LIBS.XXXXXX")
+    # Maven keeps what it has downloaded, so an interrupted run resumes.
+    mvn --quiet --batch-mode -Dstyle.color=never --file "$repository/scripts/kafka/pom.xml" \
+        dependency:copy-dependencies -DoutputDirectory="$staging" >&2 </dev/null || {
+        rm -rf "$staging"
+        fail "Maven could not fetch Apache Kafka; run the command again to resume"
+    }
+    jars_complete "$staging" "$list" || {
+        rm -rf "$staging"
+        fail "the jars from Maven Central differ from scripts/kafka/jars.sha256"
+    }
+    replace_folder "$staging" "$TENURE_KAFKA_LIBS"
+}
+
+# jars_complete FOLDER LIST: true if the folder holds the listed jars, undamaged, and no others.
+jars_complete() {
+    local found
+    [ -d "$1" ] || return 1
+    found=$(find "$1" -name '*.jar' | wc -l)
+    [ "$found" -eq "$(wc -l <"$2")" ] && (cd "$1" && sha256sum --check --strict --status "$2" 2>/dev/null)
+}
+
+# --- tools ---------------------------------------------------------------------------------------
+
+# Exports TENURE_PROMETHEUS and TENURE_PROMTOOL: the installed ones, else the distribution's package
+# unpacked, so that no Prometheus service starts on the machine.
+prepare_prometheus() {
+    local folder=$TENURE_CACHE/prometheus packages=(prometheus)
+    TENURE_PROMETHEUS=$(command -v prometheus || echo "$folder/usr/bin/prometheus")
+    TENURE_PROMTOOL=$(command -v promtool || echo "$folder/usr/bin/promtool")
+    export TENURE_PROMETHEUS TENURE_PROMTOOL
+    if prometheus_works; then return; fi
+    update_package_lists
+    # Debian 13 and later have promtool in a package of its own.
+    if available promtool; then packages+=(promtool); fi
+    unpack_packages "$folder" "${packages[@]}"
+    export TENURE_PROMETHEUS=$folder/usr/bin/prometheus TENURE_PROMTOOL=$folder/usr/bin/promtool
+    prometheus_works || fail "the unpacked Prometheus in $folder does not run"
+}
+
+prometheus_works() {
+    "$TENURE_PROMETHEUS" --version >/dev/null 2>&1 && "$TENURE_PROMTOOL" --version >/dev/null 2>&1
+}
+
+prepare_shellcheck() {
+    if command -v shellcheck >/dev/null; then return; fi
+    install_packages "shellcheck checks the scripts" shellcheck
+}

@@ -1,0 +1,97 @@
+//! The real parts that tests run against: Apache Kafka, Prometheus, and the program itself.
+//!
+//! Owns starting, asking and ending them, each on free ports of the loopback interface and in a
+//! folder of its own. Promises that nothing outlives the test process, however it ends, and that
+//! a part that is not there is a failure and not a skip. Deliberately knows nothing of what Tenure
+//! computes.
+//!
+//! A test binary includes it with `mod real;`. One that leaves parts of it unused says so:
+//! `#[expect(dead_code, reason = "these tests need only …")] mod real;`
+
+pub mod http;
+pub mod kafka;
+pub mod process;
+pub mod prometheus;
+
+use std::env;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// Between two looks at a condition that is waited for.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// Repeats an attempt until it succeeds and returns its value; panics with the last failure, and
+/// what was waited for, when the deadline has passed.
+#[track_caller]
+pub fn eventually<T>(
+    deadline: Duration,
+    what: &str,
+    mut attempt: impl FnMut() -> Result<T, String>,
+) -> T {
+    let started = Instant::now();
+    loop {
+        match attempt() {
+            Ok(value) => return value,
+            Err(failure) if started.elapsed() >= deadline => {
+                panic!("waited {deadline:?} for {what}: {failure}")
+            }
+            Err(_) => thread::sleep(LOOK_EVERY),
+        }
+    }
+}
+
+/// Picks `N` different ports of the loopback interface that nobody listens on. Another process can
+/// take one before it is used: who starts a server on them tries again with others.
+pub fn free_ports<const N: usize>() -> [u16; N] {
+    // All are held until all are picked, or the same one could come twice.
+    let held = [(); N].map(|()| {
+        TcpListener::bind(("127.0.0.1", 0)).unwrap_or_else(|error| panic!("no free port: {error}"))
+    });
+    held.map(|listener| match listener.local_addr() {
+        Ok(address) => address.port(),
+        Err(error) => panic!("a listener without an address: {error}"),
+    })
+}
+
+/// Finds a part that `scripts/test` installs: where the variable says, else in the cache folder
+/// (`in_cache` is its place there), else among the programs of the system.
+fn installed(variable: &str, in_cache: &str, program: Option<&str>) -> PathBuf {
+    if let Some(path) = env::var_os(variable) {
+        return present(PathBuf::from(path), variable);
+    }
+    let cached = cache_folder()
+        .map(|cache| cache.join(in_cache))
+        .filter(|path| path.exists());
+    cached
+        .or_else(|| program.and_then(on_path))
+        .unwrap_or_else(|| {
+            panic!(
+                "{in_cache} is not there; run ./scripts/test once: it installs what the tests need"
+            )
+        })
+}
+
+fn present(path: PathBuf, variable: &str) -> PathBuf {
+    assert!(
+        path.exists(),
+        "{variable} names {}, which is not there",
+        path.display()
+    );
+    path
+}
+
+fn cache_folder() -> Option<PathBuf> {
+    let own = env::var_os("TENURE_CACHE").map(PathBuf::from);
+    let shared = env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+    let of_home = || env::var_os("HOME").map(|home| Path::new(&home).join(".cache"));
+    own.or_else(|| shared.or_else(of_home).map(|folder| folder.join("tenure")))
+}
+
+fn on_path(program: &str) -> Option<PathBuf> {
+    let folders = env::var_os("PATH")?;
+    env::split_paths(&folders)
+        .map(|folder| folder.join(program))
+        .find(|path| path.is_file())
+}
