@@ -76,7 +76,9 @@ impl Evaluation {
 
     fn tick(&mut self) {
         let progress = self.live.progress();
-        let Some(complete_until) = progress.complete_until() else { return };
+        let Some(complete_until) = progress.complete_until() else {
+            return;
+        };
         let now = Live::now();
         let at = complete_until.min(now);
         let instant = Arc::new(evaluate::Instant::new(at, &self.settings));
@@ -100,14 +102,27 @@ impl Evaluation {
 
     fn evaluate(&mut self, instant: &Arc<evaluate::Instant>) {
         let started = Instant::now();
-        let Some(answer) = self.ask_all(instant) else { return };
+        let Some(answer) = self.ask_all(instant) else {
+            return;
+        };
         let telemetry = self.live.telemetry();
-        telemetry.evaluation.duration.observe(started.elapsed().as_secs_f64());
-        let Answer { partial, prune_line } = answer;
+        telemetry
+            .evaluation
+            .duration
+            .observe(started.elapsed().as_secs_f64());
+        let Answer {
+            partial,
+            prune_line,
+        } = answer;
         let report = match partial {
-            Ok(partial) => {
-                report(&partial, instant, Context { settings: &self.settings, ces: self.ces })
-            }
+            Ok(partial) => report(
+                &partial,
+                instant,
+                Context {
+                    settings: &self.settings,
+                    ces: self.ces,
+                },
+            ),
             Err(gone) => {
                 telemetry.evaluation.failures.inc();
                 tracing::debug!(%gone, "cannot evaluate yet");
@@ -119,8 +134,13 @@ impl Evaluation {
 
     /// Asks every shard in turn and merges what they say; nothing if the workers have ended.
     fn ask_all(&self, instant: &Arc<evaluate::Instant>) -> Option<Answer> {
-        let partitions: BTreeSet<i32> =
-            self.live.progress().positions().iter().map(|(place, _)| place.partition).collect();
+        let partitions: BTreeSet<i32> = self
+            .live
+            .progress()
+            .positions()
+            .iter()
+            .map(|(place, _)| place.partition)
+            .collect();
         let mut merged = Partial::empty(instant.at, instant.periods.len());
         let mut gone: Option<HistoryGone> = None;
         let mut line = None;
@@ -132,24 +152,38 @@ impl Evaluation {
                 settings: Arc::clone(&self.settings),
                 answer,
             };
-            owner(&self.queues, partition).send(Task::Evaluate(question)).ok()?;
-            let Answer { partial, prune_line } = answered.recv().ok()?;
+            owner(&self.queues, partition)
+                .send(Task::Evaluate(question))
+                .ok()?;
+            let Answer {
+                partial,
+                prune_line,
+            } = answered.recv().ok()?;
             line = line.max(prune_line);
             match partial {
                 Ok(partial) => merged.merge(&partial),
                 Err(error) => gone = Some(error),
             }
         }
-        Some(Answer { partial: gone.map_or(Ok(merged), Err), prune_line: line })
+        Some(Answer {
+            partial: gone.map_or(Ok(merged), Err),
+            prune_line: line,
+        })
     }
 
     fn publish(&mut self, report: Report, prune_line: Option<Timestamp>) {
-        let reasons: BTreeSet<WithheldReason> =
-            report.withheld.iter().map(|withheld| withheld.reason).collect();
+        let reasons: BTreeSet<WithheldReason> = report
+            .withheld
+            .iter()
+            .map(|withheld| withheld.reason)
+            .collect();
         for reason in reasons.difference(&self.last.withheld) {
             tell(*reason, &report);
         }
-        let numbers = !report.families.iter().all(|family| family.samples.is_empty());
+        let numbers = !report
+            .families
+            .iter()
+            .all(|family| family.samples.is_empty());
         if numbers && !self.last.published_numbers {
             tracing::info!(at = %report.at, "serving numbers");
         }
@@ -165,7 +199,8 @@ impl Evaluation {
             published_numbers: numbers,
         };
         let coverage = self.live.progress().coverage();
-        self.live.publish(Published::new(Arc::new(report), coverage, prune_line));
+        self.live
+            .publish(Published::new(Arc::new(report), coverage, prune_line));
     }
 }
 

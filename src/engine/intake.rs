@@ -12,7 +12,11 @@ pub enum Fate {
     /// A null value: no error, and nothing changes.
     Tombstone,
     Rejected(Rejection),
-    Folded { event: EventType, occurred_at: Timestamp, folded: Folded },
+    Folded {
+        event: EventType,
+        occurred_at: Timestamp,
+        folded: Folded,
+    },
 }
 
 /// Decodes a record's value and folds it.
@@ -22,7 +26,9 @@ pub fn take(
     value: Option<&[u8]>,
     recorded_at: Option<Timestamp>,
 ) -> Fate {
-    let Some(value) = value else { return Fate::Tombstone };
+    let Some(value) = value else {
+        return Fate::Tombstone;
+    };
     match decoder.decode(value, recorded_at) {
         Ok(event) => Fate::Folded {
             event: event.body.event_type(),
@@ -67,7 +73,10 @@ impl Tally {
 
     /// Records rejected, by reason, of those reasons that came up.
     pub fn rejected(&self) -> impl Iterator<Item = (Reason, u64)> {
-        Reason::ALL.into_iter().zip(self.rejected).filter(|(_, count)| *count > 0)
+        Reason::ALL
+            .into_iter()
+            .zip(self.rejected)
+            .filter(|(_, count)| *count > 0)
     }
 
     /// All records.

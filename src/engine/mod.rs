@@ -70,14 +70,22 @@ impl Engine {
         for number in 0..worker_count() {
             let (queue, tasks) = worker::queue();
             let worker = Worker::new(settings, &live, tasks);
-            threads.push(spawn(&format!("worker-{number}"), &live, move || worker.run())?);
+            threads.push(spawn(&format!("worker-{number}"), &live, move || {
+                worker.run()
+            })?);
             queues.push(queue);
         }
         let evaluation = Evaluation::new(settings, Arc::clone(&live), queues.clone());
         let stopped = Arc::clone(&stop);
-        threads.push(spawn("evaluation", &live, move || evaluation.run(&stopped))?);
+        threads.push(spawn("evaluation", &live, move || {
+            evaluation.run(&stopped)
+        })?);
         threads.push(read(settings, &live, &stop, queues)?);
-        Ok(Self { live, stop, threads })
+        Ok(Self {
+            live,
+            stop,
+            threads,
+        })
     }
 
     /// What the endpoint shows.
@@ -130,7 +138,9 @@ fn read(
         repartitioned: live.repartitioned(),
     };
     let (stop, owner) = (Arc::clone(stop), Arc::clone(live));
-    spawn("kafka-watch", live, move || watch_and_read(&watch, queues, &owner, &stop))
+    Ok(spawn("kafka-watch", live, move || {
+        watch_and_read(&watch, queues, &owner, &stop)
+    })?)
 }
 
 fn watch_and_read(
@@ -139,12 +149,17 @@ fn watch_and_read(
     live: &Arc<Live>,
     stop: &Arc<AtomicBool>,
 ) {
-    let Some(starts) = watch.starts(stop) else { return };
+    let Some(starts) = watch.starts(stop) else {
+        return;
+    };
     live.progress().begin(starts.clone());
     tracing::info!(
         topics = watch.topics.join(","),
         partitions = starts.len(),
-        records = starts.iter().map(|start| start.end_offset - start.first_offset).sum::<i64>(),
+        records = starts
+            .iter()
+            .map(|start| start.end_offset - start.first_offset)
+            .sum::<i64>(),
         "reading from the first record there is"
     );
     let headless = starts.iter().filter(|start| start.first_offset > 0).count();
@@ -163,9 +178,13 @@ fn watch_and_read(
         Dispatcher::new(queues, live.lost()),
     );
     let (stopped, owner) = (Arc::clone(stop), Arc::clone(live));
-    let reading = spawn("kafka-reader", live, move || match reader.run(&starts, &stopped) {
-        Ended::Stopped | Ended::Abandoned => {}
-        Ended::Fatal(reason) => owner.failed(format!("the Kafka client cannot go on: {reason}")),
+    let reading = spawn("kafka-reader", live, move || {
+        match reader.run(&starts, &stopped) {
+            Ended::Stopped | Ended::Abandoned => {}
+            Ended::Fatal(reason) => {
+                owner.failed(format!("the Kafka client cannot go on: {reason}"))
+            }
+        }
     });
     match reading {
         Ok(reading) => {
@@ -183,12 +202,17 @@ fn spawn(
     live: &Arc<Live>,
     work: impl FnOnce() + Send + 'static,
 ) -> std::io::Result<JoinHandle<()>> {
-    let guard = Guard { name: name.to_owned(), live: Arc::clone(live) };
-    std::thread::Builder::new().name(name.to_owned()).spawn(move || {
-        let guard = guard;
-        work();
-        drop(guard);
-    })
+    let guard = Guard {
+        name: name.to_owned(),
+        live: Arc::clone(live),
+    };
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(move || {
+            let guard = guard;
+            work();
+            drop(guard);
+        })
 }
 
 /// Notes that its thread ended.

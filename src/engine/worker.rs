@@ -75,7 +75,9 @@ impl Sink for Dispatcher {
                 return true;
             }
         };
-        owner(&self.queues, place.partition).send(Task::Deliver(delivery)).is_ok()
+        owner(&self.queues, place.partition)
+            .send(Task::Deliver(delivery))
+            .is_ok()
     }
 }
 
@@ -125,12 +127,17 @@ impl Worker {
     pub fn run(mut self) {
         while let Ok(task) = self.tasks.recv() {
             match task {
-                Task::Deliver(Delivery::Begin { place, first_offset }) => {
-                    self.shard(place.partition).start_at(place.topic, first_offset);
+                Task::Deliver(Delivery::Begin {
+                    place,
+                    first_offset,
+                }) => {
+                    self.shard(place.partition)
+                        .start_at(place.topic, first_offset);
                 }
                 Task::Deliver(Delivery::Records(batch)) => self.fold(&batch),
                 Task::Deliver(Delivery::SkipTo { place, next_offset }) => {
-                    self.shard(place.partition).skip_to(place.topic, next_offset);
+                    self.shard(place.partition)
+                        .skip_to(place.topic, next_offset);
                     self.report_progress(place);
                 }
                 Task::Deliver(Delivery::Lost) => {}
@@ -141,7 +148,9 @@ impl Worker {
 
     fn shard(&mut self, partition: i32) -> &mut Shard {
         let (fold, topics) = (&self.fold, self.topics.len());
-        self.shards.entry(partition).or_insert_with(|| Shard::new(Arc::clone(fold), topics))
+        self.shards
+            .entry(partition)
+            .or_insert_with(|| Shard::new(Arc::clone(fold), topics))
     }
 
     fn fold(&mut self, batch: &Batch) {
@@ -150,7 +159,9 @@ impl Worker {
         let mut tally = Tally::default();
         let delays = self.telemetry.fold.event_delay.local();
         let Place { topic, partition } = batch.place;
-        let Some(shard) = self.shards.get_mut(&partition) else { return };
+        let Some(shard) = self.shards.get_mut(&partition) else {
+            return;
+        };
         for record in batch.records() {
             if !shard.advance(topic, record.offset, record.recorded_at) {
                 continue;
@@ -184,32 +195,57 @@ impl Worker {
         tally.flush(&self.telemetry.fold);
         self.report_progress(batch.place);
         self.report_size();
-        self.telemetry.fold.apply_duration.observe(started.elapsed().as_secs_f64());
+        self.telemetry
+            .fold
+            .apply_duration
+            .observe(started.elapsed().as_secs_f64());
     }
 
     fn report_progress(&self, place: Place) {
-        let position = self.shards.get(&place.partition).and_then(|shard| shard.position(place.topic));
+        let position = self
+            .shards
+            .get(&place.partition)
+            .and_then(|shard| shard.position(place.topic));
         if let Some(position) = position {
-            self.progress.applied(place, position.next_offset, position.last_record_at);
+            self.progress
+                .applied(place, position.next_offset, position.last_record_at);
         }
     }
 
     fn report_size(&mut self) {
         let held = Held {
-            customers: self.shards.values().map(|shard| shard.customers().len() as i64).sum(),
+            customers: self
+                .shards
+                .values()
+                .map(|shard| shard.customers().len() as i64)
+                .sum(),
             bytes: self.shards.values().map(|shard| shard.bytes() as i64).sum(),
         };
-        self.telemetry.fold.state_customers.add(held.customers - self.held.customers);
-        self.telemetry.fold.state_bytes.add(held.bytes - self.held.bytes);
+        self.telemetry
+            .fold
+            .state_customers
+            .add(held.customers - self.held.customers);
+        self.telemetry
+            .fold
+            .state_bytes
+            .add(held.bytes - self.held.bytes);
         self.held = held;
     }
 
     fn answer(&mut self, question: Question) {
-        let Question { partition, instant, settings, answer } = question;
+        let Question {
+            partition,
+            instant,
+            settings,
+            answer,
+        } = question;
         let shard = self.shard(partition);
         let number = usize::try_from(partition).unwrap_or(0);
         let partial = evaluate(shard, number, &instant, &settings);
         // Who asked may have given up.
-        let _ = answer.send(Answer { partial, prune_line: shard.prune_line() });
+        let _ = answer.send(Answer {
+            partial,
+            prune_line: shard.prune_line(),
+        });
     }
 }

@@ -40,7 +40,11 @@ pub struct Record<'a> {
 impl Batch {
     #[must_use]
     pub fn new(place: Place) -> Self {
-        Self { place, heads: Vec::new(), bytes: Vec::new() }
+        Self {
+            place,
+            heads: Vec::new(),
+            bytes: Vec::new(),
+        }
     }
 
     pub fn push(&mut self, record: Record<'_>) {
@@ -49,8 +53,16 @@ impl Batch {
             self.bytes.extend_from_slice(value);
             start..self.bytes.len()
         });
-        let Record { offset, recorded_at, .. } = record;
-        self.heads.push(Head { offset, recorded_at, value });
+        let Record {
+            offset,
+            recorded_at,
+            ..
+        } = record;
+        self.heads.push(Head {
+            offset,
+            recorded_at,
+            value,
+        });
     }
 
     #[must_use]
@@ -83,13 +95,32 @@ mod tests {
 
     #[test]
     fn records_come_out_as_they_went_in() {
-        let mut batch = Batch::new(Place { topic: 0, partition: 3 });
+        let mut batch = Batch::new(Place {
+            topic: 0,
+            partition: 3,
+        });
         let at = Some(Timestamp::FIRST);
         let records = [
-            Record { offset: 5, recorded_at: at, value: Some(b"one") },
-            Record { offset: 6, recorded_at: None, value: None },
-            Record { offset: 9, recorded_at: at, value: Some(b"") },
-            Record { offset: 10, recorded_at: at, value: Some(b"two") },
+            Record {
+                offset: 5,
+                recorded_at: at,
+                value: Some(b"one"),
+            },
+            Record {
+                offset: 6,
+                recorded_at: None,
+                value: None,
+            },
+            Record {
+                offset: 9,
+                recorded_at: at,
+                value: Some(b""),
+            },
+            Record {
+                offset: 10,
+                recorded_at: at,
+                value: Some(b"two"),
+            },
         ];
         for record in records {
             batch.push(record);

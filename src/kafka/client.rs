@@ -160,9 +160,15 @@ impl ConsumerContext for Context {
         match result {
             Ok(()) => {
                 for element in offsets.elements() {
-                    let topic = self.topics.iter().position(|topic| topic == element.topic());
+                    let topic = self
+                        .topics
+                        .iter()
+                        .position(|topic| topic == element.topic());
                     if let (Some(topic), Some(offset)) = (topic, element.offset().to_raw()) {
-                        let place = Place { topic, partition: element.partition() };
+                        let place = Place {
+                            topic,
+                            partition: element.partition(),
+                        };
                         self.progress.committed(place, offset);
                     }
                 }

@@ -113,7 +113,10 @@ impl Progress {
     /// The next offset to apply of every partition.
     #[must_use]
     pub fn positions(&self) -> Vec<(Place, i64)> {
-        self.entries().iter().map(|entry| (entry.place, entry.read().next_offset)).collect()
+        self.entries()
+            .iter()
+            .map(|entry| (entry.place, entry.read().next_offset))
+            .collect()
     }
 
     /// The instant up to which every partition is complete; nothing while one of them has not begun
@@ -121,8 +124,10 @@ impl Progress {
     #[must_use]
     pub fn complete_until(&self) -> Option<Timestamp> {
         let entries = self.partitions.get()?;
-        let all: Option<Vec<Timestamp>> =
-            entries.iter().map(|entry| entry.read().complete_until).collect();
+        let all: Option<Vec<Timestamp>> = entries
+            .iter()
+            .map(|entry| entry.read().complete_until)
+            .collect();
         all?.into_iter().min()
     }
 
@@ -133,7 +138,10 @@ impl Progress {
         if entries.is_empty() {
             return 0.0;
         }
-        let begun = entries.iter().filter(|entry| entry.read().complete_until.is_some()).count();
+        let begun = entries
+            .iter()
+            .filter(|entry| entry.read().complete_until.is_some())
+            .count();
         begun as f64 / entries.len() as f64
     }
 
@@ -177,7 +185,16 @@ impl Entry {
 mod tests {
     use super::*;
 
-    const PLACES: [Place; 2] = [Place { topic: 0, partition: 0 }, Place { topic: 0, partition: 1 }];
+    const PLACES: [Place; 2] = [
+        Place {
+            topic: 0,
+            partition: 0,
+        },
+        Place {
+            topic: 0,
+            partition: 1,
+        },
+    ];
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_millis(1_793_527_800_000 + second * 1000)
@@ -185,7 +202,12 @@ mod tests {
 
     fn progress() -> Progress {
         let progress = Progress::default();
-        let start = |place| Start { place, topic: "t".into(), first_offset: 10, end_offset: 100 };
+        let start = |place| Start {
+            place,
+            topic: "t".into(),
+            first_offset: 10,
+            end_offset: 100,
+        };
         progress.begin(PLACES.map(start).to_vec());
         progress
     }

@@ -74,7 +74,10 @@ impl<S: Sink> Reader<S> {
         progress: Arc<Progress>,
         sink: S,
     ) -> Self {
-        let counters = topics.iter().map(|topic| telemetry.kafka.topic(topic)).collect();
+        let counters = topics
+            .iter()
+            .map(|topic| telemetry.kafka.topic(topic))
+            .collect();
         Self {
             consumer,
             topics,
@@ -91,11 +94,21 @@ impl<S: Sink> Reader<S> {
     /// Assigns the partitions at their first offsets and reads until told to stop.
     pub fn run(mut self, starts: &[Start], stop: &AtomicBool) -> Ended {
         for start in starts {
-            let Start { place, first_offset, .. } = *start;
-            let partition = Partition { polled: first_offset, batch: Batch::new(place) };
+            let Start {
+                place,
+                first_offset,
+                ..
+            } = *start;
+            let partition = Partition {
+                polled: first_offset,
+                batch: Batch::new(place),
+            };
             self.partitions.insert(place, partition);
             self.counters[place.topic].assigned_partitions.inc();
-            if !self.sink.deliver(Delivery::Begin { place, first_offset }) {
+            if !self.sink.deliver(Delivery::Begin {
+                place,
+                first_offset,
+            }) {
                 return Ended::Abandoned;
             }
         }
@@ -114,7 +127,11 @@ impl<S: Sink> Reader<S> {
         while !stop.load(Ordering::Relaxed) {
             // The clone lets the message borrow from it while the reader is changed.
             let consumer = Arc::clone(&self.consumer);
-            let wait = if self.waiting > 0 { Duration::ZERO } else { POLL };
+            let wait = if self.waiting > 0 {
+                Duration::ZERO
+            } else {
+                POLL
+            };
             let idle = match consumer.poll(wait) {
                 Some(Ok(message)) => {
                     if !self.take(&message) {
@@ -152,25 +169,43 @@ impl<S: Sink> Reader<S> {
                 self.commit(CommitMode::Async);
             }
         }
-        if self.flush() { Ended::Stopped } else { Ended::Abandoned }
+        if self.flush() {
+            Ended::Stopped
+        } else {
+            Ended::Abandoned
+        }
     }
 
     /// Takes a record into the batch of its partition. False once nobody takes batches.
     fn take(&mut self, message: &BorrowedMessage<'_>) -> bool {
-        let Some(topic) = self.topic_of(message) else { return true };
-        let place = Place { topic, partition: message.partition() };
+        let Some(topic) = self.topic_of(message) else {
+            return true;
+        };
+        let place = Place {
+            topic,
+            partition: message.partition(),
+        };
         let value = message.payload();
         let counters = &self.counters[topic];
         counters.events_received.inc();
         let bytes = message.key_len() + value.map_or(0, <[u8]>::len);
         counters.received_bytes.inc_by(bytes as u64);
-        let Some(partition) = self.partitions.get_mut(&place) else { return true };
+        let Some(partition) = self.partitions.get_mut(&place) else {
+            return true;
+        };
         let offset = message.offset();
         partition.polled = offset + 1;
         self.waiting += usize::from(partition.batch.is_empty());
-        let recorded_at = message.timestamp().to_millis().filter(|millis| *millis >= 0);
+        let recorded_at = message
+            .timestamp()
+            .to_millis()
+            .filter(|millis| *millis >= 0);
         let recorded_at = recorded_at.map(Timestamp::from_millis);
-        partition.batch.push(Record { offset, recorded_at, value });
+        partition.batch.push(Record {
+            offset,
+            recorded_at,
+            value,
+        });
         self.attempts = 0;
         if partition.batch.full() {
             let batch = std::mem::replace(&mut partition.batch, Batch::new(place));
@@ -183,7 +218,10 @@ impl<S: Sink> Reader<S> {
     fn topic_of(&self, message: &BorrowedMessage<'_>) -> Option<usize> {
         match self.topics.len() {
             1 => Some(0),
-            _ => self.topics.iter().position(|topic| topic == message.topic()),
+            _ => self
+                .topics
+                .iter()
+                .position(|topic| topic == message.topic()),
         }
     }
 
@@ -206,12 +244,21 @@ impl<S: Sink> Reader<S> {
     /// At quiescence the client's position may be ahead of ours: it has stepped over the markers of
     /// transactions, which are no records.
     fn step_over_control_records(&mut self) -> bool {
-        let Ok(positions) = self.consumer.position() else { return true };
+        let Ok(positions) = self.consumer.position() else {
+            return true;
+        };
         for element in positions.elements() {
-            let Some(topic) = self.topics.iter().position(|topic| topic == element.topic()) else {
+            let Some(topic) = self
+                .topics
+                .iter()
+                .position(|topic| topic == element.topic())
+            else {
                 continue;
             };
-            let place = Place { topic, partition: element.partition() };
+            let place = Place {
+                topic,
+                partition: element.partition(),
+            };
             let (Some(partition), Offset::Offset(next_offset)) =
                 (self.partitions.get_mut(&place), element.offset())
             else {
@@ -258,7 +305,10 @@ impl<S: Sink> Reader<S> {
             );
             return self.lost();
         }
-        tracing::warn!(attempt = self.attempts, "a batch of records was damaged, fetching it again");
+        tracing::warn!(
+            attempt = self.attempts,
+            "a batch of records was damaged, fetching it again"
+        );
         match self.assign() {
             Ok(()) => None,
             Err(error) => Some(Ended::Fatal(error.to_string())),
@@ -266,7 +316,11 @@ impl<S: Sink> Reader<S> {
     }
 
     fn lost(&mut self) -> Option<Ended> {
-        if self.flush() && self.sink.deliver(Delivery::Lost) { None } else { Some(Ended::Abandoned) }
+        if self.flush() && self.sink.deliver(Delivery::Lost) {
+            None
+        } else {
+            Some(Ended::Abandoned)
+        }
     }
 
     /// Assigns every partition at the offset after the last record polled.
@@ -284,7 +338,10 @@ impl<S: Sink> Reader<S> {
         let mut list = TopicPartitionList::new();
         for (place, offset) in self.progress.positions() {
             let topic = &self.topics[place.topic];
-            if list.add_partition_offset(topic, place.partition, Offset::Offset(offset)).is_err() {
+            if list
+                .add_partition_offset(topic, place.partition, Offset::Offset(offset))
+                .is_err()
+            {
                 return;
             }
         }

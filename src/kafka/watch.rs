@@ -62,7 +62,10 @@ impl Watch {
                     return Some(starts);
                 }
                 Err(error) => {
-                    self.telemetry.kafka.up.set(i64::from(!matches!(error, Unreadable::Client(_))));
+                    self.telemetry
+                        .kafka
+                        .up
+                        .set(i64::from(!matches!(error, Unreadable::Client(_))));
                     if complained_at.is_none_or(|at| at.elapsed() > METADATA_EVERY) {
                         complained_at = Some(Instant::now());
                         tracing::warn!(%error, "cannot read yet, trying again");
@@ -93,8 +96,12 @@ impl Watch {
     }
 
     fn ask_for_ends(&self) -> Result<(), KafkaError> {
-        let places: Vec<Place> =
-            self.progress.positions().into_iter().map(|(place, _)| place).collect();
+        let places: Vec<Place> = self
+            .progress
+            .positions()
+            .into_iter()
+            .map(|(place, _)| place)
+            .collect();
         let mut list = TopicPartitionList::new();
         for place in &places {
             list.add_partition_offset(&self.topics[place.topic], place.partition, Offset::End)?;
@@ -105,9 +112,15 @@ impl Watch {
         let ends = self.consumer.offsets_for_times(list, PATIENCE)?;
         for element in ends.elements() {
             element.error()?;
-            let topic = self.topics.iter().position(|topic| topic == element.topic());
+            let topic = self
+                .topics
+                .iter()
+                .position(|topic| topic == element.topic());
             if let (Some(topic), Offset::Offset(end)) = (topic, element.offset()) {
-                let place = Place { topic, partition: element.partition() };
+                let place = Place {
+                    topic,
+                    partition: element.partition(),
+                };
                 self.progress.ends_at(place, end, asked_at);
             }
         }
@@ -116,18 +129,34 @@ impl Watch {
 
     fn count_partitions(&self, starts: &[Start]) {
         for (topic, name) in self.topics.iter().enumerate() {
-            let count = starts.iter().filter(|start| start.place.topic == topic).count();
-            self.telemetry.kafka.topic(name).partitions.set(count as i64);
+            let count = starts
+                .iter()
+                .filter(|start| start.place.topic == topic)
+                .count();
+            self.telemetry
+                .kafka
+                .topic(name)
+                .partitions
+                .set(count as i64);
         }
     }
 
     /// Other partitions than those that are read mean that keys moved: customers may be split.
     fn check_partitions(&self) {
-        let Ok(counts) = partition_counts(&self.consumer, &self.topics) else { return };
+        let Ok(counts) = partition_counts(&self.consumer, &self.topics) else {
+            return;
+        };
         let read = self.progress.positions();
         for (topic, (name, count)) in self.topics.iter().zip(counts).enumerate() {
-            self.telemetry.kafka.topic(name).partitions.set(i64::from(count));
-            let expected = read.iter().filter(|(place, _)| place.topic == topic).count();
+            self.telemetry
+                .kafka
+                .topic(name)
+                .partitions
+                .set(i64::from(count));
+            let expected = read
+                .iter()
+                .filter(|(place, _)| place.topic == topic)
+                .count();
             let changed = usize::try_from(count).unwrap_or(0) != expected;
             if changed && !self.repartitioned.swap(true, Ordering::Relaxed) {
                 tracing::error!(
@@ -151,17 +180,28 @@ pub fn starts(consumer: &Consumer, topics: &[String]) -> Result<Vec<Start>, Unre
     let client = |error: KafkaError| Unreadable::Client(error.to_string());
     let counts = partition_counts(consumer, topics)?;
     if counts.iter().any(|count| *count != counts[0]) {
-        let listing: Vec<String> =
-            topics.iter().zip(&counts).map(|(topic, count)| format!("{topic}: {count}")).collect();
-        return Err(Unreadable::NotCopartitioned { listing: listing.join(", ") });
+        let listing: Vec<String> = topics
+            .iter()
+            .zip(&counts)
+            .map(|(topic, count)| format!("{topic}: {count}"))
+            .collect();
+        return Err(Unreadable::NotCopartitioned {
+            listing: listing.join(", "),
+        });
     }
     let mut starts = Vec::new();
     for (topic, (name, count)) in topics.iter().zip(counts).enumerate() {
         for partition in 0..count {
-            let (first_offset, end_offset) =
-                consumer.fetch_watermarks(name, partition, PATIENCE).map_err(client)?;
+            let (first_offset, end_offset) = consumer
+                .fetch_watermarks(name, partition, PATIENCE)
+                .map_err(client)?;
             let place = Place { topic, partition };
-            starts.push(Start { place, topic: name.as_str().into(), first_offset, end_offset });
+            starts.push(Start {
+                place,
+                topic: name.as_str().into(),
+                first_offset,
+                end_offset,
+            });
         }
     }
     Ok(starts)
@@ -177,7 +217,9 @@ fn partition_counts(consumer: &Consumer, topics: &[String]) -> Result<Vec<i32>, 
             Some(topic) if topic.error().is_none() && !topic.partitions().is_empty() => {
                 Ok(i32::try_from(topic.partitions().len()).unwrap_or(i32::MAX))
             }
-            _ => Err(Unreadable::Missing { topic: name.clone() }),
+            _ => Err(Unreadable::Missing {
+                topic: name.clone(),
+            }),
         }
     };
     topics.iter().map(count).collect()

@@ -121,6 +121,7 @@ impl Shard {
         self.positions[topic] = Some(Position {
             base_offset: offset,
             next_offset: offset,
+            first_record_at: None,
             last_record_at: None,
         });
     }
@@ -166,7 +167,12 @@ impl Shard {
             (_, Some(at)) => LogStart::At(at),
             (_, None) => LogStart::Unknown,
         };
-        self.positions.iter().flatten().map(start).max().unwrap_or_default()
+        self.positions
+            .iter()
+            .flatten()
+            .map(start)
+            .max()
+            .unwrap_or_default()
     }
 
     /// Inserts an event into the set of facts.

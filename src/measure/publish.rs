@@ -42,7 +42,9 @@ impl CustomerBase {
             (None, LogStart::Whole) => Self::Whole,
             (None, LogStart::At(start)) => settings
                 .inactivity_timeout_millis
-                .map_or(Self::Unknown, |timeout| Self::Since(start.plus_millis(timeout))),
+                .map_or(Self::Unknown, |timeout| {
+                    Self::Since(start.plus_millis(timeout))
+                }),
             (None, LogStart::Unknown) => Self::Unknown,
         }
     }

@@ -24,7 +24,10 @@ impl Throttle {
 
     fn pass_at(&self, now: Instant) -> Option<u64> {
         let mut past = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if past.passed_at.is_some_and(|passed_at| now < passed_at + PAUSE) {
+        if past
+            .passed_at
+            .is_some_and(|passed_at| now < passed_at + PAUSE)
+        {
             past.suppressed += 1;
             return None;
         }
