@@ -38,7 +38,7 @@ pub enum Body {
         cents: u64,
         currency: String,
     },
-    /// An empty reason is no reason.
+    /// Never an empty text: that is no reason.
     Churn {
         reason: Option<String>,
     },

@@ -23,19 +23,21 @@
 //! | names of series, equality of two pages | [`page`] |
 //! | the events, and their JSON text for those who have to decode it | [`log`] |
 //! | tables of events in and numbers out | [`cases`], read and checked by [`table`] |
+//! | random logs, orders of arrival, splits, batches | [`random`] |
 //!
 //! Pruning has no place here: over the kept history it may not change a number, so the oracle
 //! simply never forgets.
 //!
 //! To compare an engine: write a function `(&Log, &Settings, i64) -> Page` that feeds it
 //! [`log::Record::json`] and the Kafka timestamps, give it to [`table::check`] for each of
-//! [`cases::cases`].
+//! [`cases::cases`] and to [`random::compare`] for random logs.
 
 pub mod cases;
 pub mod kept;
 pub mod log;
 pub mod page;
 pub mod period;
+pub mod random;
 pub mod retention;
 pub mod satisfaction;
 pub mod settings;

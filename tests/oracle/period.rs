@@ -4,6 +4,9 @@
 //! comes. That is enough, because since 1972 every zone's offset and every change of it is a whole
 //! number of minutes. Nothing is computed from rules of daylight saving.
 
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
 use jiff::Timestamp;
 use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
@@ -65,15 +68,27 @@ pub fn length(text: &str) -> i64 {
 fn start_of_unit(unit: &str, at: i64, settings: &Settings) -> i64 {
     let zone = TimeZone::get(&settings.time_zone).expect("a zone of the IANA database");
     let first_day = first_day_of_unit(unit, local_date(at, &zone), settings);
+    start_of_day(first_day, &zone)
+}
+
+/// The first instant whose date is that day or a later one.
+fn start_of_day(first_day: Date, zone: &TimeZone) -> i64 {
+    // The same days are asked for again and again.
+    static KNOWN: Mutex<BTreeMap<(String, Date), i64>> = Mutex::new(BTreeMap::new());
+    let key = (zone.iana_name().expect("a name").to_owned(), first_day);
+    if let Some(start) = KNOWN.lock().expect("no panic").get(&key) {
+        return *start;
+    }
 
     // No zone is more than 15 hours ahead, so that day has begun nowhere yet.
     let utc_midnight = first_day
         .to_zoned(TimeZone::UTC)
         .expect("a date of our centuries");
     let mut instant = utc_midnight.timestamp().as_millisecond() - 15 * 60 * 60_000;
-    while local_date(instant, &zone) < first_day {
+    while local_date(instant, zone) < first_day {
         instant += 60_000;
     }
+    KNOWN.lock().expect("no panic").insert(key, instant);
     instant
 }
 

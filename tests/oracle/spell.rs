@@ -113,10 +113,7 @@ fn step(body: &Body, settings: &Settings) -> Option<Step> {
         Body::Signup if settings.customer_starts_with == StartsWith::Purchase => None,
         Body::Signup | Body::Purchase { .. } => Some(Step::Activity),
         Body::Churn { reason } => Some(Step::Churn {
-            reason: match reason.as_deref() {
-                None | Some("") => "unspecified".to_owned(),
-                Some(text) => text.to_owned(),
-            },
+            reason: reason.clone().unwrap_or("unspecified".to_owned()),
         }),
         Body::Survey { .. } => None,
     }
