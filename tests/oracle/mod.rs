@@ -30,7 +30,10 @@
 //!
 //! To compare an engine: write a function `(&Log, &Settings, i64) -> Page` that feeds it
 //! [`log::Record::json`] and the Kafka timestamps, give it to [`table::check`] for each of
-//! [`cases::cases`] and to [`random::compare`] for random logs.
+//! [`cases::cases`] and to [`random::compare`] for random logs. Inside that function the log may be
+//! [shuffled](random::shuffled), [split](random::split_by_customer) into shards and cut into
+//! [batches](random::batches): no number may change. A test that uses a part of this module only
+//! declares it with `#[expect(dead_code, reason = "...")]`.
 
 pub mod cases;
 pub mod kept;
