@@ -59,12 +59,12 @@ impl Base {
             Kind::Signup => Span::extend(&mut self.signups, at),
             Kind::Order => {
                 Span::extend(&mut self.orders, at);
-                let order = (at, fact.amount, fact.word.payload());
+                let order = (at, fact.amount(), fact.word.payload());
                 let key = |(at, amount, code): (Timestamp, u64, u8)| (at, amount, text_of(code));
                 if self.first_order.is_none_or(|first| key(order) < key(first)) {
                     self.first_order = Some(order);
                 }
-                self.add_revenue(fact.word.payload(), fact.amount);
+                self.add_revenue(fact.word.payload(), fact.amount());
             }
             Kind::Nps => {
                 self.last_nps = self.last_nps.max(Some((at, fact.word.score())));

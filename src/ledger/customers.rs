@@ -207,7 +207,7 @@ impl Customers {
                 .take_while(|fact| fact.word < word)
                 .fold(None, |active, fact| opens(fact).or(active)),
             None => self.giants[entry.slot as usize]
-                .range(..Fact { word, amount: 0 })
+                .range(..Fact::least(word))
                 .rev()
                 .find_map(|fact| opens(*fact)),
         }
@@ -440,7 +440,7 @@ fn width(fact: Fact) -> u16 {
 
 /// The words of a fact as they are stored.
 fn stored(fact: Fact) -> impl Iterator<Item = u64> {
-    let words = [fact.word.0, fact.amount];
+    let words = [fact.word.0, fact.detail];
     words.into_iter().take(usize::from(width(fact)))
 }
 
@@ -455,10 +455,12 @@ mod tests {
     use super::*;
     use crate::event::Timestamp;
 
-    fn fact(millis: i64, kind: Kind, check: u64) -> Fact {
-        let word = Word::new(Timestamp::FIRST.plus_millis(millis), kind, 1, check);
-        let amount = if kind == Kind::Order { check * 10 } else { 0 };
-        Fact { word, amount }
+    fn fact(millis: i64, kind: Kind, id: u64) -> Fact {
+        let at = Timestamp::FIRST.plus_millis(millis);
+        match kind {
+            Kind::Order => Fact::order(at, 1, id * 10, id),
+            kind => Fact::new(at, kind, 1, id),
+        }
     }
 
     #[test]

@@ -6,8 +6,9 @@
 //!  | milliseconds since 2000 * 7  | payload | id check   |
 //!  |   + kind            44 bits  |  8 bits |   12 bits  |
 //!  +------------------------------+---------+------------+
-//!  | order only: the amount in millionths        64 bits |
-//!  +-----------------------------------------------------+
+//!  an order:  | 0 | id check 20 bits | amount in millionths, 43 bits |
+//!        or:  | 1 | id check 3 bits  | amount in millionths, 60 bits |
+//!  an answer: | id check, 64 bits                                    |
 //!
 //!   kind        payload
 //!   churn       code of the reason
@@ -20,6 +21,11 @@
 //! events that open a spell, which is the rule. 70 years of milliseconds times seven kinds need
 //! 43.8 bits; side by side they would need 45. Payload codes are given per shard in the order of
 //! arrival, so they decide neither order nor equality of what they stand for: texts do.
+//!
+//! Two events of one customer that agree in everything but their ids are told apart by the id check.
+//! Orders and answers are counted, so they get many bits: a false match of two such orders has the
+//! probability 2^-32 (2^-15 above 8.7 million units of a currency), of two answers 2^-64. Two
+//! sign-ups or two churns of one instant open and close the same spell, so 12 bits are enough.
 
 use crate::event::{Survey, Timestamp};
 
@@ -44,8 +50,64 @@ const LOW_BITS: u32 = CHECK_BITS + PAYLOAD_BITS;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Fact {
     pub word: Word,
-    /// In millionths; 0 unless the fact is an order.
-    pub amount: u64,
+    /// The second word; 0 if the kind has none.
+    pub detail: u64,
+}
+
+const LARGE: u64 = 1 << 63;
+const AMOUNT_BITS: u32 = 43;
+const LARGE_AMOUNT_BITS: u32 = 60;
+
+impl Fact {
+    /// A sign-up, a churn or an answer; `id` is a hash of the event's id.
+    #[must_use]
+    pub fn new(at: Timestamp, kind: Kind, payload: u8, id: u64) -> Self {
+        let detail = if kind.has_detail() { id } else { 0 };
+        Self {
+            word: Word::new(at, kind, payload, id),
+            detail,
+        }
+    }
+
+    /// An order of an amount in millionths, of at most 60 bits.
+    #[must_use]
+    pub fn order(at: Timestamp, currency: u8, amount: u64, id: u64) -> Self {
+        let check = id >> CHECK_BITS;
+        let detail = if amount < 1 << AMOUNT_BITS {
+            amount | (check << AMOUNT_BITS) & !LARGE
+        } else {
+            amount | check << LARGE_AMOUNT_BITS | LARGE
+        };
+        Self {
+            word: Word::new(at, Kind::Order, currency, id),
+            detail,
+        }
+    }
+
+    /// The amount of an order, in millionths.
+    #[must_use]
+    pub const fn amount(self) -> u64 {
+        let bits = if self.detail & LARGE == 0 {
+            AMOUNT_BITS
+        } else {
+            LARGE_AMOUNT_BITS
+        };
+        self.detail & ((1 << bits) - 1)
+    }
+
+    /// The fact that sorts before every other one with its word or a greater one.
+    #[must_use]
+    pub const fn least(word: Word) -> Self {
+        Self { word, detail: 0 }
+    }
+}
+
+impl Kind {
+    /// Whether a second word belongs to the fact.
+    #[must_use]
+    pub const fn has_detail(self) -> bool {
+        !matches!(self, Self::Churn | Self::Signup)
+    }
 }
 
 /// The first word of a fact.
@@ -143,7 +205,7 @@ pub struct Facts<'a> {
 }
 
 impl<'a> Facts<'a> {
-    /// Takes words as [`crate::ledger::customers`] stores them: each order followed by its amount.
+    /// Takes words as [`crate::ledger::customers`] stores them: details follow their first word.
     #[must_use]
     pub const fn new(words: &'a [u64]) -> Self {
         Self { words }
@@ -156,14 +218,14 @@ impl Iterator for Facts<'_> {
     fn next(&mut self) -> Option<Fact> {
         let (&first, rest) = self.words.split_first()?;
         let word = Word(first);
-        if word.kind() == Kind::Order
-            && let Some((&amount, rest)) = rest.split_first()
+        if word.kind().has_detail()
+            && let Some((&detail, rest)) = rest.split_first()
         {
             self.words = rest;
-            return Some(Fact { word, amount });
+            return Some(Fact { word, detail });
         }
         self.words = rest;
-        Some(Fact { word, amount: 0 })
+        Some(Fact { word, detail: 0 })
     }
 }
 
@@ -219,14 +281,32 @@ mod tests {
     }
 
     #[test]
-    fn an_order_is_walked_with_its_amount() {
-        let signup = Word::new(Timestamp::FIRST, Kind::Signup, 0, 1);
-        let order = Word::new(Timestamp::FIRST, Kind::Order, 3, 2);
-        let churn = Word::new(Timestamp::LAST, Kind::Churn, 1, 3);
-        let words = [signup.0, order.0, 5, churn.0];
-        let facts: Vec<_> = Facts::new(&words)
-            .map(|fact| (fact.word, fact.amount))
-            .collect();
-        assert_eq!(facts, [(signup, 0), (order, 5), (churn, 0)]);
+    fn orders_and_answers_are_walked_with_their_details() {
+        let facts = [
+            Fact::new(Timestamp::FIRST, Kind::Signup, 0, 1),
+            Fact::order(Timestamp::FIRST, 3, 5, 2),
+            Fact::new(Timestamp::FIRST, Kind::Nps, answer(9, 1), u64::MAX),
+            Fact::new(Timestamp::LAST, Kind::Churn, 1, 3),
+        ];
+        let mut words = Vec::new();
+        for fact in facts {
+            words.push(fact.word.0);
+            words.extend(fact.word.kind().has_detail().then_some(fact.detail));
+        }
+        assert_eq!(words.len(), 6);
+        assert!(Facts::new(&words).eq(facts));
+    }
+
+    #[test]
+    fn amounts_of_any_size_come_back_beside_the_id() {
+        for amount in [0, 1, (1 << 43) - 1, 1 << 43, 999_999_999_999_999_999] {
+            for id in [0, 1 << 12, u64::MAX, 0x1234_5678_9abc_def0] {
+                let order = Fact::order(Timestamp::LAST, 255, amount, id);
+                assert_eq!(order.amount(), amount, "{amount} {id:x}");
+            }
+        }
+        let order = |id| Fact::order(Timestamp::FIRST, 1, 5, id);
+        assert_ne!(order(1 << 12), order(1 << 31));
+        assert_eq!(order(0), order(1 << 32));
     }
 }

@@ -218,15 +218,16 @@ impl Shard {
     }
 
     fn fact(&mut self, event: &Event<'_>, id: u64) -> Fact {
-        let (kind, payload, amount) = match &event.body {
-            Body::Signup => (Kind::Signup, 0, 0),
+        let at = event.occurred_at;
+        match &event.body {
+            Body::Signup => Fact::new(at, Kind::Signup, 0, id),
             Body::Purchase { amount, currency } => {
                 let code = self.currencies.code(currency, &self.hashes);
-                (Kind::Order, code, amount.millionths())
+                Fact::order(at, code, amount.millionths(), id)
             }
             Body::Churn { reason } => {
                 let reason = reason.as_deref().unwrap_or(UNSPECIFIED);
-                (Kind::Churn, self.reasons.code(reason, &self.hashes), 0)
+                Fact::new(at, Kind::Churn, self.reasons.code(reason, &self.hashes), id)
             }
             Body::Survey {
                 survey,
@@ -235,12 +236,8 @@ impl Shard {
             } => {
                 let channel = channel.as_deref().unwrap_or(UNSPECIFIED);
                 let channel = self.channels.code(channel, &self.hashes);
-                (kind_of(*survey), answer(*score, channel), 0)
+                Fact::new(at, kind_of(*survey), answer(*score, channel), id)
             }
-        };
-        Fact {
-            word: Word::new(event.occurred_at, kind, payload, id),
-            amount,
         }
     }
 
@@ -338,7 +335,7 @@ impl Shard {
             (customer.0 >> 64) as u64,
             fact.word.without_codes(),
             text,
-            fact.amount,
+            fact.detail,
         ];
         self.hashes.words(&words)
     }

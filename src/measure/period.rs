@@ -194,10 +194,14 @@ impl Period {
             }
             Self::Complete(unit) => {
                 let first = unit.first_day(local_date(at, time_zone), week_starts_on);
-                let before = unit.first_day(first.saturating_sub(1.day()), week_starts_on);
+                let end = start_of_day(first, time_zone);
+                // The unit of the last instant before, which is not always that of the date before:
+                // zones that crossed the date line have skipped whole days.
+                let last = local_date(end.minus_millis(1), time_zone);
+                let before = unit.first_day(last, week_starts_on);
                 Interval {
                     start: start_of_day(before, time_zone),
-                    end: start_of_day(first, time_zone),
+                    end,
                 }
             }
         }
