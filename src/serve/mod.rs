@@ -1,1 +1,71 @@
+//! The HTTP endpoint: the metrics page, health, readiness, and a page for people.
+//!
+//! Owns the text formats, their negotiation, and the accept loop with its limits. Promises that a
+//! page is always of one immutable report, that scrapes never wait for an evaluation or for each
+//! other, that the endpoint answers without Kafka and before the first report, and that nothing a
+//! client sends comes back in an answer. Does not know how reports are made, nor Kafka.
+
 pub mod exposition;
+
+pub mod negotiation;
+pub mod page;
+pub mod readiness;
+
+use std::sync::{Arc, OnceLock};
+
+use crate::event::Timestamp;
+use crate::measure::report::Report;
+use crate::serve::exposition::Format;
+use crate::serve::readiness::Readiness;
+use crate::telemetry::partition::PartitionStatus;
+
+/// Where the endpoint gets what it shows. Every answer is a snapshot and comes at once.
+pub trait Source: Send + Sync + 'static {
+    /// The latest report, once there is one.
+    fn published(&self) -> Option<Arc<Published>>;
+
+    /// Each partition owned by this instance, ordered by topic and partition.
+    fn partitions(&self) -> Vec<PartitionStatus>;
+
+    /// Whether the page is complete, and what it waits for.
+    fn readiness(&self) -> Readiness;
+
+    /// Whether every thread that must run does; independent of Kafka.
+    fn alive(&self) -> bool;
+}
+
+/// A report as it is served: with what goes with it, and its text once a scrape has asked for it.
+///
+/// A withheld report is one whose families have no samples.
+#[derive(Debug)]
+pub struct Published {
+    pub report: Arc<Report>,
+    /// Share of the partitions that are in the report, 0 to 1.
+    pub coverage: f64,
+    /// From when on every event is kept one by one; `None` while nothing was pruned or read.
+    pub history_start: Option<Timestamp>,
+    text_004: OnceLock<String>,
+    openmetrics_100: OnceLock<String>,
+}
+
+impl Published {
+    #[must_use]
+    pub fn new(report: Arc<Report>, coverage: f64, history_start: Option<Timestamp>) -> Self {
+        Self {
+            report,
+            coverage,
+            history_start,
+            text_004: OnceLock::new(),
+            openmetrics_100: OnceLock::new(),
+        }
+    }
+
+    /// The part of the page that is the report's, written at the first call for each format.
+    fn text(&self, format: Format) -> &str {
+        let cell = match format {
+            Format::Text004 => &self.text_004,
+            Format::OpenMetrics100 => &self.openmetrics_100,
+        };
+        cell.get_or_init(|| page::published(self, format))
+    }
+}
