@@ -6,10 +6,13 @@
 //! client sends comes back in an answer. Does not know how reports are made, nor Kafka.
 
 pub mod exposition;
-
+pub mod http;
 pub mod negotiation;
 pub mod page;
 pub mod readiness;
+
+mod connection;
+mod landing;
 
 use std::sync::{Arc, OnceLock};
 

@@ -12,14 +12,16 @@ use crate::measure::{MEASURES, Measure};
 use crate::telemetry::Telemetry;
 use crate::telemetry::catalogue::CATALOGUE;
 
+/// Name, labels and value of a line.
+pub type ReadSample = (String, Vec<(String, String)>, f64);
+
 /// A family as it was read.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ReadFamily {
     pub kind: String,
     pub unit: Option<String>,
     pub help: String,
-    /// Name, labels and value of each line.
-    pub samples: Vec<(String, Vec<(String, String)>, f64)>,
+    pub samples: Vec<ReadSample>,
 }
 
 /// Reads a page and panics at the first thing that its format does not allow.
@@ -138,7 +140,7 @@ impl Reader {
     }
 }
 
-fn sample(line: &str) -> (String, Vec<(String, String)>, f64) {
+fn sample(line: &str) -> ReadSample {
     let end = line.find(['{', ' ']).expect("a name and a value");
     let (name, mut rest) = line.split_at(end);
     assert!(metric_name(name), "{line}");

@@ -1,0 +1,323 @@
+//! The accept loop, the routes, and the limits of the endpoint.
+//!
+//! Owns every socket. Promises bounded memory and time for each connection, whatever its client
+//! does, and a quick end: after the shutdown open requests have a moment, then everything is closed.
+//! Does not read request bodies, and never puts anything a client sent into an answer.
+
+use std::future::Future;
+use std::io::{self, Write};
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::map_response;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use serde::Serialize;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tower::ServiceExt;
+use tracing::warn;
+
+use crate::serve::connection::{Seats, Ticket};
+use crate::serve::negotiation::{self, Encoding};
+use crate::serve::readiness::Obstacle;
+use crate::serve::{Source, landing, page};
+use crate::telemetry::{Failure, Telemetry};
+
+/// What the endpoint serves, and within which limits.
+pub struct Endpoint {
+    pub telemetry: Arc<Telemetry>,
+    pub source: Arc<dyn Source>,
+    pub limits: Limits,
+}
+
+/// What a client may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections at a time; beyond it, the one that has been waiting longest has to go.
+    pub connections: usize,
+    /// Bytes of a request line with its headers; at least 8 KiB.
+    pub header_bytes: usize,
+    /// From a connection, or from the first byte of a further request, to its last header.
+    pub header_time: Duration,
+    /// Between two requests of one connection.
+    pub idle_time: Duration,
+    /// From the last header of a request to the last byte of its answer.
+    pub answer_time: Duration,
+    /// For open requests after the shutdown.
+    pub grace: Duration,
+}
+
+impl Default for Limits {
+    /// 64 connections of at most 16 KiB headers: about 1 MiB, and a page for each open request.
+    fn default() -> Self {
+        Self {
+            connections: 64,
+            header_bytes: 16 * 1024,
+            header_time: Duration::from_secs(5),
+            // Longer than the usual scrape intervals, so that a scraper keeps its connection.
+            idle_time: Duration::from_secs(75),
+            answer_time: Duration::from_secs(10),
+            grace: Duration::from_secs(1),
+        }
+    }
+}
+
+/// How long to wait when the process has no file descriptor left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
+/// How often to complain about it.
+const COMPLAINT_INTERVAL: Duration = Duration::from_secs(10);
+
+impl Endpoint {
+    #[must_use]
+    pub fn new(telemetry: Arc<Telemetry>, source: Arc<dyn Source>) -> Self {
+        Self {
+            telemetry,
+            source,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// Serves until `shutdown` completes, and returns within `limits.grace` after it.
+pub async fn run(listener: TcpListener, endpoint: Endpoint, shutdown: impl Future<Output = ()>) {
+    let limits = endpoint.limits;
+    let endpoint = Arc::new(endpoint);
+    let router = router(Arc::clone(&endpoint));
+    let seats = Seats::new(limits);
+    let closing = watch::Sender::new(false);
+    let mut connections = JoinSet::new();
+    let mut complaints = Complaints::default();
+    let mut shutdown = pin!(shutdown);
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = &mut shutdown => break,
+            Some(_) = connections.join_next() => continue,
+            accepted = accept(&listener, &seats) => accepted,
+        };
+        match accepted {
+            Ok(stream) => {
+                let ticket = seats.take();
+                let conversation =
+                    converse(stream, ticket, router.clone(), limits, closing.subscribe());
+                connections.spawn(conversation);
+            }
+            Err(error) => complaints.about(&error, &endpoint.telemetry).await,
+        }
+    }
+    drop(listener);
+    closing.send_replace(true);
+    // Who is not done in time is cut off when the set is dropped.
+    let _ = timeout(limits.grace, async {
+        while connections.join_next().await.is_some() {}
+    })
+    .await;
+}
+
+async fn accept(listener: &TcpListener, seats: &Seats) -> io::Result<TcpStream> {
+    seats.room().await;
+    let (stream, _) = listener.accept().await?;
+    Ok(stream)
+}
+
+/// Speaks HTTP on one connection until either side, or its time, ends it.
+async fn converse(
+    stream: TcpStream,
+    ticket: Ticket,
+    router: Router,
+    limits: Limits,
+    mut closing: watch::Receiver<bool>,
+) {
+    // Answers are written at once, so there is nothing to gain from waiting for more. It fails only
+    // when the connection is gone already.
+    let _ = stream.set_nodelay(true);
+    let on_request = ticket.on_request();
+    let service = service_fn(move |request| {
+        on_request();
+        router.clone().oneshot(request)
+    });
+    let connection = http1::Builder::new()
+        .max_buf_size(limits.header_bytes)
+        // The seat watches the time: unlike this timer it tells an idle connection from a slow one.
+        .header_read_timeout(None)
+        .serve_connection(TokioIo::new(ticket.watch(stream)), service);
+    let mut connection = pin!(connection);
+    tokio::select! {
+        // Errors here are a client's: it left, or what it sent was no HTTP.
+        _ = connection.as_mut() => return,
+        () = ticket.end() => return,
+        _ = closing.wait_for(|closing| *closing) => connection.as_mut().graceful_shutdown(),
+    }
+    tokio::select! {
+        _ = connection => {}
+        () = ticket.end() => {}
+    }
+}
+
+/// Failing accepts, counted each and logged now and then.
+#[derive(Default)]
+struct Complaints {
+    last: Option<Instant>,
+}
+
+impl Complaints {
+    async fn about(&mut self, error: &io::Error, telemetry: &Telemetry) {
+        if matches!(
+            error.kind(),
+            io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
+        ) {
+            // The client left before its turn.
+            return;
+        }
+        telemetry.errors.of(Failure::Accept).inc();
+        if self
+            .last
+            .is_none_or(|last| last.elapsed() >= COMPLAINT_INTERVAL)
+        {
+            self.last = Some(Instant::now());
+            warn!(%error, "accepting a connection failed");
+        }
+        sleep(ACCEPT_PAUSE).await;
+    }
+}
+
+fn router(endpoint: Arc<Endpoint>) -> Router {
+    Router::new()
+        .route("/", get(front))
+        .route("/metrics", get(metrics))
+        .route("/-/healthy", get(healthy))
+        .route("/-/ready", get(ready))
+        .fallback(|| async { (StatusCode::NOT_FOUND, "not found\n") })
+        .method_not_allowed_fallback(|| async {
+            (StatusCode::METHOD_NOT_ALLOWED, "method not allowed\n")
+        })
+        .layer(map_response(harden))
+        .with_state(endpoint)
+}
+
+/// Every answer is of this instant, and is what its content type says.
+async fn harden(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    let nosniff = HeaderValue::from_static("nosniff");
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, nosniff);
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+async fn metrics(State(endpoint): State<Arc<Endpoint>>, headers: HeaderMap) -> Response {
+    let begun = Instant::now();
+    let format = negotiation::format(&headers);
+    let page = page::scrape(&*endpoint.source, &endpoint.telemetry, format, begun);
+    let described = [
+        (header::CONTENT_TYPE, format.content_type()),
+        (header::VARY, "Accept, Accept-Encoding"),
+    ];
+    packed(described, page, negotiation::encoding(&headers))
+}
+
+fn packed<const N: usize>(
+    described: [(HeaderName, &'static str); N],
+    page: String,
+    encoding: Encoding,
+) -> Response {
+    if encoding == Encoding::Gzip
+        && let Ok(zipped) = zipped(&page)
+    {
+        return (described, [(header::CONTENT_ENCODING, "gzip")], zipped).into_response();
+    }
+    (described, page).into_response()
+}
+
+/// Lightly packed: a page repeats itself so much that more effort gains little.
+fn zipped(page: &str) -> io::Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::with_capacity(page.len() / 8), Compression::fast());
+    encoder.write_all(page.as_bytes())?;
+    encoder.finish()
+}
+
+async fn healthy(State(endpoint): State<Arc<Endpoint>>) -> Response {
+    if endpoint.source.alive() {
+        json(StatusCode::OK, r#"{"status":"ok"}"#.to_owned())
+    } else {
+        let body = r#"{"status":"failed","reason":"a thread of the pipeline has ended"}"#;
+        json(StatusCode::SERVICE_UNAVAILABLE, body.to_owned())
+    }
+}
+
+/// The body of `/-/ready`.
+#[derive(Serialize)]
+struct ReadyBody {
+    status: &'static str,
+    /// What the page waits for.
+    waiting_for: Vec<Obstacle>,
+    /// The instant of the published report.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    report_at: Option<String>,
+    withheld: Vec<WithheldBody>,
+}
+
+#[derive(Serialize)]
+struct WithheldBody {
+    measure: &'static str,
+    reason: &'static str,
+}
+
+async fn ready(State(endpoint): State<Arc<Endpoint>>) -> Response {
+    let readiness = endpoint.source.readiness();
+    let published = endpoint.source.published();
+    let withheld = published.as_deref().map(|published| {
+        let each = published.report.withheld.iter();
+        each.map(|withheld| WithheldBody {
+            measure: withheld.measure,
+            reason: withheld.reason.name(),
+        })
+        .collect()
+    });
+    let (code, status) = if readiness.ready() {
+        (StatusCode::OK, "ready")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "not_ready")
+    };
+    let body = ReadyBody {
+        status,
+        waiting_for: readiness.obstacles,
+        report_at: published.map(|published| published.report.at.to_string()),
+        withheld: withheld.unwrap_or_default(),
+    };
+    match serde_json::to_string(&body) {
+        Ok(body) => json(code, body),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+fn json(code: StatusCode, mut body: String) -> Response {
+    body.push('\n');
+    (code, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+async fn front(State(endpoint): State<Arc<Endpoint>>) -> Response {
+    let source = &endpoint.source;
+    let page = landing::render(source.published().as_deref(), &source.readiness());
+    let described = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; \
+             frame-ancestors 'none'",
+        ),
+        (header::REFERRER_POLICY, "no-referrer"),
+    ];
+    (described, page).into_response()
+}
