@@ -1,0 +1,727 @@
+//! The endpoint from outside, over real sockets: formats, limits, bad clients, shutdown.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tenure::event::Timestamp;
+use tenure::measure::report::{Family, Report, Sample, Withheld, WithheldReason};
+use tenure::measure::{MEASURES, Measure};
+use tenure::serve::http::{Endpoint, Limits, run};
+use tenure::serve::readiness::Readiness;
+use tenure::serve::{Published, Source};
+use tenure::telemetry::Telemetry;
+use tenure::telemetry::partition::PartitionStatus;
+use tokio::sync::oneshot;
+
+/// Longer than anything here takes, on a loaded machine too.
+const DEADLINE: Duration = Duration::from_secs(30);
+const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// A request that leaves the connection open.
+const HEALTH: &[u8] = b"GET /-/healthy HTTP/1.1\r\nHost: test\r\n\r\n";
+const SCRAPE: &[u8] = b"GET /metrics HTTP/1.1\r\nHost: test\r\n\r\n";
+
+/// What the endpoint shows, as a test sets it.
+#[derive(Default)]
+struct Scripted {
+    published: Mutex<Option<Arc<Published>>>,
+    partitions: Mutex<Vec<PartitionStatus>>,
+    kafka_up: AtomicBool,
+    dead: AtomicBool,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Scripted {
+    fn publish(&self, report: Report) {
+        let start = Some(Timestamp::from_millis(1_700_000_000_000));
+        let published = Published::new(Arc::new(report), 1.0, start);
+        *lock(&self.published) = Some(Arc::new(published));
+    }
+}
+
+impl Source for Scripted {
+    fn published(&self) -> Option<Arc<Published>> {
+        lock(&self.published).clone()
+    }
+
+    fn partitions(&self) -> Vec<PartitionStatus> {
+        lock(&self.partitions).clone()
+    }
+
+    fn readiness(&self) -> Readiness {
+        let kafka_up = self.kafka_up.load(Ordering::Relaxed);
+        Readiness::of(kafka_up, &self.partitions(), self.published().as_deref())
+    }
+
+    fn alive(&self) -> bool {
+        !self.dead.load(Ordering::Relaxed)
+    }
+}
+
+/// An endpoint on a free port, ended when dropped.
+struct Server {
+    address: SocketAddr,
+    source: Arc<Scripted>,
+    telemetry: Arc<Telemetry>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    fn start() -> Self {
+        Self::with(Limits::default())
+    }
+
+    fn with(limits: Limits) -> Self {
+        let source = Arc::new(Scripted::default());
+        let telemetry = Arc::new(Telemetry::new().expect("telemetry"));
+        let endpoint = Endpoint {
+            telemetry: Arc::clone(&telemetry),
+            source: Arc::clone(&source) as Arc<dyn Source>,
+            limits,
+        };
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        listener.set_nonblocking(true).expect("non-blocking");
+        let address = listener.local_addr().expect("an address");
+        let (stop, stopped) = oneshot::channel();
+        let thread = std::thread::spawn(move || serve(listener, endpoint, stopped));
+        Self {
+            address,
+            source,
+            telemetry,
+            stop: Some(stop),
+            thread: Some(thread),
+        }
+    }
+
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect_timeout(&self.address, DEADLINE).expect("a connection");
+        stream.set_read_timeout(Some(DEADLINE)).expect("a timeout");
+        stream.set_write_timeout(Some(DEADLINE)).expect("a timeout");
+        stream
+    }
+
+    /// One request on a connection of its own.
+    fn ask(&self, method: &str, path: &str, headers: &[&str]) -> Answer {
+        let mut request =
+            format!("{method} {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n");
+        for header in headers {
+            request.push_str(header);
+            request.push_str("\r\n");
+        }
+        request.push_str("\r\n");
+        let mut stream = self.connect();
+        stream.write_all(request.as_bytes()).expect("a request");
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).expect("an answer");
+        Answer::parse(&bytes)
+    }
+
+    fn get(&self, path: &str) -> Answer {
+        self.ask("GET", path, &[])
+    }
+
+    /// Asks to stop and returns how long that took.
+    fn stop(&mut self) -> Duration {
+        let begun = Instant::now();
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+        if let Some(thread) = self.thread.take() {
+            let ended = thread.join();
+            if !std::thread::panicking() {
+                ended.expect("the endpoint ends well");
+            }
+        }
+        begun.elapsed()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn serve(listener: std::net::TcpListener, endpoint: Endpoint, stopped: oneshot::Receiver<()>) {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
+        let stopped = async {
+            let _ = stopped.await;
+        };
+        run(listener, endpoint, stopped).await;
+    });
+}
+
+struct Answer {
+    status: u16,
+    headers: BTreeMap<String, String>,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    fn parse(bytes: &[u8]) -> Self {
+        let end = end_of_head(bytes)
+            .unwrap_or_else(|| panic!("no head in {:?}", String::from_utf8_lossy(bytes)));
+        let head = std::str::from_utf8(&bytes[..end]).expect("a head in ASCII");
+        let mut lines = head.split("\r\n");
+        let status = lines
+            .next()
+            .and_then(|line| line.split(' ').nth(1))
+            .and_then(|code| code.parse().ok())
+            .expect("a status line");
+        let headers = lines
+            .filter_map(|line| line.split_once(": "))
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
+            .collect();
+        Self {
+            status,
+            headers,
+            body: bytes[end..].to_vec(),
+        }
+    }
+
+    fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", String::as_str)
+    }
+
+    fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).expect("text")
+    }
+
+    fn unzipped(&self) -> String {
+        let mut text = String::new();
+        flate2::read::GzDecoder::new(&self.body[..])
+            .read_to_string(&mut text)
+            .expect("a gzip body");
+        text
+    }
+}
+
+fn end_of_head(bytes: &[u8]) -> Option<usize> {
+    let blank = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
+    Some(blank + 4)
+}
+
+/// Asks on a connection that stays open, and reads the one answer.
+fn ask_on(stream: &mut TcpStream, request: &[u8]) -> io::Result<Answer> {
+    stream.write_all(request)?;
+    let mut bytes = Vec::new();
+    let mut piece = [0; 4096];
+    loop {
+        if let Some(end) = end_of_head(&bytes) {
+            let answer = Answer::parse(&bytes);
+            let length: usize = answer.header("content-length").parse().expect("a length");
+            if bytes.len() >= end + length {
+                return Ok(answer);
+            }
+        }
+        match stream.read(&mut piece)? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            read => bytes.extend_from_slice(&piece[..read]),
+        }
+    }
+}
+
+/// Reads until the other side has closed, however it did, and returns how much came.
+fn read_to_close(stream: &mut TcpStream) -> usize {
+    let mut piece = vec![0; 64 * 1024];
+    let mut total = 0;
+    loop {
+        match stream.read(&mut piece) {
+            Ok(0) => return total,
+            Ok(read) => total += read,
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return total,
+            Err(error) => panic!("the connection was not closed in time: {error}"),
+        }
+    }
+}
+
+/// A report whose every measure has one series with this value, and whose instant goes with it.
+fn report(value: f64) -> Report {
+    let family = |measure: &'static Measure| Family {
+        measure,
+        samples: vec![Sample {
+            labels: measure
+                .labels
+                .iter()
+                .map(|name| (*name, Cow::Borrowed("30d")))
+                .collect(),
+            value,
+        }],
+    };
+    Report {
+        at: Timestamp::from_millis(1_795_000_000_000 + value as i64),
+        periods: Vec::new(),
+        families: MEASURES.iter().map(family).collect(),
+        withheld: Vec::new(),
+        split_customers: 0,
+    }
+}
+
+/// A report whose page is larger than the buffers of two sockets.
+fn large_report() -> Report {
+    let mut report = report(1.0);
+    let sample = report.families[1].samples[0].clone();
+    report.families[1].samples = vec![sample; 300_000];
+    report
+}
+
+fn partition(position: i64, ready: bool) -> PartitionStatus {
+    PartitionStatus {
+        topic: "orders".into(),
+        partition: 2,
+        first_offset: Some(0),
+        position: Some(position),
+        end_offset: Some(100),
+        committed: Some(20),
+        last_record_at: Some(Timestamp::from_millis(1_795_000_000_000)),
+        ready,
+    }
+}
+
+fn withheld(reason: WithheldReason) -> Vec<Withheld> {
+    let measure = "tenure_churn_ratio";
+    vec![Withheld { measure, reason }]
+}
+
+#[test]
+fn before_kafka_and_the_first_report_the_page_is_there_with_the_process() {
+    let server = Server::start();
+    let answer = server.get("/metrics");
+    assert_eq!(answer.status, 200);
+    assert!(answer.text().contains("\ntenure_kafka_up 0\n"));
+    assert!(answer.text().contains("\nprocess_start_time_seconds "));
+    assert!(!answer.text().contains("tenure_report_timestamp_seconds"));
+}
+
+#[test]
+fn the_format_follows_what_the_client_accepts() {
+    let server = Server::start();
+    server.source.publish(report(1.0));
+    for (accept, content_type) in [
+        ("Accept: */*", TEXT),
+        ("Accept: image/png", TEXT),
+        ("X-Nothing: 1", TEXT),
+        (
+            "Accept: application/openmetrics-text;version=1.0.0;q=0.5,text/plain;q=0.2",
+            OPENMETRICS,
+        ),
+        (
+            "Accept: application/openmetrics-text;version=1.0.0;q=0.2,text/plain;q=0.5",
+            TEXT,
+        ),
+    ] {
+        let answer = server.ask("GET", "/metrics", &[accept]);
+        let openmetrics = content_type == OPENMETRICS;
+        assert_eq!(answer.status, 200);
+        assert_eq!(answer.header("content-type"), content_type, "{accept}");
+        assert_eq!(answer.header("vary"), "Accept, Accept-Encoding");
+        assert_eq!(answer.header("x-content-type-options"), "nosniff");
+        assert_eq!(answer.text().ends_with("\n# EOF\n"), openmetrics);
+        assert_eq!(
+            answer.text().contains("# TYPE tenure_events counter"),
+            openmetrics
+        );
+        assert!(answer.text().contains("\ntenure_customers 1\n"));
+    }
+}
+
+#[test]
+fn a_page_is_packed_for_who_asks_for_it() {
+    let server = Server::start();
+    server.source.publish(report(1.0));
+    let accept = "Accept-Encoding: gzip;q=0.3, identity;q=0.1";
+    let plain = server.get("/metrics");
+    let packed = server.ask("GET", "/metrics", &[accept]);
+    assert_eq!(plain.header("content-encoding"), "");
+    assert_eq!(packed.header("content-encoding"), "gzip");
+    assert_eq!(packed.header("content-type"), TEXT);
+    assert!(packed.body.len() * 3 < plain.body.len());
+    // The values of the process move from scrape to scrape, the lines do not.
+    let names = |page: &str| -> Vec<String> {
+        page.lines()
+            .map(|line| line.split(' ').next().unwrap_or_default().to_owned())
+            .collect()
+    };
+    assert_eq!(names(&packed.unzipped()), names(plain.text()));
+    let refused = server.ask("GET", "/metrics", &["Accept-Encoding: gzip;q=0"]);
+    assert_eq!(refused.header("content-encoding"), "");
+}
+
+#[test]
+fn head_gives_the_headers_of_get_without_the_body() {
+    let server = Server::start();
+    for path in ["/metrics", "/-/healthy", "/"] {
+        let head = server.ask("HEAD", path, &[]);
+        let get = server.get(path);
+        assert_eq!((head.status, get.status), (200, 200), "{path}");
+        assert_eq!(head.header("content-type"), get.header("content-type"));
+        assert!(head.body.is_empty(), "{path}");
+        let length: usize = head.header("content-length").parse().expect("a length");
+        // The values on the page move, its size hardly does.
+        assert!(length.abs_diff(get.body.len()) < 200, "{path}: {length}");
+    }
+}
+
+#[test]
+fn other_paths_and_methods_are_refused_without_an_echo() {
+    let server = Server::start();
+    for path in ["/%3Cscript%3Esecret", "/metrics/secret", "/-/reload?secret"] {
+        let answer = server.ask("GET", path, &["X-Secret: secret"]);
+        assert_eq!(answer.status, 404, "{path}");
+        assert_eq!(answer.text(), "not found\n");
+        assert_eq!(answer.header("x-content-type-options"), "nosniff");
+    }
+    for path in ["/metrics", "/-/healthy", "/-/ready", "/"] {
+        for method in ["POST", "PUT", "DELETE", "OPTIONS", "BREW"] {
+            let answer = server.ask(method, path, &[]);
+            assert_eq!(answer.status, 405, "{method} {path}");
+            assert_eq!(answer.header("allow"), "GET,HEAD", "{method} {path}");
+            assert_eq!(answer.header("x-content-type-options"), "nosniff");
+        }
+    }
+}
+
+#[test]
+fn a_body_is_not_waited_for() {
+    let server = Server::start();
+    let endless = "Content-Length: 1000000000";
+    assert_eq!(server.ask("POST", "/metrics", &[endless]).status, 405);
+    assert_eq!(server.ask("GET", "/-/healthy", &[endless]).status, 200);
+}
+
+#[test]
+fn health_is_about_the_threads_and_not_about_kafka() {
+    let server = Server::start();
+    let answer = server.get("/-/healthy");
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.text(), "{\"status\":\"ok\"}\n");
+    assert_eq!(answer.header("content-type"), "application/json");
+    server.source.dead.store(true, Ordering::Relaxed);
+    assert_eq!(server.get("/-/healthy").status, 503);
+}
+
+#[test]
+fn readiness_names_what_it_waits_for() {
+    let server = Server::start();
+    let check = |status: u16, expected: &str| {
+        let answer = server.get("/-/ready");
+        assert_eq!(answer.status, status);
+        assert_eq!(answer.text().trim_end(), expected);
+    };
+    *lock(&server.source.partitions) = vec![partition(25, false)];
+    check(
+        503,
+        r#"{"status":"not_ready","waiting_for":[{"reason":"kafka_unreachable"},{"reason":"catching_up","topic":"orders","partition":2,"percent":25.0},{"reason":"no_report"}],"withheld":[]}"#,
+    );
+    server.source.kafka_up.store(true, Ordering::Relaxed);
+    *lock(&server.source.partitions) = vec![partition(100, true)];
+    server.source.publish(Report {
+        withheld: withheld(WithheldReason::NoChurnSource),
+        ..report(0.0)
+    });
+    check(
+        200,
+        r#"{"status":"ready","waiting_for":[],"report_at":"2026-11-18T11:06:40.000Z","withheld":[{"measure":"tenure_churn_ratio","reason":"no_churn_source"}]}"#,
+    );
+}
+
+#[test]
+fn the_front_page_is_one_piece_of_html() {
+    let server = Server::start();
+    server.source.publish(report(1.0));
+    let answer = server.get("/");
+    let policy = answer.header("content-security-policy");
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
+    assert!(policy.starts_with("default-src 'none'"));
+    assert!(answer.text().contains("<a href=\"/metrics\">"));
+    assert!(answer.text().contains("2026-11-18T11:06:40.001Z"));
+}
+
+#[test]
+fn every_scrape_is_of_one_report_while_reports_change() {
+    let server = Server::start();
+    server.source.publish(report(0.0));
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let scrape = || (0..25).for_each(|_| check_one_report(&server));
+        let scrapers: Vec<_> = (0..4).map(|_| scope.spawn(scrape)).collect();
+        scope.spawn(|| {
+            let mut value = 0.0;
+            while !done.load(Ordering::Relaxed) {
+                value += 1.0;
+                server.source.publish(report(value));
+            }
+        });
+        let ended: Vec<_> = scrapers.into_iter().map(|thread| thread.join()).collect();
+        done.store(true, Ordering::Relaxed);
+        assert!(ended.iter().all(Result::is_ok), "a scrape was wrong");
+    });
+}
+
+fn check_one_report(server: &Server) {
+    let answer = server.ask("GET", "/metrics", &["Accept: application/openmetrics-text"]);
+    let page = answer.text();
+    let value = |name: &str| -> f64 {
+        let line = page.lines().find(|line| line.starts_with(name));
+        let value = line.and_then(|line| line.rsplit(' ').next());
+        value
+            .and_then(|value| value.parse().ok())
+            .unwrap_or_else(|| panic!("no {name}"))
+    };
+    let first = value("tenure_customers ");
+    let at = value("tenure_report_timestamp_seconds ");
+    assert_eq!((at * 1000.0).round() - 1_795_000_000_000.0, first);
+    for measure in MEASURES {
+        let end = if measure.labels.is_empty() { ' ' } else { '{' };
+        let name = measure.name;
+        assert_eq!(value(&format!("{name}{end}")), first, "{name}");
+    }
+}
+
+#[test]
+fn half_open_connections_do_not_keep_a_scrape_out() {
+    let server = Server::start();
+    server.source.publish(report(1.0));
+    let half_open: Vec<TcpStream> = (0..200)
+        .map(|_| {
+            let mut stream = server.connect();
+            // In a full house a connection can be closed at any time, so the write may fail.
+            let _ = stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: te");
+            stream
+        })
+        .collect();
+    for _ in 0..10 {
+        let begun = Instant::now();
+        assert_eq!(server.get("/metrics").status, 200);
+        let took = begun.elapsed();
+        assert!(took < Duration::from_millis(500), "{took:?}");
+    }
+    drop(half_open);
+}
+
+#[test]
+fn in_a_full_house_the_one_that_waited_longest_makes_room() {
+    let server = Server::with(Limits {
+        connections: 4,
+        ..Limits::default()
+    });
+    let status = |stream: &mut TcpStream| ask_on(stream, HEALTH).map(|answer| answer.status).ok();
+    let mut open: Vec<TcpStream> = (0..4).map(|_| server.connect()).collect();
+    for stream in &mut open {
+        assert_eq!(status(stream), Some(200));
+    }
+    // The first asks again, so the second has now been idle for the longest time.
+    assert_eq!(status(&mut open[0]), Some(200));
+    let mut newcomer = server.connect();
+    assert_eq!(status(&mut newcomer), Some(200));
+    assert_eq!(read_to_close(&mut open[1]), 0);
+    for at in [0, 2, 3] {
+        assert_eq!(status(&mut open[at]), Some(200), "{at}");
+    }
+}
+
+#[test]
+fn headers_have_a_size_and_a_time() {
+    let server = Server::with(Limits {
+        header_time: Duration::from_secs(1),
+        ..Limits::default()
+    });
+    let long = format!("X-Long: {}", "x".repeat(17 * 1024));
+    assert_eq!(server.ask("GET", "/metrics", &[&long]).status, 431);
+    let fitting = format!("X-Long: {}", "x".repeat(12 * 1024));
+    assert_eq!(server.ask("GET", "/metrics", &[&fitting]).status, 200);
+
+    let mut silent = server.connect();
+    let mut half = server.connect();
+    half.write_all(b"GET / HTTP/1.1\r\n").expect("a beginning");
+    assert_eq!(read_to_close(&mut silent), 0);
+    assert_eq!(read_to_close(&mut half), 0);
+    assert_eq!(server.get("/-/healthy").status, 200);
+}
+
+#[test]
+fn a_connection_is_kept_between_requests_but_not_for_ever() {
+    let server = Server::with(Limits {
+        idle_time: Duration::from_secs(3),
+        header_time: Duration::from_secs(1),
+        ..Limits::default()
+    });
+    let mut stream = server.connect();
+    for _ in 0..3 {
+        let answer = ask_on(&mut stream, SCRAPE).expect("a kept connection");
+        assert_eq!(answer.status, 200);
+    }
+    let idle = Instant::now();
+    assert_eq!(read_to_close(&mut stream), 0);
+    // Longer than the time for headers, which begins with the next request only.
+    let took = idle.elapsed();
+    assert!(took > Duration::from_secs(2), "{took:?}");
+}
+
+#[test]
+fn the_second_request_has_a_time_for_its_headers_too() {
+    let server = Server::with(Limits {
+        header_time: Duration::from_secs(1),
+        ..Limits::default()
+    });
+    let mut stream = server.connect();
+    ask_on(&mut stream, HEALTH).expect("an answer");
+    stream.write_all(b"GET / HTTP").expect("a beginning");
+    // Well before the idle time, which is longer than this waits.
+    assert_eq!(read_to_close(&mut stream), 0);
+}
+
+#[test]
+fn who_reads_too_slowly_is_cut_off() {
+    let answer_time = Duration::from_millis(1500);
+    let server = Server::with(Limits {
+        answer_time,
+        ..Limits::default()
+    });
+    server.source.publish(large_report());
+    // The page is written once here, so that the slow reader's time is its own.
+    let whole = server.get("/metrics").body.len();
+    let mut slow = server.connect();
+    slow.write_all(SCRAPE).expect("a request");
+    let begun = Instant::now();
+    let mut came = 0;
+    while begun.elapsed() < answer_time * 2 {
+        // A request in between is what makes the reader slow.
+        assert_eq!(server.get("/-/healthy").status, 200);
+        came += slow.read(&mut [0; 16]).expect("more of the page");
+    }
+    came += read_to_close(&mut slow);
+    assert!(came < whole, "{came} of {whole} bytes");
+}
+
+#[test]
+fn a_house_full_of_slow_readers_still_has_room() {
+    let server = Server::with(Limits {
+        connections: 2,
+        answer_time: DEADLINE * 2,
+        ..Limits::default()
+    });
+    server.source.publish(large_report());
+    let slow: Vec<TcpStream> = (0..2)
+        .map(|_| {
+            let mut stream = server.connect();
+            stream.write_all(SCRAPE).expect("a request");
+            stream.peek(&mut [0; 1]).expect("the answer has begun");
+            stream
+        })
+        .collect();
+    assert_eq!(server.get("/-/healthy").status, 200);
+    drop(slow);
+}
+
+#[test]
+fn what_is_no_http_is_refused_and_forgotten() {
+    let server = Server::start();
+    for noise in [
+        &b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"[..],
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"GET\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost : x\r\nContent-Length: -1\r\n\r\n",
+    ] {
+        let mut stream = server.connect();
+        stream.write_all(noise).expect("a request of some kind");
+        let mut bytes = Vec::new();
+        let _ = stream.read_to_end(&mut bytes);
+        let answer = String::from_utf8_lossy(&bytes);
+        assert!(
+            answer.is_empty() || answer.starts_with("HTTP/1.1 4"),
+            "{answer}"
+        );
+    }
+    assert_eq!(server.get("/-/healthy").status, 200);
+}
+
+#[test]
+fn a_shutdown_is_quick_whoever_is_connected() {
+    let mut server = Server::start();
+    let mut kept = server.connect();
+    assert!(ask_on(&mut kept, HEALTH).is_ok());
+    let mut half = server.connect();
+    half.write_all(b"GET /metrics HT").expect("a beginning");
+    let silent = server.connect();
+
+    let took = server.stop();
+    assert!(took < Duration::from_millis(2000), "{took:?}");
+    assert_eq!(read_to_close(&mut kept), 0);
+    assert_eq!(read_to_close(&mut half), 0);
+    assert!(TcpStream::connect(server.address).is_err());
+    drop(silent);
+}
+
+#[test]
+fn an_idle_connection_does_not_hold_up_a_shutdown() {
+    let mut server = Server::with(Limits {
+        grace: DEADLINE,
+        ..Limits::default()
+    });
+    let mut kept = server.connect();
+    assert!(ask_on(&mut kept, HEALTH).is_ok());
+    let took = server.stop();
+    assert!(took < DEADLINE / 2, "{took:?}");
+}
+
+#[test]
+fn promtool_finds_nothing_to_complain_about() {
+    let server = Server::start();
+    let topic = server.telemetry.kafka.topic("orders");
+    topic.events_received.inc();
+    server.telemetry.fold.event_delay.observe(2.0);
+    *lock(&server.source.partitions) = vec![partition(25, true)];
+    server.source.publish(Report {
+        withheld: withheld(WithheldReason::BaseIncomplete),
+        ..report(1.0)
+    });
+    let page = server.get("/metrics");
+
+    let mut child = Command::new(promtool())
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("promtool starts");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    stdin.write_all(&page.body).expect("the page is taken");
+    drop(stdin);
+    let output = child.wait_with_output().expect("promtool ends");
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    assert!(output.status.success(), "promtool says: {said}");
+    assert_eq!(said, "", "promtool says something");
+}
+
+fn promtool() -> PathBuf {
+    if let Some(path) = std::env::var_os("TENURE_PROMTOOL") {
+        return path.into();
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .map(|folder| folder.join("promtool"))
+        .find(|candidate| candidate.is_file())
+        .expect("promtool is needed: install Prometheus or set TENURE_PROMTOOL to its path")
+}
