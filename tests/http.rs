@@ -272,6 +272,8 @@ fn report(value: f64) -> Report {
         families: MEASURES.iter().map(family).collect(),
         withheld: Vec::new(),
         split_customers: 0,
+        split_partitions: Vec::new(),
+        folded_labels: Vec::new(),
     }
 }
 

@@ -274,10 +274,7 @@ impl Customers {
             }
             None => {
                 let facts = &mut self.giants[entry.slot as usize];
-                let kept = facts.split_off(&Fact {
-                    word: line,
-                    amount: 0,
-                });
+                let kept = facts.split_off(&Fact::least(line));
                 std::mem::replace(facts, kept).into_iter().collect()
             }
         }
@@ -481,12 +478,7 @@ mod tests {
             let fact = fact(millis, kinds[step as usize % kinds.len()], step / 2);
             let before = customers.active_before(row, fact.word);
             let by_hand = expected
-                .range(
-                    ..Fact {
-                        word: fact.word,
-                        amount: 0,
-                    },
-                )
+                .range(..Fact::least(fact.word))
                 .rev()
                 .find_map(|fact: &Fact| match fact.word.kind() {
                     Kind::Signup | Kind::Order => Some(true),
@@ -506,10 +498,7 @@ mod tests {
         }
         assert!(customers.facts(other, &mut Vec::new()).next().is_none());
         let line = Word::first_at(Timestamp::FIRST.plus_millis(500));
-        let kept = expected.split_off(&Fact {
-            word: line,
-            amount: 0,
-        });
+        let kept = expected.split_off(&Fact::least(line));
         assert!(customers.prune(row, line).into_iter().eq(expected));
         assert!(customers.facts(row, &mut Vec::new()).eq(kept));
     }

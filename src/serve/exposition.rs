@@ -279,8 +279,8 @@ enum Quotes {
     AsTheyAre,
 }
 
-/// Other control characters than the line feed have no escape, and a NUL ends the text for
-/// Prometheus: they become their pictures, so that `\0` is shown as `␀`.
+/// Other control characters than the line feed have no escape and upset terminals and editors: they
+/// become their pictures, so that a NUL is shown as `␀`.
 fn push_escaped(text: &mut String, raw: &str, quotes: Quotes) {
     for character in raw.chars() {
         match character {

@@ -75,7 +75,7 @@ impl Default for Limits {
 }
 
 /// How long to wait when the process has no file descriptor left.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How often to complain about it.
 const COMPLAINT_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -99,22 +99,23 @@ pub async fn run(listener: TcpListener, endpoint: Endpoint, shutdown: impl Futur
     let closing = watch::Sender::new(false);
     let mut connections = JoinSet::new();
     let mut complaints = Complaints::default();
+    let mut newcomer = None;
     let mut shutdown = pin!(shutdown);
     loop {
-        let accepted = tokio::select! {
+        tokio::select! {
             biased;
             () = &mut shutdown => break,
-            Some(_) = connections.join_next() => continue,
-            accepted = accept(&listener, &seats) => accepted,
-        };
-        match accepted {
-            Ok(stream) => {
-                let ticket = seats.take();
-                let conversation =
-                    converse(stream, ticket, router.clone(), limits, closing.subscribe());
-                connections.spawn(conversation);
+            Some(_) = connections.join_next() => {}
+            () = seats.room(), if newcomer.is_some() => {
+                if let Some(stream) = newcomer.take() {
+                    let (router, closing) = (router.clone(), closing.subscribe());
+                    connections.spawn(converse(stream, seats.take(), router, limits, closing));
+                }
             }
-            Err(error) => complaints.about(&error, &endpoint.telemetry).await,
+            accepted = listener.accept(), if newcomer.is_none() => match accepted {
+                Ok((stream, _)) => newcomer = Some(stream),
+                Err(error) => complaints.about(&error, &endpoint.telemetry).await,
+            }
         }
     }
     drop(listener);
@@ -124,12 +125,6 @@ pub async fn run(listener: TcpListener, endpoint: Endpoint, shutdown: impl Futur
         while connections.join_next().await.is_some() {}
     })
     .await;
-}
-
-async fn accept(listener: &TcpListener, seats: &Seats) -> io::Result<TcpStream> {
-    seats.room().await;
-    let (stream, _) = listener.accept().await?;
-    Ok(stream)
 }
 
 /// Speaks HTTP on one connection until either side, or its time, ends it.

@@ -81,14 +81,14 @@ struct Page<'a> {
 
 impl Display for Page<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (version, revision) = (Escaped(VERSION), Escaped(REVISION));
         writeln!(
             f,
-            "<h1>Tenure <small>{version}</small></h1>\n\
-             <p class=\"soft\">Retention and satisfaction from customer events, for Prometheus. \
-             Revision {revision}.</p>\n\
+            "<h1>Tenure <small title=\"revision {}\">{}</small></h1>\n\
+             <p class=\"soft\">Retention and satisfaction from customer events, for Prometheus.</p>\n\
              <nav><a href=\"/metrics\">Metrics</a> <a href=\"/-/ready\">Readiness</a> \
-             <a href=\"/-/healthy\">Health</a></nav>"
+             <a href=\"/-/healthy\">Health</a></nav>",
+            Escaped(REVISION),
+            Escaped(VERSION),
         )?;
         self.state(f)?;
         let Some(report) = self.report else {

@@ -261,6 +261,20 @@ mod tests {
     }
 
     #[test]
+    fn the_text_of_a_report_is_written_once_for_each_format() {
+        let published = Published::new(Arc::new(withheld_report()), 1.0, None);
+        for format in [Format::Text004, Format::OpenMetrics100] {
+            let first = published.text(format);
+            assert!(std::ptr::eq(first, published.text(format)));
+            assert!(first.contains("tenure_customers 12\n"));
+        }
+        assert_ne!(
+            published.text(Format::Text004),
+            published.text(Format::OpenMetrics100)
+        );
+    }
+
+    #[test]
     fn before_the_first_report_the_page_has_the_process_alone() {
         let source = Fixed {
             published: None,

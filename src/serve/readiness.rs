@@ -124,6 +124,8 @@ mod tests {
             families: Vec::new(),
             withheld: withheld.collect(),
             split_customers: 0,
+            split_partitions: Vec::new(),
+            folded_labels: Vec::new(),
         };
         Published::new(Arc::new(report), 1.0, None)
     }

@@ -239,6 +239,8 @@ pub fn report(samples: &[(&str, &[&'static str], f64)]) -> Report {
         families,
         withheld: Vec::new(),
         split_customers: 0,
+        split_partitions: Vec::new(),
+        folded_labels: Vec::new(),
     }
 }
 

@@ -1,0 +1,213 @@
+//! The engine against the oracle: golden cases, random logs, and every way of delivering them.
+//!
+//! The engine is what the program runs: decoder, shards, evaluation, merge, report. Logs go through
+//! it as JSON. No number may depend on the order of arrival, on repeats, on how customers are spread
+//! over shards, or on what was pruned.
+
+#[expect(dead_code, reason = "other tests use other parts of the oracle")]
+mod oracle;
+
+use std::sync::Arc;
+
+use jiff::civil::Weekday;
+use jiff::tz::TimeZone;
+use oracle::cases::cases;
+use oracle::log::Log;
+use oracle::page::Page;
+use oracle::random::{
+    RandomCase, Stragglers, compare, pruned_case, random_case, shuffled, split_by_customer,
+};
+use oracle::settings::{Settings, StartsWith};
+use oracle::table::check;
+use tenure::engine::intake::take;
+use tenure::event::Timestamp;
+use tenure::event::decode::Decoder;
+use tenure::ledger::Shard;
+use tenure::ledger::settings::{Better, CesMax, CesScale, FoldSettings};
+use tenure::measure::evaluate::{Instant, evaluate};
+use tenure::measure::partial::Partial;
+use tenure::measure::publish::{Context, report};
+use tenure::measure::report::Report;
+use tenure::measure::settings::{CustomerStart, EvaluationSettings};
+
+fn fold_settings(settings: &Settings) -> FoldSettings {
+    FoldSettings {
+        history_millis: settings.history,
+        duplicate_window_millis: settings.duplicate_window,
+        max_future_skew_millis: settings.max_future_skew,
+        ces: CesScale {
+            max: if settings.ces_max == 7 {
+                CesMax::Seven
+            } else {
+                CesMax::Five
+            },
+            better: if settings.ces_high_is_better {
+                Better::High
+            } else {
+                Better::Low
+            },
+        },
+        ..FoldSettings::default()
+    }
+}
+
+fn evaluation_settings(settings: &Settings) -> EvaluationSettings {
+    EvaluationSettings {
+        time_zone: TimeZone::get(&settings.time_zone).unwrap(),
+        week_starts_on: match settings.week_starts_on.as_str() {
+            "monday" => Weekday::Monday,
+            "tuesday" => Weekday::Tuesday,
+            "wednesday" => Weekday::Wednesday,
+            "thursday" => Weekday::Thursday,
+            "friday" => Weekday::Friday,
+            "saturday" => Weekday::Saturday,
+            "sunday" => Weekday::Sunday,
+            other => panic!("{other} is no weekday"),
+        },
+        periods: settings
+            .periods
+            .iter()
+            .map(|name| name.parse().unwrap())
+            .collect(),
+        customer_starts_with: match settings.customer_starts_with {
+            StartsWith::Signup => CustomerStart::Signup,
+            StartsWith::Purchase => CustomerStart::Purchase,
+        },
+        inactivity_timeout_millis: settings.inactivity_timeout,
+        churn_events_complete: settings.churn_events_complete,
+        customer_base_complete_since: settings
+            .customer_base_complete_since
+            .map(Timestamp::from_millis),
+        churn_reasons: settings.churn_reasons.clone(),
+        max_label_values: settings.max_label_values,
+    }
+}
+
+fn fold(log: &Log, settings: &Settings) -> Shard {
+    let fold_settings = fold_settings(settings);
+    let decoder = Decoder::new(fold_settings.decoding());
+    let mut shard = Shard::new(Arc::new(fold_settings), 1);
+    shard.start_at(0, 0);
+    for (offset, record) in (0..).zip(&log.records) {
+        let recorded_at = record.kafka_timestamp.map(Timestamp::from_millis);
+        assert!(shard.advance(0, offset, recorded_at));
+        take(
+            &mut shard,
+            &decoder,
+            Some(record.json().as_bytes()),
+            recorded_at,
+        );
+    }
+    shard
+}
+
+fn publish(shards: &[Shard], settings: &Settings, at: i64) -> Report {
+    let evaluation = evaluation_settings(settings);
+    let instant = Instant::new(Timestamp::from_millis(at), &evaluation);
+    let mut merged = Partial::empty(instant.at, instant.periods.len());
+    for (number, shard) in shards.iter().enumerate() {
+        assert_eq!(shard.digest(), shard.digest_recomputed());
+        merged.merge(&evaluate(shard, number, &instant, &evaluation).unwrap());
+    }
+    // Logs of the oracle are given as a whole, and what they miss at their head beside them.
+    merged.log_start = match (settings.log_starts_at_beginning, settings.log_start) {
+        (true, _) => tenure::ledger::shard::LogStart::Whole,
+        (false, Some(at)) => tenure::ledger::shard::LogStart::At(Timestamp::from_millis(at)),
+        (false, None) => tenure::ledger::shard::LogStart::Unknown,
+    };
+    let context = Context {
+        settings: &evaluation,
+        ces: fold_settings(settings).ces,
+    };
+    report(&merged, &instant, context)
+}
+
+fn page(report: &Report) -> Page {
+    let mut page = Page::default();
+    for family in &report.families {
+        for sample in &family.samples {
+            let labels: Vec<(&str, &str)> = sample
+                .labels
+                .iter()
+                .map(|(name, value)| (*name, value.as_ref()))
+                .collect();
+            page.put(family.measure.name, &labels, sample.value);
+        }
+    }
+    for withheld in &report.withheld {
+        page.withhold(withheld.measure, withheld.reason.name());
+    }
+    page
+}
+
+fn engine(log: &Log, settings: &Settings, at: i64) -> Page {
+    page(&publish(&[fold(log, settings)], settings, at))
+}
+
+/// Every customer in one shard only, in any of up to five.
+fn sharded(log: &Log, settings: &Settings, at: i64, seed: u64) -> Page {
+    let count = 1 + (seed % 5) as usize;
+    let shards: Vec<Shard> = split_by_customer(log, count, seed)
+        .iter()
+        .map(|part| fold(part, settings))
+        .collect();
+    page(&publish(&shards, settings, at))
+}
+
+/// How many seeds to try: `TENURE_CASES` for a longer run.
+fn seeds(usual: u64) -> std::ops::Range<u64> {
+    let count = std::env::var("TENURE_CASES")
+        .ok()
+        .and_then(|text| text.parse().ok());
+    0..count.unwrap_or(usual)
+}
+
+#[test]
+fn every_golden_case_holds() {
+    for case in cases() {
+        check(&case, engine);
+    }
+}
+
+#[test]
+fn random_logs_give_the_numbers_of_the_oracle() {
+    for seed in seeds(3000) {
+        compare(&random_case(seed), engine);
+    }
+}
+
+#[test]
+fn neither_the_order_of_arrival_nor_the_split_over_shards_matters() {
+    for seed in seeds(1500) {
+        compare(&random_case(seed), |log, settings, at| {
+            sharded(&shuffled(log, seed), settings, at, seed)
+        });
+    }
+}
+
+#[test]
+fn pruning_changes_no_number_of_the_kept_history() {
+    for seed in seeds(600) {
+        for stragglers in [Stragglers::None, Stragglers::Some] {
+            let case: RandomCase = pruned_case(seed, stragglers);
+            compare(&case, engine);
+        }
+    }
+}
+
+#[test]
+fn the_digest_does_not_depend_on_the_order_of_arrival() {
+    for seed in seeds(300) {
+        let case = random_case(seed);
+        let digests = [
+            &case.log,
+            &shuffled(&case.log, seed),
+            &shuffled(&case.log, !seed),
+        ]
+        .map(|log| fold(log, &case.settings).digest());
+        assert!(
+            digests.iter().all(|digest| *digest == digests[0]),
+            "seed {seed}"
+        );
+    }
+}
