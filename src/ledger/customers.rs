@@ -428,11 +428,7 @@ fn place(words: &[u64], fact: Fact) -> Option<usize> {
 }
 
 fn width(fact: Fact) -> u16 {
-    if fact.word.kind() == Kind::Order {
-        2
-    } else {
-        1
-    }
+    1 + u16::from(fact.word.kind().has_detail())
 }
 
 /// The words of a fact as they are stored.
