@@ -187,12 +187,24 @@ fn neither_the_order_of_arrival_nor_the_split_over_shards_matters() {
 
 #[test]
 fn pruning_changes_no_number_of_the_kept_history() {
+    let (mut cases, mut pruned) = (0, 0);
     for seed in seeds(600) {
         for stragglers in [Stragglers::None, Stragglers::Some] {
             let case: RandomCase = pruned_case(seed, stragglers);
             compare(&case, engine);
+            let shard = fold(&case.log, &case.settings);
+            let based = shard
+                .customers()
+                .iter()
+                .any(|(row, _)| shard.customers().base(row).is_some());
+            cases += 1;
+            pruned += u64::from(based);
         }
     }
+    assert!(
+        pruned * 2 > cases,
+        "facts were pruned in {pruned} of {cases} cases only"
+    );
 }
 
 #[test]
