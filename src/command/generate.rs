@@ -186,14 +186,15 @@ pub fn run(args: &GenerateArgs) -> Result<(), Error> {
         settings.since()
     );
     let interrupted = watch_for_interruption().map_err(Error::Signals)?;
+    let started = Instant::now();
+    let generator = Generator::new(settings)?;
     let mut sink: Box<dyn Sink> = match args.to {
         Target::Stdout => Box::new(Lines::new(standard_output()?)),
         Target::Kafka => Box::new(Topic::open(&args.kafka.settings())?),
     };
-    let started = Instant::now();
     let mut tally = Tally::default();
     let mut run = Run {
-        generator: Generator::new(settings)?,
+        generator,
         sink: &mut *sink,
         pace: args.rate.and_then(Pace::new),
         interrupted: &interrupted,
