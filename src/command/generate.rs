@@ -141,6 +141,22 @@ impl std::fmt::Debug for KafkaArgs {
     }
 }
 
+impl GenerateArgs {
+    fn settings(&self) -> GeneratorSettings {
+        GeneratorSettings {
+            customers: self.customers,
+            days: self.days,
+            seed: self.seed,
+            until: self.until.unwrap_or_else(|| match self.to {
+                Target::Stdout => FIXED_UNTIL,
+                Target::Kafka => now(),
+            }),
+            scenario: self.scenario,
+            live_rate: None,
+        }
+    }
+}
+
 impl KafkaArgs {
     fn settings(&self) -> TopicSettings {
         TopicSettings {
@@ -169,61 +185,44 @@ pub enum Error {
 /// # Errors
 /// When an argument is out of its range or the events can't be delivered.
 pub fn run(args: &GenerateArgs) -> Result<(), Error> {
-    let until = args.until.unwrap_or_else(|| match args.to {
-        Target::Stdout => FIXED_UNTIL,
-        Target::Kafka => now(),
-    });
-    let settings = GeneratorSettings {
-        customers: args.customers,
-        days: args.days,
-        seed: args.seed,
-        until,
-        scenario: args.scenario,
-        live_rate: None,
-    };
-    eprintln!(
-        "generating {} to {until} (--until {until})",
-        settings.since()
-    );
+    let settings = args.settings();
+    let (since, until) = (settings.since(), settings.until);
+    eprintln!("generating {since} to {until} (--until {until})");
     let interrupted = watch_for_interruption().map_err(Error::Signals)?;
-    let mut sink: Box<dyn Sink> = match args.to {
+    let started = Instant::now();
+    let generator = Generator::new(settings)?;
+    let sink: Box<dyn Sink> = match args.to {
         Target::Stdout => Box::new(Lines::new(standard_output()?)),
         Target::Kafka => Box::new(Topic::open(&args.kafka.settings())?),
     };
-    let started = Instant::now();
-    let mut tally = Tally::default();
     let mut run = Run {
-        generator: Generator::new(settings)?,
-        sink: &mut *sink,
+        generator,
+        sink,
         pace: args.rate.and_then(Pace::new),
-        interrupted: &interrupted,
-        tally: &mut tally,
+        interrupted,
+        tally: Tally::default(),
         progress: Progress::new(&settings, args.to),
     };
-    let sent = run.send_all();
+    let ended = run.send_all().and_then(|()| run.sink.finish());
     run.progress.bar.finish_and_clear();
-    let ended = match sent {
+    eprintln!("{}", run.tally.summary(started.elapsed()));
+    match ended {
         Err(SinkError::Closed) => Ok(()),
-        sent => sent.and_then(|()| match sink.finish() {
-            Err(SinkError::Closed) => Ok(()),
-            finished => finished,
-        }),
-    };
-    eprintln!("{}", tally.summary(started.elapsed()));
-    Ok(ended?)
+        ended => Ok(ended?),
+    }
 }
 
 /// What a run needs on its way.
-struct Run<'a> {
+struct Run {
     generator: Generator,
-    sink: &'a mut dyn Sink,
+    sink: Box<dyn Sink>,
     pace: Option<Pace>,
-    interrupted: &'a AtomicBool,
-    tally: &'a mut Tally,
+    interrupted: Arc<AtomicBool>,
+    tally: Tally,
     progress: Progress,
 }
 
-impl Run<'_> {
+impl Run {
     fn send_all(&mut self) -> Result<(), SinkError> {
         let started = Instant::now();
         let mut record = Record::buffer();
@@ -359,5 +358,70 @@ fn property(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.into(), value.into())),
         _ => Err("NAME=VALUE is expected".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    enum Program {
+        Generate(GenerateArgs),
+    }
+
+    fn parse(line: &str) -> Result<GenerateArgs, clap::Error> {
+        let Program::Generate(args) = Program::try_parse_from(line.split_whitespace())?;
+        Ok(args)
+    }
+
+    #[test]
+    fn every_example_of_the_help_is_accepted() {
+        let joined = EXAMPLES.replace("\\\n", " ");
+        let mut count = 0;
+        for line in joined
+            .lines()
+            .filter(|line| line.starts_with("  tenure generate"))
+        {
+            let command = line.split(['>', '|']).next().unwrap_or_default();
+            assert!(parse(command).is_ok(), "{command}");
+            count += 1;
+        }
+        assert_eq!(count, 4);
+    }
+
+    #[test]
+    fn arguments_are_read_or_refused() {
+        let args = parse("tenure generate --to kafka --property a=b=c --property d= --rate 0.5");
+        let args = args.expect("valid arguments");
+        let properties = [("a".into(), "b=c".into()), ("d".into(), String::new())];
+        assert_eq!(args.kafka.properties, properties);
+        assert_eq!(args.rate, Some(0.5));
+        assert!(!format!("{args:?}").contains("b=c"));
+        for wrong in [
+            "--rate 0",
+            "--rate nan",
+            "--until 2026-01-01",
+            "--property =x",
+            "--property x",
+            "--partitions 3",
+            "--partitions 0 --create-topic",
+            "--customers -1",
+            "--scenario calm",
+            "--to file",
+        ] {
+            assert!(
+                parse(&format!("tenure generate {wrong}")).is_err(),
+                "{wrong}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_fixed_end_is_the_documented_one() {
+        assert_eq!(FIXED_UNTIL.to_string(), "2026-01-01T00:00:00.000Z");
+        assert!(EXAMPLES.is_ascii() && NOTES.is_ascii());
     }
 }

@@ -40,14 +40,7 @@ impl Encoder {
         let stream = (u64::from(customer) << 32) | u64::from(delivery.ordinal);
         let mut random = Random::of(!self.seed, stream);
 
-        let number = customer_number(self.seed, customer, profile.legacy);
-        record.key.clear();
-        if !profile.legacy {
-            record.key.push_str("c-");
-            base_32(number, |digit| record.key.push(char::from(digit)));
-        } else {
-            decimal(number, 1, |digit| record.key.push(char::from(digit)));
-        }
+        key(&mut record.key, self.seed, customer, &profile);
         record.event_type = delivery.act.event_type();
         record.occurred_at = Timestamp::from_millis(delivery.occurred_at());
         record.arrives_at = Timestamp::from_millis(delivery.arrives_at);
@@ -124,6 +117,18 @@ impl Encoder {
             self.day_text[8..10].copy_from_slice(&two_digits(u32::from(of_month)));
         }
         self.day_text
+    }
+}
+
+/// The customer's id as text.
+fn key(out: &mut String, seed: u64, customer: u32, profile: &Profile) {
+    let number = customer_number(seed, customer, profile.legacy);
+    out.clear();
+    if profile.legacy {
+        decimal(number, 1, |digit| out.push(char::from(digit)));
+    } else {
+        out.push_str("c-");
+        base_32(number, |digit| out.push(char::from(digit)));
     }
 }
 

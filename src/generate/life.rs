@@ -23,17 +23,17 @@ use super::season::{DAY, HOUR, Season};
 use crate::event::EventType;
 
 /// Orders of the mean customer per span.
-const ORDERS: f64 = 2.62;
+const ORDERS: f64 = 2.84;
 /// Share of the customers who order within the hours after their sign-up.
 const EAGER: f64 = 0.3;
 /// Answers to the NPS question per span.
-const NPS_ANSWERS: f64 = 0.44;
+const NPS_ANSWERS: f64 = 0.52;
 /// Answers to the effort question per span.
 const CES_ANSWERS: f64 = 0.12;
 /// Share of the orders that are rated.
 const RATED_ORDERS: f64 = 0.075;
 /// Departures per span of a customer who was never asked.
-const DEPARTURES: f64 = 0.36;
+const DEPARTURES: f64 = 0.44;
 /// Returns per span of those who will return.
 const RETURNS: f64 = 5.0;
 /// The base signs up in this first part of the span.

@@ -160,7 +160,12 @@ impl Live {
             Act::Nps | Act::Csat | Act::Ces => self.answer(world, customer, act, arrives_at),
             Act::Signup | Act::Order | Act::Churn => 0,
         };
-        self.delivery(customer, act, detail, arrives_at)
+        let mut delivery = self.delivery(customer, act, detail, arrives_at);
+        // Hours late only where nothing that its customer did since would be contradicted.
+        if customer < self.of_span && !back {
+            delivery.lag = delay(&mut self.random);
+        }
+        delivery
     }
 
     fn answer(&mut self, world: &World, customer: u32, act: Act, arrives_at: i64) -> u8 {
@@ -180,15 +185,13 @@ impl Live {
             .find(|customer| fits(self.customers[*customer as usize]))
     }
 
+    /// What arrives within a second.
     fn delivery(&mut self, customer: u32, act: Act, detail: u8, arrives_at: i64) -> Delivery {
-        let lag = delay(&mut self.random);
-        // A late sign-up or churn would contradict what its customer did since.
-        let may_be_late = customer < self.of_span && !matches!(act, Act::Signup | Act::Churn);
         let ordinal = u32::MAX - self.told % (u32::MAX / 2);
         self.told = self.told.wrapping_add(1);
         Delivery {
             arrives_at,
-            lag: if may_be_late { lag } else { lag % 1_000 },
+            lag: self.random.millis(20, 900),
             customer,
             ordinal,
             act,

@@ -1,6 +1,6 @@
 //! Where generated records go.
 //!
-//! Owns the two ways out, [lines](lines) of text and a Kafka [topic](topic), the pace at which they
+//! Owns the two ways out, [`lines`] of text and a Kafka [`topic`], the pace at which they
 //! go, and the tally of what went. The only part of the generator that does I/O and reads a clock.
 //! Does not know how records come about.
 

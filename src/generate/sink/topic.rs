@@ -23,7 +23,7 @@ const METADATA_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long a new topic may take to be created and to be led.
 const CREATION_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long to wait for room in the producer's queue before looking around.
-const QUEUE_WAIT: Duration = Duration::from_millis(100);
+const QUEUE_WAIT: Duration = Duration::from_millis(10);
 /// Delivery reports are taken in at least once every so many records.
 const POLL_EVERY: u32 = 512;
 /// Defaults of the producer, over which the caller's properties win.
