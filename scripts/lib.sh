@@ -20,12 +20,15 @@ fail() {
 # source inside their crates.
 prepare_build() {
     local missing=()
-    if ! c_compiler_works; then missing+=(gcc libc6-dev); fi
+    if ! compiles c "${CC:-cc}"; then missing+=(gcc libc6-dev); fi
+    # librdkafka's configuration refuses to go on without a C++ compiler.
+    if ! compiles c++ "${CXX:-c++}"; then missing+=(g++); fi
     if ! command -v make >/dev/null; then missing+=(make); fi
     # OpenSSL's configuration uses modules that the base system's perl lacks.
     if ! perl -MIPC::Cmd -MFindBin -MFile::Compare -e1 2>/dev/null; then missing+=(perl); fi
-    install_packages "a C compiler, make and perl build librdkafka and OpenSSL" "${missing[@]}"
-    c_compiler_works || fail "the C compiler (${CC:-cc}) cannot build a program; see 'gcc' and 'libc6-dev'"
+    install_packages "compilers, make and perl build librdkafka and OpenSSL" "${missing[@]}"
+    compiles c "${CC:-cc}" || fail "the C compiler ${CC:-cc} cannot build a program"
+    compiles c++ "${CXX:-c++}" || fail "the C++ compiler ${CXX:-c++} cannot build a program"
     require_rust
     choose_target_directory
 }
@@ -114,9 +117,10 @@ replace_folder() {
 
 # --- compilers -----------------------------------------------------------------------------------
 
-c_compiler_works() {
-    printf '#include <stdio.h>\nint main(void) { return 0; }\n' |
-        "${CC:-cc}" -x c -o /dev/null - 2>/dev/null
+# compiles LANGUAGE COMPILER: true if the compiler can build a program with its standard headers.
+compiles() {
+    printf '#include <stdlib.h>\nint main(void) { return EXIT_SUCCESS; }\n' |
+        "$2" -x "$1" -o /dev/null - 2>/dev/null
 }
 
 require_rust() {
@@ -205,7 +209,7 @@ java_package() {
 
 # Exports TENURE_KAFKA_LIBS, a folder with exactly the jars of scripts/kafka/jars.sha256.
 prepare_kafka() {
-    local list=$repository/scripts/kafka/jars.sha256 version staging
+    local list=$repository/scripts/kafka/jars.sha256 version staging output
     version=$(sed -n 's/.* kafka_2\.13-\(.*\)\.jar$/\1/p' "$list")
     export TENURE_KAFKA_LIBS=$TENURE_CACHE/kafka-$version
     if jars_complete "$TENURE_KAFKA_LIBS" "$list"; then return; fi
@@ -215,9 +219,10 @@ prepare_kafka() {
     say "fetching Apache Kafka $version from Maven Central into $TENURE_KAFKA_LIBS"
     staging=$(mktemp -d "$TENURE_KAFKA_LIBS.XXXXXX")
     # Maven keeps what it has downloaded, so an interrupted run resumes.
-    mvn --quiet --batch-mode -Dstyle.color=never --file "$repository/scripts/kafka/pom.xml" \
-        dependency:copy-dependencies -DoutputDirectory="$staging" >&2 </dev/null || {
+    output=$(mvn --quiet --batch-mode --file "$repository/scripts/kafka/pom.xml" \
+        dependency:copy-dependencies -DoutputDirectory="$staging" 2>&1 </dev/null) || {
         rm -rf "$staging"
+        printf '%s\n' "$output" >&2
         fail "Maven could not fetch Apache Kafka; run the command again to resume"
     }
     jars_complete "$staging" "$list" || {

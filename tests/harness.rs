@@ -191,9 +191,11 @@ fn a_process_gets_signals_and_shows_its_outputs() {
     assert_eq!(process.wait_for_line("ready", DEADLINE), "ready now");
     process.send(Signal::Stop);
     process.send(Signal::Interrupt);
-    eventually(DEADLINE, "the freeze", || match state_of(process.pid()) {
-        'T' => Ok(()),
-        state => Err(format!("state {state}")),
+    eventually(DEADLINE, "the freeze", || {
+        match stat_of(process.pid())[0].as_str() {
+            "T" => Ok(()),
+            state => Err(format!("state {state}")),
+        }
     });
     assert!(!process.stderr().contains("interrupted"));
     process.send(Signal::Continue);
@@ -292,6 +294,29 @@ fn nothing_of_a_process_is_left_when_the_test_process_is_killed() {
 }
 
 #[test]
+fn a_process_dies_with_its_keeper() {
+    let process = shell("sleep 600");
+    let (pid, folder) = (process.pid(), process.folder().to_owned());
+    let keeper = stat_of(pid)[1].clone();
+    assert!(
+        Command::new("/bin/sh")
+            .args(["-c", "kill -s KILL $0", &keeper])
+            .status()
+            .unwrap()
+            .success()
+    );
+    eventually(DEADLINE, "the end of the process", || {
+        if lives(pid) {
+            Err("it lives".to_owned())
+        } else {
+            Ok(())
+        }
+    });
+    drop(process);
+    assert!(!folder.exists());
+}
+
+#[test]
 fn free_ports_differ_and_are_free() {
     let ports: [u16; 20] = free_ports();
     assert_eq!(ports.iter().collect::<HashSet<_>>().len(), ports.len());
@@ -377,11 +402,11 @@ fn arguments_of(pid: u32) -> String {
     String::from_utf8(arguments).unwrap().replace('\0', " ")
 }
 
-fn state_of(pid: u32) -> char {
+/// The fields after the name of the process: its state, its parent, and so on.
+fn stat_of(pid: u32) -> Vec<String> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    stat.rsplit_once(") ")
-        .and_then(|(_, rest)| rest.chars().next())
-        .unwrap()
+    let (_, fields) = stat.rsplit_once(") ").unwrap();
+    fields.split(' ').map(str::to_owned).collect()
 }
 
 fn lives(pid: u32) -> bool {

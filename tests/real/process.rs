@@ -247,6 +247,8 @@ impl Drop for Process {
             }
             thread::sleep(super::LOOK_EVERY);
         }
+        // The keeper has done it, unless it was itself killed.
+        let _ = fs::remove_dir_all(&self.folder);
     }
 }
 
