@@ -195,7 +195,7 @@ fn generate(topic: &str, file: &Path, customers: &str) -> u64 {
         .output()
         .unwrap();
     std::fs::write(file, &lines.stdout).unwrap();
-    lines.stdout.iter().filter(|byte| **byte == b'\n').count() as u64
+    lines.stdout.split(|byte| *byte == b'\n').count() as u64 - 1
 }
 
 /// The series that Prometheus has of one scrape, without the labels that it adds.
@@ -321,8 +321,11 @@ fn producer() -> BaseProducer {
     Kafka::shared().client_config().create().unwrap()
 }
 
+/// A partition, a key and a value.
+type Sent<'a> = (i32, Option<&'a str>, Option<Vec<u8>>);
+
 /// Sends records to chosen partitions, in order.
-fn send(topic: &str, records: &[(i32, Option<&str>, Option<Vec<u8>>)]) {
+fn send(topic: &str, records: &[Sent<'_>]) {
     let producer = producer();
     for (partition, key, value) in records {
         let mut record = BaseRecord::<str, [u8]>::to(topic).partition(*partition);

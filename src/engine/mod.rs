@@ -72,14 +72,14 @@ impl Engine {
             let (queue, tasks) = worker::queue();
             let worker = Worker::new(settings, &live, tasks);
             threads.push(spawn(&format!("worker-{number}"), &live, move || {
-                worker.run()
+                worker.run();
             })?);
             queues.push(queue);
         }
         let evaluation = Evaluation::new(settings, Arc::clone(&live), queues.clone());
         let stopped = Arc::clone(&stop);
         threads.push(spawn("evaluation", &live, move || {
-            evaluation.run(&stopped)
+            evaluation.run(&stopped);
         })?);
         let client = client(settings, &live)?;
         threads.push(read(settings, &live, &stop, queues, Arc::clone(&client))?);
@@ -190,7 +190,7 @@ fn watch_and_read(
         match reader.run(&starts, &stopped) {
             Ended::Stopped | Ended::Abandoned => {}
             Ended::Fatal(reason) => {
-                owner.failed(format!("the Kafka client cannot go on: {reason}"))
+                owner.failed(format!("the Kafka client cannot go on: {reason}"));
             }
         }
     });

@@ -1,10 +1,13 @@
 //! What a check found: one line each, and the verdict.
 
+use std::io::{self, Stdout, Write};
+
 use crate::command::Failure;
 
 /// Lines as they are found, and how bad it is.
 #[derive(Debug)]
 pub struct Findings {
+    out: Stdout,
     warnings: u32,
     errors: u32,
 }
@@ -14,27 +17,33 @@ impl Findings {
     #[must_use]
     pub fn new(warned: bool) -> Self {
         Self {
+            out: io::stdout(),
             warnings: u32::from(warned),
             errors: 0,
         }
     }
 
     pub fn good(&mut self, text: &str) {
-        println!("ok       {text}");
+        self.say("ok", text);
     }
 
     pub fn note(&mut self, text: &str) {
-        println!("note     {text}");
+        self.say("note", text);
     }
 
     pub fn warning(&mut self, text: &str) {
         self.warnings += 1;
-        println!("warning  {text}");
+        self.say("warning", text);
     }
 
     pub fn error(&mut self, text: &str) {
         self.errors += 1;
-        println!("error    {text}");
+        self.say("error", text);
+    }
+
+    fn say(&mut self, kind: &str, text: &str) {
+        // Nobody reads on if the output is closed; the exit code still tells.
+        let _ = writeln!(self.out, "{kind:<9}{text}");
     }
 
     /// Success unless something is wrong.
