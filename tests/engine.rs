@@ -86,13 +86,29 @@ fn evaluation_settings(settings: &Settings) -> EvaluationSettings {
 }
 
 fn fold(log: &Log, settings: &Settings) -> Shard {
+    fold_with_tombstones(log, settings, 0)
+}
+
+/// Folds a log with so many tombstones before each record, which share its timestamp: enough of
+/// them make the shard believe in any leap of time at once.
+fn fold_with_tombstones(log: &Log, settings: &Settings, tombstones: i64) -> Shard {
     let fold_settings = fold_settings(settings);
     let decoder = Decoder::new(fold_settings.decoding());
     let mut shard = Shard::new(Arc::new(fold_settings), 1);
     shard.start_at(0, 0);
-    for (offset, record) in (0..).zip(&log.records) {
+    let mut offset = 0;
+    for record in &log.records {
         let recorded_at = record.kafka_timestamp.map(Timestamp::from_millis);
+        for _ in 0..tombstones {
+            assert!(shard.advance(0, offset, recorded_at));
+            offset += 1;
+        }
         assert!(shard.advance(0, offset, recorded_at));
+        assert!(
+            !shard.advance(0, offset, recorded_at),
+            "an offset counts once"
+        );
+        offset += 1;
         take(
             &mut shard,
             &decoder,
@@ -194,7 +210,14 @@ fn pruning_changes_no_number_of_the_kept_history() {
         for stragglers in [Stragglers::None, Stragglers::Some] {
             let case: RandomCase = pruned_case(seed, stragglers);
             compare(&case, engine);
-            let shard = fold(&case.log, &case.settings);
+            compare(&case, |log, settings, at| {
+                page(&publish(
+                    &[fold_with_tombstones(log, settings, 16)],
+                    settings,
+                    at,
+                ))
+            });
+            let shard = fold_with_tombstones(&case.log, &case.settings, 16);
             let based = shard
                 .customers()
                 .iter()

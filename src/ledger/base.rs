@@ -126,3 +126,62 @@ impl Base {
         words
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::fact::answer;
+
+    #[test]
+    fn a_base_does_not_depend_on_the_order_of_its_facts() {
+        let at = |millis| Timestamp::FIRST.plus_millis(millis);
+        let facts = [
+            Fact::new(at(5), Kind::Signup, 0, 1),
+            Fact::new(at(2), Kind::Signup, 0, 2),
+            Fact::new(at(9), Kind::Churn, 1, 3),
+            Fact::new(at(3), Kind::Churn, 0, 4),
+            Fact::order(at(4), 2, 700, 5),
+            Fact::order(at(4), 1, 700, 6),
+            Fact::order(at(8), 1, 100, 7),
+            Fact::new(at(6), Kind::Nps, answer(9, 0), 8),
+            Fact::new(at(6), Kind::Nps, answer(3, 0), 9),
+        ];
+        let fold = |order: &mut dyn Iterator<Item = Fact>| {
+            let mut base = Base::default();
+            order.for_each(|fact| base.fold(fact, |code| ["", "EUR", "CHF"][usize::from(code)]));
+            base
+        };
+        let expected = Base {
+            signups: Some(Span {
+                first: at(2),
+                last: at(5),
+            }),
+            orders: Some(Span {
+                first: at(4),
+                last: at(8),
+            }),
+            last_churn_at: Some(at(9)),
+            last_nps: Some((at(6), 9)),
+            first_order: Some((at(4), 700, 2)),
+            revenue: vec![
+                Revenue {
+                    currency: 1,
+                    orders: 2,
+                    millionths: 800,
+                },
+                Revenue {
+                    currency: 2,
+                    orders: 1,
+                    millionths: 700,
+                },
+            ],
+        };
+        for start in 0..facts.len() {
+            let turned = || facts.iter().copied().cycle().skip(start).take(facts.len());
+            assert_eq!(fold(&mut turned()), expected);
+            let mut backwards: Vec<Fact> = turned().collect();
+            backwards.reverse();
+            assert_eq!(fold(&mut backwards.into_iter()), expected);
+        }
+    }
+}
