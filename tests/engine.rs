@@ -4,6 +4,8 @@
 //! it as JSON. No number may depend on the order of arrival, on repeats, on how customers are spread
 //! over shards, or on what was pruned.
 
+#![cfg(test)]
+
 #[expect(dead_code, reason = "other tests use other parts of the oracle")]
 mod oracle;
 

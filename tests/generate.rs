@@ -3,6 +3,8 @@
 //! The bands of the statistics are about four standard errors wide for the stated customers, so
 //! that another seed passes too; a stream is fixed by its settings, so none fails at random.
 
+#![cfg(test)]
+
 use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;

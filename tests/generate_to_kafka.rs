@@ -1,5 +1,7 @@
 //! The Kafka sink against the client's in-process mock of a cluster: a real client over a socket.
 
+#![cfg(test)]
+
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 

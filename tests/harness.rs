@@ -209,7 +209,7 @@ fn a_process_gets_signals_and_shows_its_outputs() {
 
 #[test]
 fn a_signal_that_ends_a_process_shows_in_its_exit_code() {
-    let mut process = shell("sleep 600");
+    let mut process = shell("exec sleep 600");
     process.send(Signal::Kill);
     assert_eq!(process.wait(DEADLINE), 128 + 9);
 }
@@ -217,7 +217,7 @@ fn a_signal_that_ends_a_process_shows_in_its_exit_code() {
 #[test]
 fn a_page_is_waited_for_until_its_status_is_200() {
     let server = serve("a page");
-    let process = shell("sleep 600");
+    let process = shell("exec sleep 600");
     assert_eq!(
         process.wait_for_page(&format!("http://{server}/metrics"), DEADLINE),
         "a page"
@@ -240,15 +240,25 @@ fn waiting_ends_at_its_deadline_with_the_last_failure() {
 
 #[test]
 fn nothing_of_a_process_is_left_after_its_drop_and_after_a_panic() {
-    let process = shell("sleep 600");
+    let process = shell("sleep 600 & echo child $! >&2; wait");
     let (pid, folder) = (process.pid(), process.folder().to_owned());
-    assert!(lives(pid) && folder.exists());
+    let line = process.wait_for_line("child", DEADLINE);
+    let child = line.trim_start_matches("child ").parse().unwrap();
+    assert!(lives(pid) && lives(child) && folder.exists());
     drop(process);
     assert!(!lives(pid) && !folder.exists());
+    // Whoever inherits an orphan reaps it a moment later.
+    eventually(DEADLINE, "the end of the child", || {
+        if lives(child) {
+            Err("it lives".to_owned())
+        } else {
+            Ok(())
+        }
+    });
 
     let mut seen = None;
     let panicked = catch_unwind(AssertUnwindSafe(|| {
-        let process = shell("sleep 600");
+        let process = shell("exec sleep 600");
         seen = Some((process.pid(), process.folder().to_owned()));
         panic!("on purpose");
     }));
@@ -261,7 +271,7 @@ fn nothing_of_a_process_is_left_after_its_drop_and_after_a_panic() {
 fn nothing_of_a_process_is_left_when_the_test_process_is_killed() {
     const INNER: &str = "TENURE_HARNESS_INNER";
     if env::var_os(INNER).is_some() {
-        let process = shell("sleep 600");
+        let process = shell("exec sleep 600");
         println!("started {} {}", process.pid(), process.folder().display());
         thread::park_timeout(DEADLINE);
         return;
@@ -295,7 +305,7 @@ fn nothing_of_a_process_is_left_when_the_test_process_is_killed() {
 
 #[test]
 fn a_process_dies_with_its_keeper() {
-    let process = shell("sleep 600");
+    let process = shell("exec sleep 600");
     let (pid, folder) = (process.pid(), process.folder().to_owned());
     let keeper = stat_of(pid)[1].clone();
     assert!(

@@ -1,5 +1,7 @@
 //! The endpoint from outside, over real sockets: formats, limits, bad clients, shutdown.
 
+#![cfg(test)]
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
@@ -473,7 +475,10 @@ fn every_scrape_is_of_one_report_while_reports_change() {
                 server.source.publish(report(value));
             }
         });
-        let ended: Vec<_> = scrapers.into_iter().map(|thread| thread.join()).collect();
+        let ended: Vec<_> = scrapers
+            .into_iter()
+            .map(thread::ScopedJoinHandle::join)
+            .collect();
         done.store(true, Ordering::Relaxed);
         assert!(ended.iter().all(Result::is_ok), "a scrape was wrong");
     });
@@ -668,7 +673,7 @@ fn a_shutdown_is_quick_whoever_is_connected() {
     let silent = server.connect();
 
     let took = server.stop();
-    assert!(took < Duration::from_millis(2000), "{took:?}");
+    assert!(took < Duration::from_secs(2), "{took:?}");
     assert_eq!(read_to_close(&mut kept), 0);
     assert_eq!(read_to_close(&mut half), 0);
     assert!(TcpStream::connect(server.address).is_err());

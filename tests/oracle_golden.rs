@@ -1,5 +1,7 @@
 //! The golden cases against the oracle, so that both can be believed before the engine is compared.
 
+#![cfg(test)]
+
 #[expect(
     dead_code,
     reason = "the wire text and whole pages are for comparisons with the engine"

@@ -3,6 +3,8 @@
 //! They would catch an oracle that is wrong in a way no golden case shows, and a generator that
 //! has become too tame to find anything.
 
+#![cfg(test)]
+
 #[expect(
     dead_code,
     reason = "the golden cases are checked by a test of their own"

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::command::signal::Termination;
 use crate::event::Timestamp;
 use crate::generate::sink::lines::Lines;
 use crate::generate::sink::pace::Pace;
@@ -309,24 +310,16 @@ fn watch_for_interruption() -> io::Result<Arc<AtomicBool>> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .build()?;
-    let signals = {
+    let mut termination = {
         let _inside = runtime.enter();
-        use tokio::signal::unix::{SignalKind, signal};
-        (
-            signal(SignalKind::interrupt())?,
-            signal(SignalKind::terminate())?,
-        )
+        Termination::watch()?
     };
     std::thread::Builder::new()
         .name("signals".into())
         .spawn(move || {
             runtime.block_on(async move {
-                let (mut interrupt, mut terminate) = signals;
                 loop {
-                    tokio::select! {
-                        _ = interrupt.recv() => {}
-                        _ = terminate.recv() => {}
-                    }
+                    termination.wait().await;
                     if flag.swap(true, Ordering::Relaxed) {
                         std::process::exit(130);
                     }

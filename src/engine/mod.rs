@@ -29,7 +29,7 @@ use crate::config::Settings;
 use crate::engine::evaluation::Evaluation;
 use crate::engine::live::Live;
 use crate::engine::worker::{Dispatcher, Task, Worker};
-use crate::kafka::client::{Context, configuration};
+use crate::kafka::client::{Consumer, Context, configuration};
 use crate::kafka::reader::{Ended, Reader};
 use crate::kafka::watch::Watch;
 use crate::telemetry::{Failure, Telemetry};
@@ -43,6 +43,7 @@ pub struct Engine {
     live: Arc<Live>,
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
+    client: Arc<Consumer>,
 }
 
 /// The engine could not be started.
@@ -71,20 +72,22 @@ impl Engine {
             let (queue, tasks) = worker::queue();
             let worker = Worker::new(settings, &live, tasks);
             threads.push(spawn(&format!("worker-{number}"), &live, move || {
-                worker.run()
+                worker.run();
             })?);
             queues.push(queue);
         }
         let evaluation = Evaluation::new(settings, Arc::clone(&live), queues.clone());
         let stopped = Arc::clone(&stop);
         threads.push(spawn("evaluation", &live, move || {
-            evaluation.run(&stopped)
+            evaluation.run(&stopped);
         })?);
-        threads.push(read(settings, &live, &stop, queues)?);
+        let client = client(settings, &live)?;
+        threads.push(read(settings, &live, &stop, queues, Arc::clone(&client))?);
         Ok(Self {
             live,
             stop,
             threads,
+            client,
         })
     }
 
@@ -99,6 +102,8 @@ impl Engine {
     #[must_use]
     pub fn stop(self, grace: Duration) -> bool {
         self.live.stopping();
+        // Closing the client can wait for brokers that are gone, and the state needs nothing of it.
+        std::mem::forget(self.client);
         self.stop.store(true, Ordering::Relaxed);
         let until = Instant::now() + grace;
         while Instant::now() < until {
@@ -116,30 +121,33 @@ fn worker_count() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
+fn client(settings: &Settings, live: &Live) -> Result<Arc<Consumer>, StartError> {
+    let topics = settings.kafka.topics.clone();
+    configuration(&settings.kafka)
+        .create_with_context(Context::new(topics, live.progress(), live.telemetry()))
+        .map(Arc::new)
+        .map_err(|error| StartError::Client(error.to_string()))
+}
+
 /// The threads that talk to Kafka: the watch, and inside of it the reader once there is what to read.
 fn read(
     settings: &Settings,
     live: &Arc<Live>,
     stop: &Arc<AtomicBool>,
     queues: Vec<Sender<Task>>,
+    consumer: Arc<Consumer>,
 ) -> Result<JoinHandle<()>, StartError> {
-    let topics = settings.kafka.topics.clone();
-    let telemetry = live.telemetry();
-    let context = Context::new(topics.clone(), live.progress(), Arc::clone(&telemetry));
-    let consumer = configuration(&settings.kafka)
-        .create_with_context(context)
-        .map_err(|error| StartError::Client(error.to_string()))?;
     let watch = Watch {
-        consumer: Arc::new(consumer),
-        topics,
-        telemetry,
+        consumer,
+        topics: settings.kafka.topics.clone(),
+        telemetry: live.telemetry(),
         progress: live.progress(),
         interval: settings.evaluation_interval.min(WATCH_AT_MOST),
         repartitioned: live.repartitioned(),
     };
     let (stop, owner) = (Arc::clone(stop), Arc::clone(live));
     Ok(spawn("kafka-watch", live, move || {
-        watch_and_read(&watch, queues, &owner, &stop)
+        watch_and_read(&watch, queues, &owner, &stop);
     })?)
 }
 
@@ -182,7 +190,7 @@ fn watch_and_read(
         match reader.run(&starts, &stopped) {
             Ended::Stopped | Ended::Abandoned => {}
             Ended::Fatal(reason) => {
-                owner.failed(format!("the Kafka client cannot go on: {reason}"))
+                owner.failed(format!("the Kafka client cannot go on: {reason}"));
             }
         }
     });

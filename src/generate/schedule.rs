@@ -152,7 +152,7 @@ fn slice_bounds(world: &World, customers: u32, size: u64) -> Vec<i64> {
     // A customer has about four deliveries: below this the whole span is one slice.
     if u64::from(customers) * 4 > size {
         let step = (world.end - world.start) / STEPS as i64 + 1;
-        let mut counts = [0_u64; STEPS];
+        let mut counts = vec![0_u64; STEPS];
         for customer in 0..customers {
             deliveries(world, customer, world.end, |delivery| {
                 if delivery.arrives_at < world.end {

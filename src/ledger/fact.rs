@@ -199,7 +199,7 @@ pub const fn kind_of(survey: Survey) -> Kind {
 }
 
 /// The facts of one customer in order, walked word by word.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Facts<'a> {
     words: &'a [u64],
 }

@@ -162,7 +162,7 @@ impl Pass<'_> {
         let facts = self.shard.customers().facts(row, &mut words);
         let mut found = std::mem::take(&mut self.spells);
         let base = self.shard.customers().base(row);
-        spells(facts, base, self.rules, self.instant.at, &mut found);
+        spells(facts.clone(), base, self.rules, self.instant.at, &mut found);
         self.retention(&found);
         self.satisfaction(facts);
         self.spells = found;

@@ -143,7 +143,7 @@ impl Walk<'_> {
                 self.open = Some(Open {
                     from: first,
                     last_activity: last,
-                })
+                });
             }
         }
     }

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
+use crate::event::Timestamp;
 use crate::measure::report::Report;
 use crate::serve::exposition::{Exposition, Format};
 use crate::serve::{Published, Source};
@@ -104,7 +105,7 @@ fn partitions(page: &mut Exposition, partitions: &[PartitionStatus]) {
     );
     page.gauge(
         &catalogue::PARTITION_LAST_RECORD,
-        gauge(|status| status.last_record_at.map(|at| at.as_seconds())),
+        gauge(|status| status.last_record_at.map(Timestamp::as_seconds)),
     );
     shard_states(page, partitions);
 }

@@ -534,7 +534,7 @@ impl Dice {
 
     /// Some records arrive much later, and some arrive once more.
     fn delay_some(&mut self, records: &mut Vec<Record>) {
-        for _ in 0..1 + self.below(6) {
+        for _ in 0..=self.below(6) {
             let from = self.below(records.len() as u64) as usize;
             let to = self.between(from as i64, records.len() as i64 - 1) as usize;
             let timestamp = records[to].kafka_timestamp;

@@ -8,7 +8,7 @@ use super::period::Interval;
 use super::settings::Settings;
 
 /// The 97.5th percentile of the normal distribution, as it is used everywhere.
-const Z: f64 = 1.959964;
+const Z: f64 = 1.959_964;
 
 pub fn publish(
     facts: &[Fact],

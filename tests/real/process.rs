@@ -28,11 +28,12 @@ use tempfile::TempDir;
 use super::{eventually, http};
 
 /// Files appear under their final name only when they are complete. Shells let what they start in
-/// the background ignore Ctrl-C, hence the reset of these signals.
+/// the background ignore Ctrl-C, hence the reset of these signals. The process leads a group, which
+/// is killed as a whole: what the process started and left behind goes with it.
 const KEEPER: &str = r#"
 folder=$1; shift
 exec 3<&0
-setpriv --pdeathsig KILL -- env --default-signal=INT,QUIT "$@" \
+setpriv --pdeathsig KILL -- setsid env --default-signal=INT,QUIT "$@" \
     </dev/null >"$folder/stdout" 2>"$folder/stderr" 3<&- &
 process=$!
 echo "$process" >"$folder/pid.new" && mv "$folder/pid.new" "$folder/pid"
@@ -40,10 +41,12 @@ echo "$process" >"$folder/pid.new" && mv "$folder/pid.new" "$folder/pid"
     while read -r signal <&3; do
         [ -e "$folder/exit" ] || kill -s "$signal" "$process"
     done
-    [ -e "$folder/exit" ] || kill -s KILL "$process"
+    [ -e "$folder/exit" ] || kill -s KILL -- "-$process" || kill -s KILL "$process"
 ) &
 wait "$process"
-echo $? >"$folder/exit.new" && mv "$folder/exit.new" "$folder/exit"
+code=$?
+kill -s KILL -- "-$process"
+echo "$code" >"$folder/exit.new" && mv "$folder/exit.new" "$folder/exit"
 wait
 rm -rf "$folder"
 "#;

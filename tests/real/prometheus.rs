@@ -15,7 +15,7 @@ use serde::Deserialize;
 use super::process::{Process, new_folder};
 use super::{eventually, free_ports, http, installed};
 
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 
 /// Somebody else can take a port between picking it and listening on it.
 const START_ATTEMPTS: usize = 3;

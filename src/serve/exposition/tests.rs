@@ -382,7 +382,7 @@ width +Inf
 # EOF
 "#;
     let page = page(Format::OpenMetrics100, |page| {
-        page.gathered(&registry().gather())
+        page.gathered(&registry().gather());
     });
     assert_eq!(page, expected);
 }
@@ -547,7 +547,9 @@ proptest! {
         registry.register(Box::new(counter.clone())).expect("registered");
         registry.register(Box::new(histogram.clone())).expect("registered");
         counter.with_label_values(&[label.as_str()]).inc_by(counted);
-        observed.iter().for_each(|value| histogram.observe(*value));
+        for value in &observed {
+            histogram.observe(*value);
+        }
         for format in FORMATS {
             let families = read(&page(format, |page| page.gathered(&registry.gather())), format);
             let seen_family = match format {

@@ -1,0 +1,221 @@
+//! `tenure check`: is the configuration right, and does the topic hold what it should?
+
+mod findings;
+mod sample;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::Consumer as _;
+use rdkafka::topic_partition_list::TopicPartitionList;
+
+use crate::command::Failure;
+use crate::command::check::findings::Findings;
+use crate::command::check::sample::Sample;
+use crate::command::configuration::ConfigurationArgs;
+use crate::config::Settings;
+use crate::kafka::client::{Consumer, Context, configuration};
+use crate::kafka::progress::{Progress, Start};
+use crate::kafka::watch::starts;
+use crate::telemetry::Telemetry;
+
+const EXAMPLES: &str = "\
+Examples:
+  # Everything: configuration, brokers, topics, permissions, and a sample of records
+  tenure check --config tenure.yaml
+
+  # The configuration alone, for instance in CI
+  tenure check --config tenure.yaml --offline --deny-warnings
+";
+
+const NOTES: &str = "\
+Exit codes: 0 nothing is wrong, 69 Kafka or a topic is unavailable, 78 the configuration is wrong,
+the topic cannot be read as it is, or there are warnings with --deny-warnings.";
+
+/// How long the brokers may take for one answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Validate the configuration, and what is in Kafka
+#[derive(Debug, Clone, clap::Args)]
+#[command(before_help = EXAMPLES, after_help = NOTES)]
+pub struct CheckArgs {
+    #[command(flatten)]
+    pub configuration: ConfigurationArgs,
+
+    /// Do not talk to Kafka
+    #[arg(long)]
+    pub offline: bool,
+
+    /// Let warnings fail the check
+    #[arg(long)]
+    pub deny_warnings: bool,
+
+    /// Records to look at, at most
+    #[arg(long, value_name = "N", default_value_t = 100_000,
+          value_parser = clap::value_parser!(u32).range(1..=5_000_000))]
+    pub sample: u32,
+}
+
+/// Writes what was found to stdout, one line each.
+pub fn run(args: &CheckArgs) -> Result<(), Failure> {
+    let settings = args.configuration.load()?;
+    let mut findings = Findings::new(!settings.warnings.is_empty());
+    findings.good("the configuration is valid");
+    if settings.built_in_digest_key {
+        findings.note(
+            "customer_digest_key_file is not set: anybody can compute the digest of a customer id",
+        );
+    }
+    if !args.offline {
+        look_at_kafka(args, &settings, &mut findings)?;
+    }
+    findings.verdict(args.deny_warnings)
+}
+
+fn look_at_kafka(
+    args: &CheckArgs,
+    settings: &Settings,
+    findings: &mut Findings,
+) -> Result<(), Failure> {
+    let topics = &settings.kafka.topics;
+    let telemetry = Telemetry::new().map_err(|error| Failure::work(error.to_string()))?;
+    let context = Context::new(
+        topics.clone(),
+        Arc::new(Progress::default()),
+        Arc::new(telemetry),
+    );
+    let consumer: Consumer = configuration(&settings.kafka)
+        .create_with_context(context)
+        .map_err(|error| Failure::configuration(format!("kafka.properties: {error}")))?;
+    let servers = &settings.kafka.bootstrap_servers;
+    if let Err(error) = consumer.fetch_metadata(None, PATIENCE) {
+        return Err(Failure::unavailable(format!(
+            "no broker answers at {servers}: {error}; check kafka.bootstrap_servers and, for TLS or \
+             SASL, kafka.properties"
+        )));
+    }
+    findings.good(&format!("brokers answer at {servers}"));
+    let starts = starts(&consumer, topics).map_err(|error| {
+        Failure::unavailable(format!(
+            "{error}; check kafka.topics and the permission to READ"
+        ))
+    })?;
+    topics_found(settings, &starts, findings);
+    may_commit(&consumer, settings, &starts, findings);
+    retention(settings, findings);
+    let sample = Sample::read(&consumer, settings, &starts, args.sample as usize)
+        .map_err(|error| Failure::unavailable(format!("could not read a sample: {error}")))?;
+    sample.tell(settings, findings);
+    Ok(())
+}
+
+fn topics_found(settings: &Settings, starts: &[Start], findings: &mut Findings) {
+    for (topic, name) in settings.kafka.topics.iter().enumerate() {
+        let of_topic = || {
+            starts
+                .iter()
+                .filter(move |start| start.place.topic == topic)
+        };
+        let records: i64 = of_topic()
+            .map(|start| start.end_offset - start.first_offset)
+            .sum();
+        let partitions = of_topic().count();
+        findings.good(&format!(
+            "topic {name}: {partitions} partitions, about {records} records"
+        ));
+        let headless = of_topic().filter(|start| start.first_offset > 0).count();
+        if headless > 0 && settings.evaluation.customer_base_complete_since.is_none() {
+            findings.warning(&format!(
+                "topic {name}: {headless} partitions no longer hold their first records, so \
+                 customers from before are unknown; retention and churn are withheld for periods \
+                 that begin before customer_base_complete_since, or one inactivity_timeout after \
+                 the first record"
+            ));
+        }
+    }
+}
+
+fn may_commit(consumer: &Consumer, settings: &Settings, starts: &[Start], findings: &mut Findings) {
+    let mut list = TopicPartitionList::new();
+    for start in starts {
+        list.add_partition(&start.topic, start.place.partition);
+    }
+    let group = &settings.kafka.group_id;
+    match consumer.committed_offsets(list, PATIENCE) {
+        Ok(_) => findings.good(&format!("group {group} may be used")),
+        Err(error) => findings.warning(&format!(
+            "group {group} cannot be used ({error}): positions will not be committed, so lag tools \
+             show nothing; grant READ on the group"
+        )),
+    }
+}
+
+/// Topics that delete records lose what Tenure would have to read again.
+fn retention(settings: &Settings, findings: &mut Findings) {
+    let configs = describe(settings);
+    for (topic, entries) in settings.kafka.topics.iter().zip(configs) {
+        let Some(entries) = entries else {
+            findings.note(&format!(
+                "topic {topic}: its retention cannot be read (needs DESCRIBE_CONFIGS)"
+            ));
+            continue;
+        };
+        let value = |name: &str| {
+            entries
+                .iter()
+                .find(|(key, _)| key == name)
+                .and_then(|(_, value)| value.clone())
+        };
+        let millis: i64 = value("retention.ms")
+            .and_then(|text| text.parse().ok())
+            .unwrap_or(-1);
+        let deletes = value("cleanup.policy").is_none_or(|policy| policy.contains("delete"));
+        if deletes && millis >= 0 && millis < settings.fold.history_millis {
+            findings.warning(&format!(
+                "topic {topic} keeps records for {} days only (retention.ms={millis}): what is \
+                 older cannot be read again after a restart; retention.ms=-1 keeps everything",
+                millis / 86_400_000
+            ));
+        }
+        if value("cleanup.policy").is_some_and(|policy| policy.contains("compact")) {
+            findings.warning(&format!(
+                "topic {topic} is compacted: of each key only the newest record is kept, so events \
+                 are lost"
+            ));
+        }
+    }
+}
+
+type Entries = Vec<(String, Option<String>)>;
+
+/// The configuration of each topic, where it may be read.
+fn describe(settings: &Settings) -> Vec<Option<Entries>> {
+    let topics = &settings.kafka.topics;
+    let nothing = || topics.iter().map(|_| None).collect();
+    let admin: Result<AdminClient<DefaultClientContext>, _> =
+        configuration(&settings.kafka).create();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let (Ok(admin), Ok(runtime)) = (admin, runtime) else {
+        return nothing();
+    };
+    let resources: Vec<ResourceSpecifier<'_>> = topics
+        .iter()
+        .map(|topic| ResourceSpecifier::Topic(topic))
+        .collect();
+    let options = AdminOptions::new().request_timeout(Some(PATIENCE));
+    let answers = runtime.block_on(admin.describe_configs(&resources, &options));
+    let Ok(answers) = answers else {
+        return nothing();
+    };
+    answers
+        .into_iter()
+        .map(|answer| {
+            let entries = answer.ok()?.entries.into_iter();
+            Some(entries.map(|entry| (entry.name, entry.value)).collect())
+        })
+        .collect()
+}
