@@ -225,3 +225,44 @@ fn the_digest_does_not_depend_on_the_order_of_arrival() {
         );
     }
 }
+
+/// Partials of the shards of random logs, all of one instant.
+fn partials(seed: u64) -> Vec<Partial> {
+    let case = random_case(seed);
+    let evaluation = evaluation_settings(&case.settings);
+    let instant = Instant::new(Timestamp::from_millis(case.instants[0]), &evaluation);
+    let parts = split_by_customer(&case.log, 3, seed);
+    let partial = |(number, log): (usize, &Log)| {
+        evaluate(&fold(log, &case.settings), number, &instant, &evaluation).unwrap()
+    };
+    parts.iter().enumerate().map(partial).collect()
+}
+
+fn merged(parts: &[&Partial]) -> Partial {
+    let mut sum = Partial::empty(parts[0].at, parts[0].periods.len());
+    for part in parts {
+        sum.merge(part);
+    }
+    sum
+}
+
+#[test]
+fn merging_is_addition() {
+    for seed in seeds(300) {
+        let parts = partials(seed);
+        let [a, b, c] = [&parts[0], &parts[1], &parts[2]];
+        assert_eq!(
+            merged(&[a]),
+            *a,
+            "the empty partial is no identity, seed {seed}"
+        );
+        assert_eq!(
+            merged(&[a, b]),
+            merged(&[b, a]),
+            "the order matters, seed {seed}"
+        );
+        let left = merged(&[&merged(&[a, b]), c]);
+        let right = merged(&[a, &merged(&[b, c])]);
+        assert_eq!(left, right, "the brackets matter, seed {seed}");
+    }
+}

@@ -477,7 +477,7 @@ fn every_scrape_is_of_one_report_while_reports_change() {
         });
         let ended: Vec<_> = scrapers
             .into_iter()
-            .map(thread::ScopedJoinHandle::join)
+            .map(std::thread::ScopedJoinHandle::join)
             .collect();
         done.store(true, Ordering::Relaxed);
         assert!(ended.iter().all(Result::is_ok), "a scrape was wrong");

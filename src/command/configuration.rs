@@ -17,23 +17,23 @@ pub struct ConfigurationArgs {
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = assignment)]
     pub set: Vec<(String, String)>,
 
-    /// Address of the HTTP endpoint [listen]
+    /// Address of the HTTP endpoint (listen)
     #[arg(long, value_name = "ADDRESS", alias = "web.listen-address")]
     pub listen: Option<String>,
 
-    /// Brokers to begin with, comma-separated [kafka.bootstrap_servers]
+    /// Brokers to begin with, comma-separated (kafka.bootstrap_servers)
     #[arg(long, value_name = "HOST:PORT")]
     pub bootstrap_servers: Option<String>,
 
-    /// Topics to read, comma-separated [kafka.topics]
+    /// Topics to read, comma-separated (kafka.topics)
     #[arg(long, value_name = "TOPIC")]
     pub topics: Option<String>,
 
-    /// Level of the log: error, warn, info, debug or trace [log.level]
+    /// Level of the log: error, warn, info, debug or trace (log.level)
     #[arg(long, value_name = "LEVEL")]
     pub log_level: Option<String>,
 
-    /// Form of the log: text or json [log.format]
+    /// Form of the log: text or json (log.format)
     #[arg(long, value_name = "FORMAT")]
     pub log_format: Option<String>,
 }

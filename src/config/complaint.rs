@@ -1,7 +1,7 @@
 //! Complaints: what is wrong with the settings, where, and a way out.
 //!
 //! Owns how a complaint looks: a sentence, the place with its line and a caret, and help. Promises
-//! that no line it shows holds a secret (see [`redaction`](super::redaction)) or a control
+//! that no line it shows holds a secret (see [`redaction`]) or a control
 //! character. Does not know which settings there are.
 
 use std::fmt;
