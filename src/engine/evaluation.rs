@@ -16,12 +16,14 @@ use crate::engine::live::Live;
 use crate::engine::worker::{Answer, Question, Task, owner};
 use crate::event::Timestamp;
 use crate::ledger::settings::CesScale;
+use crate::measure::Counts;
 use crate::measure::evaluate::{self, HistoryGone};
 use crate::measure::partial::Partial;
 use crate::measure::publish::{Context, report, withheld};
-use crate::measure::report::{Report, WithheldReason};
+use crate::measure::report::{Family, Report, WithheldReason};
 use crate::measure::settings::EvaluationSettings;
 use crate::serve::Published;
+use crate::telemetry::throttle::Throttle;
 
 /// An evaluation may take this share of the time between two ticks at most: one in four.
 const SHARE: u32 = 4;
@@ -37,6 +39,7 @@ pub struct Evaluation {
     interval: Duration,
     max_staleness: Duration,
     last: Last,
+    complaints: Throttle,
 }
 
 /// What the last tick published and said.
@@ -59,6 +62,7 @@ impl Evaluation {
             interval: settings.evaluation_interval,
             max_staleness: settings.max_staleness,
             last: Last::default(),
+            complaints: Throttle::default(),
         }
     }
 
@@ -93,10 +97,17 @@ impl Evaluation {
             None
         };
         match reason {
-            Some(reason) => self.publish(withheld(&instant, reason), None),
+            Some(reason) => self.publish(withheld(&instant, self.context(), reason), None),
             // What is known has not moved, so there is nothing new to say.
             None if self.last.published_numbers && self.last.at == Some(at) => {}
             None => self.evaluate(&instant),
+        }
+    }
+
+    fn context(&self) -> Context<'_> {
+        Context {
+            settings: &self.settings,
+            ces: self.ces,
         }
     }
 
@@ -115,18 +126,13 @@ impl Evaluation {
             prune_line,
         } = answer;
         let report = match partial {
-            Ok(partial) => report(
-                &partial,
-                instant,
-                Context {
-                    settings: &self.settings,
-                    ces: self.ces,
-                },
-            ),
+            Ok(partial) => report(&partial, instant, self.context()),
             Err(gone) => {
                 telemetry.evaluation.failures.inc();
-                tracing::debug!(%gone, "cannot evaluate yet");
-                withheld(instant, WithheldReason::CatchingUp)
+                if let Some(suppressed) = self.complaints.pass() {
+                    tracing::error!(%gone, suppressed, "cannot evaluate");
+                }
+                withheld(instant, self.context(), WithheldReason::Degraded)
             }
         };
         self.publish(report, prune_line);
@@ -216,7 +222,10 @@ fn tell(reason: WithheldReason, report: &Report) {
             tracing::error!(reason = name, "withholding numbers: a partition is missing");
         }
         WithheldReason::Degraded => {
-            tracing::error!(reason = name, "withholding numbers: records were lost");
+            tracing::error!(
+                reason = name,
+                "withholding numbers: records were lost, or the kept history ends after what is asked for"
+            );
         }
         WithheldReason::SplitCustomers => tracing::error!(
             reason = name, customers = report.split_customers, partitions = ?report.split_partitions,

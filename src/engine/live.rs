@@ -39,7 +39,7 @@ impl Live {
         }
     }
 
-    /// The wall clock; only the engine asks for it.
+    /// The wall clock. What is pure is given its instants as arguments.
     #[must_use]
     pub fn now() -> Timestamp {
         Timestamp::from_millis(jiff::Timestamp::now().as_millisecond())

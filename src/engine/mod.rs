@@ -1,7 +1,8 @@
 //! The engine: shards on worker threads, evaluation by the clock, the report of the moment.
 //!
 //! Owns every shard, by exactly one worker each, and wires the reader, the workers, the evaluation
-//! and what the endpoint shows. It is the only part that asks what time it is. Promises that folding
+//! and what the endpoint shows. Only it, and the watch that dates
+//! its questions to Kafka, ask what time it is. Promises that folding
 //! waits for nothing but an evaluation of the same shard, that queues are bounded in bytes, and that
 //! what is published is one immutable report. Does not know how numbers come about.
 //!

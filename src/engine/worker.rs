@@ -13,7 +13,7 @@ use crate::engine::live::Live;
 use crate::event::decode::Decoder;
 use crate::event::{Reason, Timestamp};
 use crate::kafka::batch::Batch;
-use crate::kafka::progress::Progress;
+use crate::kafka::progress::{Applied, Progress};
 use crate::kafka::{Delivery, Place, Sink};
 use crate::ledger::Shard;
 use crate::ledger::settings::FoldSettings;
@@ -23,7 +23,8 @@ use crate::measure::settings::EvaluationSettings;
 use crate::telemetry::Telemetry;
 use crate::telemetry::throttle::Throttle;
 
-/// Tasks waiting for one worker: batches of 256 KiB, so 8 MiB at most.
+/// Tasks waiting for one worker: batches of 256 KiB and one record, so about 8 MiB, and 40 MiB if
+/// every last record is as large as brokers take by default.
 const QUEUE: usize = 32;
 
 /// What a worker is asked to do, in order.
@@ -207,8 +208,12 @@ impl Worker {
             .get(&place.partition)
             .and_then(|shard| shard.position(place.topic));
         if let Some(position) = position {
-            self.progress
-                .applied(place, position.next_offset, position.last_record_at);
+            let applied = Applied {
+                next_offset: position.next_offset,
+                last_record_at: position.last_record_at,
+                reached_at: position.reached_at(),
+            };
+            self.progress.applied(place, applied);
         }
     }
 

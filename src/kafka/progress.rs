@@ -7,9 +7,11 @@
 //! ```
 //!
 //! A partition whose end, asked for at some instant, has been applied is complete up to that
-//! instant. While it lags it is complete up to the Kafka timestamp of its last applied record, or up
-//! to the last instant at which it was complete. So what is known never moves back.
+//! instant. While it lags it is complete up to the instant that the Kafka timestamps of its applied
+//! records have reached, or up to the last instant at which it was complete. So what is known never
+//! moves back.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::event::Timestamp;
@@ -20,6 +22,8 @@ use crate::telemetry::partition::PartitionStatus;
 #[derive(Debug, Default)]
 pub struct Progress {
     partitions: OnceLock<Vec<Entry>>,
+    /// Partitions in the metadata of the cluster, which may have become more.
+    there_are: AtomicUsize,
 }
 
 #[derive(Debug)]
@@ -36,6 +40,8 @@ struct Entry {
 struct Reading {
     next_offset: i64,
     last_record_at: Option<Timestamp>,
+    /// How far the applied records have come in time.
+    reached_at: Option<Timestamp>,
     /// The end offset, and when it was asked for.
     end: Option<(i64, Timestamp)>,
     complete_until: Option<Timestamp>,
@@ -51,12 +57,23 @@ pub struct Start {
     pub end_offset: i64,
 }
 
+/// How far a partition was applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Applied {
+    /// Everything before this offset.
+    pub next_offset: i64,
+    /// The Kafka timestamp of the last record.
+    pub last_record_at: Option<Timestamp>,
+    /// The instant that the Kafka timestamps have reached for certain.
+    pub reached_at: Option<Timestamp>,
+}
+
 impl Reading {
     fn settle(&mut self) {
         let reached = match self.end {
             Some((end, asked_at)) if self.next_offset >= end => Some(asked_at),
-            // A producer's clock may be ahead of ours.
-            Some((_, asked_at)) => self.last_record_at.map(|at| at.min(asked_at)),
+            // A producer's clock that is ahead of ours proves nothing.
+            Some((_, asked_at)) => self.reached_at.filter(|at| *at <= asked_at),
             None => None,
         };
         self.complete_until = self.complete_until.max(reached);
@@ -74,6 +91,7 @@ impl Progress {
             reading: Mutex::new(Reading {
                 next_offset: start.first_offset,
                 last_record_at: None,
+                reached_at: None,
                 end: None,
                 complete_until: None,
                 committed: None,
@@ -89,13 +107,19 @@ impl Progress {
         self.partitions.get().is_some()
     }
 
-    /// Notes that everything before `next_offset` was applied.
-    pub fn applied(&self, place: Place, next_offset: i64, last_record_at: Option<Timestamp>) {
+    /// Notes what was applied.
+    pub fn applied(&self, place: Place, applied: Applied) {
         self.update(place, |reading| {
-            reading.next_offset = reading.next_offset.max(next_offset);
-            reading.last_record_at = last_record_at.or(reading.last_record_at);
+            reading.next_offset = reading.next_offset.max(applied.next_offset);
+            reading.last_record_at = applied.last_record_at.or(reading.last_record_at);
+            reading.reached_at = applied.reached_at.or(reading.reached_at);
             reading.settle();
         });
+    }
+
+    /// Notes how many partitions the topics have by now.
+    pub fn partitions_there_are(&self, count: usize) {
+        self.there_are.store(count, Ordering::Relaxed);
     }
 
     /// Notes a partition's end offset, and when it was asked for.
@@ -142,7 +166,7 @@ impl Progress {
             .iter()
             .filter(|entry| entry.read().complete_until.is_some())
             .count();
-        begun as f64 / entries.len() as f64
+        begun as f64 / entries.len().max(self.there_are.load(Ordering::Relaxed)) as f64
     }
 
     /// Each partition for a scrape, ordered by topic and partition.
@@ -212,15 +236,24 @@ mod tests {
         progress
     }
 
+    fn applied(next_offset: i64, second: i64) -> Applied {
+        let at = Some(at(second));
+        Applied {
+            next_offset,
+            last_record_at: at,
+            reached_at: at,
+        }
+    }
+
     #[test]
     fn a_partition_at_its_end_is_complete_up_to_the_instant_the_end_was_asked_for() {
         let progress = progress();
         progress.ends_at(PLACES[0], 100, at(5));
         progress.ends_at(PLACES[1], 10, at(6));
         assert_eq!(progress.complete_until(), None);
-        progress.applied(PLACES[0], 50, Some(at(1)));
+        progress.applied(PLACES[0], applied(50, 1));
         assert_eq!(progress.complete_until(), Some(at(1)));
-        progress.applied(PLACES[0], 100, Some(at(2)));
+        progress.applied(PLACES[0], applied(100, 2));
         assert_eq!(progress.complete_until(), Some(at(5)));
         assert!(progress.snapshot()[0].ready);
     }
@@ -234,7 +267,7 @@ mod tests {
         // A record came that is not applied yet, and the one before it is days old.
         progress.ends_at(PLACES[0], 11, at(61));
         assert_eq!(progress.complete_until(), Some(at(60)));
-        progress.applied(PLACES[0], 11, Some(at(-90_000)));
+        progress.applied(PLACES[0], applied(11, -90_000));
         progress.ends_at(PLACES[1], 10, at(61));
         assert_eq!(progress.complete_until(), Some(at(61)));
     }
@@ -244,7 +277,19 @@ mod tests {
         let progress = progress();
         progress.ends_at(PLACES[0], 100, at(5));
         progress.ends_at(PLACES[1], 10, at(7));
-        progress.applied(PLACES[0], 20, Some(at(1_000_000)));
-        assert_eq!(progress.complete_until(), Some(at(5)));
+        progress.applied(PLACES[0], applied(20, 1));
+        progress.applied(PLACES[0], applied(30, 1_000_000));
+        assert_eq!(progress.complete_until(), Some(at(1)));
+    }
+
+    #[test]
+    fn a_partition_that_nobody_reads_lowers_the_coverage() {
+        let progress = progress();
+        for place in PLACES {
+            progress.ends_at(place, 10, at(1));
+        }
+        assert_eq!(progress.coverage(), 1.0);
+        progress.partitions_there_are(4);
+        assert_eq!(progress.coverage(), 0.5);
     }
 }

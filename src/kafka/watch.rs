@@ -147,6 +147,11 @@ impl Watch {
             return;
         };
         let read = self.progress.positions();
+        let there_are = counts
+            .iter()
+            .map(|count| usize::try_from(*count).unwrap_or(0))
+            .sum();
+        self.progress.partitions_there_are(there_are);
         for (topic, (name, count)) in self.topics.iter().zip(counts).enumerate() {
             self.telemetry
                 .kafka

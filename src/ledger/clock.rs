@@ -51,7 +51,7 @@ impl LogClock {
 
     /// The newest timestamp that can be trusted with deleting things: a leap of more than a day
     /// counts only after 16 records in a row have made it, so that one producer with a wrong clock
-    /// cannot prune the history.
+    /// cannot prune the history or make a partition look read.
     #[must_use]
     pub const fn confirmed(self) -> Option<Timestamp> {
         self.confirmed

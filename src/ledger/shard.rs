@@ -61,6 +61,16 @@ pub struct Position {
     pub first_record_at: Option<Timestamp>,
     /// The Kafka timestamp of the last record applied.
     pub last_record_at: Option<Timestamp>,
+    clock: LogClock,
+}
+
+impl Position {
+    /// How far the log has come in time, as far as its timestamps can be trusted: one record with a
+    /// wrong timestamp proves nothing.
+    #[must_use]
+    pub const fn reached_at(&self) -> Option<Timestamp> {
+        self.clock.confirmed()
+    }
 }
 
 /// Where the known part of a log begins. The latest of several is the greatest.
@@ -123,6 +133,7 @@ impl Shard {
             next_offset: offset,
             first_record_at: None,
             last_record_at: None,
+            clock: LogClock::default(),
         });
     }
 
@@ -146,6 +157,7 @@ impl Shard {
         if let Some(at) = recorded_at {
             position.first_record_at = position.first_record_at.or(Some(at));
             position.last_record_at = Some(at);
+            position.clock.observe(at);
             self.clock.observe(at);
             self.move_prune_line();
         }
@@ -204,13 +216,15 @@ impl Shard {
         let fact = self.fact(event, hashes.id);
         let row = self.customers.find_or_add(hashes.customer);
         let outcome = self.keep(row, hashes.customer, fact);
-        self.newest_event_at = self.newest_event_at.max(Some(event.occurred_at));
-        let now = self
-            .clock
-            .newest()
-            .or(self.newest_event_at)
-            .unwrap_or(event.occurred_at);
-        self.ids.remember(hashes.id, hashes.content, now);
+        if outcome.kept() {
+            self.newest_event_at = self.newest_event_at.max(Some(event.occurred_at));
+            let now = self
+                .clock
+                .newest()
+                .or(self.newest_event_at)
+                .unwrap_or(event.occurred_at);
+            self.ids.remember(hashes.id, hashes.content, now);
+        }
         Folded {
             outcome,
             late: late && outcome.kept(),
@@ -420,5 +434,109 @@ impl Shard {
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.customers.bytes() + self.ids.bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use super::*;
+
+    const DAY: i64 = 86_400_000;
+
+    /// An event of June 2026, at a day and an hour.
+    fn event(id: &str, customer: &str, day: i64, body: Body<'static>) -> Event<'static> {
+        let june = Timestamp::from_rfc3339("2026-06-01T00:00:00Z").unwrap();
+        Event {
+            id: Cow::Owned(id.to_owned()),
+            customer: Cow::Owned(customer.to_owned()),
+            occurred_at: june.plus_millis((day - 1) * DAY),
+            body,
+        }
+    }
+
+    fn shard() -> Shard {
+        let mut shard = Shard::new(Arc::new(FoldSettings::default()), 1);
+        shard.start_at(0, 0);
+        shard
+    }
+
+    fn check(events: &[(Event<'static>, Outcome)]) {
+        let mut shard = shard();
+        for (number, (event, expected)) in events.iter().enumerate() {
+            assert_eq!(shard.fold(event).outcome, *expected, "event {number}");
+        }
+        assert_eq!(shard.digest(), shard.digest_recomputed());
+    }
+
+    #[test]
+    fn outcomes_tell_what_became_of_an_event() {
+        use Outcome::{Applied, Conflicting, Duplicate, Redundant};
+        let churn = |reason: &'static str| Body::Churn {
+            reason: Some(Cow::Borrowed(reason)),
+        };
+        check(&[
+            (event("1", "a", 2, Body::Signup), Applied),
+            (event("1", "a", 2, Body::Signup), Duplicate),
+            (event("1", "a", 3, Body::Signup), Conflicting),
+            (event("1", "b", 3, Body::Signup), Applied),
+            (event("2", "a", 3, Body::Signup), Redundant),
+            (event("3", "a", 1, churn("price")), Redundant),
+            (event("4", "a", 4, churn("price")), Applied),
+            (event("5", "a", 5, churn("price")), Redundant),
+            (event("6", "nobody", 5, churn("price")), Redundant),
+            // At one instant the churn comes first.
+            (event("7", "a", 4, Body::Signup), Applied),
+        ]);
+    }
+
+    #[test]
+    fn a_repeat_does_not_renew_what_is_remembered_of_an_id() {
+        use Outcome::{Applied, Duplicate};
+        check(&[
+            (event("x", "c", 1, Body::Signup), Applied),
+            (event("y", "other", 11, Body::Signup), Applied),
+            (event("x", "c", 1, Body::Signup), Duplicate),
+            (event("x", "c", 11, Body::Churn { reason: None }), Applied),
+        ]);
+    }
+
+    #[test]
+    fn late_is_what_lies_behind_the_newest_event_by_more_than_a_day() {
+        let mut shard = shard();
+        let mut late = |id: &str, day| shard.fold(&event(id, "c", day, Body::Signup)).late;
+        assert!(!late("1", 5));
+        assert!(!late("2", 4));
+        assert!(late("3", 3));
+        assert!(!late("3", 3), "a repeat is not applied, so it is not late");
+    }
+
+    #[test]
+    fn an_offset_is_taken_once_and_gaps_are_legal() {
+        let mut shard = shard();
+        assert!(shard.advance(0, 0, None));
+        assert!(!shard.advance(0, 0, None));
+        assert!(shard.advance(0, 7, Some(Timestamp::FIRST)));
+        shard.skip_to(0, 9);
+        assert!(!shard.advance(0, 8, None));
+        let position = shard.position(0).unwrap();
+        assert_eq!((position.base_offset, position.next_offset), (0, 9));
+        assert_eq!(position.last_record_at, Some(Timestamp::FIRST));
+        assert_eq!(position.reached_at(), None, "one record proves nothing");
+        assert!(!shard.advance(1, 0, None), "nobody reads such a topic");
+    }
+
+    #[test]
+    fn a_log_begins_where_its_topics_latest_head_is() {
+        let mut shard = Shard::new(Arc::new(FoldSettings::default()), 2);
+        shard.start_at(0, 0);
+        assert_eq!(shard.log_start(), LogStart::Whole);
+        shard.start_at(1, 5);
+        assert_eq!(shard.log_start(), LogStart::Unknown);
+        let at = Timestamp::FIRST.plus_millis(5);
+        assert!(shard.advance(1, 5, Some(at)));
+        assert!(shard.advance(1, 6, Some(at.plus_millis(1))));
+        assert_eq!(shard.log_start(), LogStart::At(at));
     }
 }

@@ -98,22 +98,24 @@ pub fn report(partial: &Partial, instant: &Instant, context: Context<'_>) -> Rep
     }
 }
 
-/// A report that publishes nothing, and says why of every measure.
+/// A report that publishes nothing but the scales, and says why of every other measure.
 #[must_use]
-pub fn withheld(instant: &Instant, reason: WithheldReason) -> Report {
-    let withheld = MEASURES
+pub fn withheld(instant: &Instant, context: Context<'_>, reason: WithheldReason) -> Report {
+    let mut page = Page::new(context);
+    page.scales();
+    let mut withheld: Vec<Withheld> = MEASURES
         .iter()
         .filter(|measure| measure.counts != Counts::Settings)
         .map(|measure| Withheld {
             measure: measure.name,
             reason,
-        });
-    let mut withheld: Vec<Withheld> = withheld.collect();
+        })
+        .collect();
     withheld.sort_unstable();
     Report {
         at: instant.at,
         periods: instant.periods.clone(),
-        families: empty_families(),
+        families: page.families,
         withheld,
         split_customers: 0,
         split_partitions: Vec::new(),

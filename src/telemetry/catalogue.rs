@@ -92,7 +92,7 @@ catalogue! {
     EVALUATION_DURATION = Histogram "tenure_evaluation_duration_seconds" []
         "Time for evaluating all measures.";
     EVALUATION_FAILURES = Counter "tenure_evaluation_failures_total" []
-        "Evaluations that gave no report; the last report stays published.";
+        "Evaluations that gave no numbers, because the kept history no longer reaches back far enough.";
     LABEL_VALUES_OVERFLOW = Counter "tenure_label_values_overflow_total" ["label"]
         "Label values newly folded into other (max_label_values).";
 

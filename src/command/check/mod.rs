@@ -18,7 +18,7 @@ use crate::command::configuration::ConfigurationArgs;
 use crate::config::Settings;
 use crate::kafka::client::{Consumer, Context, configuration};
 use crate::kafka::progress::{Progress, Start};
-use crate::kafka::watch::starts;
+use crate::kafka::watch::{Unreadable, starts};
 use crate::telemetry::Telemetry;
 
 const EXAMPLES: &str = "\
@@ -97,10 +97,11 @@ fn look_at_kafka(
         )));
     }
     findings.good(&format!("brokers answer at {servers}"));
-    let starts = starts(&consumer, topics).map_err(|error| {
-        Failure::unavailable(format!(
+    let starts = starts(&consumer, topics).map_err(|error| match error {
+        Unreadable::NotCopartitioned { .. } => Failure::configuration(error.to_string()),
+        Unreadable::Missing { .. } | Unreadable::Client(_) => Failure::unavailable(format!(
             "{error}; check kafka.topics and the permission to READ"
-        ))
+        )),
     })?;
     topics_found(settings, &starts, findings);
     may_commit(&consumer, settings, &starts, findings);

@@ -4,7 +4,8 @@
 //! texts unless they hold escapes, to allocate nothing on the common path, and never to panic or to
 //! take more than linear time. Which complaint wins when several fit is part of the contract:
 //!
-//! 1. `too_large`, `invalid_utf8`, `invalid_json` (syntax, a key given twice), `too_deep`;
+//! 1. `too_large`, `invalid_utf8`, bad syntax (`invalid_json`), then whichever comes first in the
+//!    record of a key given twice (`invalid_json`) and `too_deep`;
 //! 2. the field `type`, because it decides what the others mean;
 //! 3. `event_id`, `customer_id`, `occurred_at`, then the fields of the type in the order of the
 //!    documentation, then `attributes`.
