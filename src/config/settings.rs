@@ -1,0 +1,261 @@
+//! Settings as used, grouped by the part that uses them.
+//!
+//! Owns the form in which checked settings are handed out and shown. Promises that no secret gets
+//! into `Debug` or a description. Does not know how settings are written.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::complaint::Complaints;
+use super::duration::Written;
+use super::keys::{Key, NOTHING};
+use crate::ledger::settings::FoldSettings;
+use crate::measure::settings::{CustomerStart, EvaluationSettings};
+
+/// All settings, checked.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Where the HTTP endpoint listens; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// How often the numbers are evaluated.
+    pub evaluation_interval: Duration,
+    /// Numbers of an instant further back than this are withheld.
+    pub max_staleness: Duration,
+    /// What decides the state.
+    pub fold: FoldSettings,
+    /// What decides how the state is read.
+    pub evaluation: EvaluationSettings,
+    pub kafka: KafkaSettings,
+    pub log: LogSettings,
+    /// No key was configured, so that anybody can compute the digest of a customer.
+    pub built_in_digest_key: bool,
+    /// What can be used but probably should not be.
+    pub warnings: Complaints,
+    pub(super) digest_key_file: Option<PathBuf>,
+    pub(super) origins: Origins,
+}
+
+/// How Kafka is reached and what is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KafkaSettings {
+    /// `host:port`, several separated by commas.
+    pub bootstrap_servers: String,
+    /// At least one, each once.
+    pub topics: Vec<String>,
+    pub group_id: String,
+    /// What is passed to librdkafka beside what Tenure decides itself, by name.
+    pub properties: BTreeMap<String, Property>,
+}
+
+/// A property of librdkafka.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Property {
+    Plain(String),
+    /// Never to be shown.
+    Secret(Secret),
+}
+
+impl Property {
+    /// The value, for librdkafka alone: it may be a secret.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        match self {
+            Self::Plain(text) => text,
+            Self::Secret(secret) => secret.reveal(),
+        }
+    }
+}
+
+/// A text that is never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    #[must_use]
+    pub fn new(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The text itself, for the one who needs it.
+    #[must_use]
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(..)")
+    }
+}
+
+/// How the process logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogSettings {
+    pub format: LogFormat,
+    /// The least important level that is written.
+    pub level: tracing::Level,
+}
+
+/// The form of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+/// Where a value comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    Default,
+    /// A line of the file, from 1.
+    File {
+        name: String,
+        line: usize,
+    },
+    /// An environment variable, by its name.
+    Environment(String),
+    /// A flag, with its hyphens.
+    Flag(String),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File { name, line } => write!(f, "{name}:{line}"),
+            Self::Environment(variable) => f.write_str(variable),
+            Self::Flag(flag) => f.write_str(flag),
+        }
+    }
+}
+
+/// Where the values come from: of the keys, and of each property.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Origins {
+    pub keys: BTreeMap<Key, Origin>,
+    pub properties: BTreeMap<String, PropertyOrigin>,
+}
+
+/// Under which of the two keys a property was set, and where.
+#[derive(Debug, Clone)]
+pub(super) struct PropertyOrigin {
+    pub key: Key,
+    pub origin: Origin,
+}
+
+/// A setting as it may be shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Described {
+    /// The dotted path.
+    pub key: String,
+    /// The value as a file would have it; `***` for a secret.
+    pub value: String,
+    pub origin: Origin,
+}
+
+/// What is shown for a secret.
+const MASK: &str = "***";
+
+impl Settings {
+    /// Every setting in use, in the order of the documented file, secrets masked.
+    #[must_use]
+    pub fn describe(&self) -> Vec<Described> {
+        let mut described = Vec::new();
+        for key in Key::ALL {
+            match self.value_text(key) {
+                Some(value) => described.push(Described {
+                    key: key.path().to_owned(),
+                    value,
+                    origin: self
+                        .origins
+                        .keys
+                        .get(&key)
+                        .cloned()
+                        .unwrap_or(Origin::Default),
+                }),
+                None => described.extend(self.properties_under(key)),
+            }
+        }
+        described
+    }
+
+    /// The value of a key as a file would have it; None for the maps, which have a text for each
+    /// name.
+    fn value_text(&self, key: Key) -> Option<String> {
+        let fold = &self.fold;
+        let evaluation = &self.evaluation;
+        let millis = |millis: i64| Written(millis).to_string();
+        Some(match key {
+            Key::Listen => self.listen.to_string(),
+            Key::TimeZone => evaluation.time_zone.iana_name().unwrap_or("UTC").to_owned(),
+            Key::WeekStartsOn => format!("{:?}", evaluation.week_starts_on).to_lowercase(),
+            Key::Periods => list(&evaluation.periods),
+            Key::EvaluationInterval => length(self.evaluation_interval),
+            Key::MaxStaleness => length(self.max_staleness),
+            Key::CustomerStartsWith => match evaluation.customer_starts_with {
+                CustomerStart::Signup => "signup".to_owned(),
+                CustomerStart::Purchase => "purchase".to_owned(),
+            },
+            Key::InactivityTimeout => optional(evaluation.inactivity_timeout_millis.map(Written)),
+            Key::ChurnEvents => optional(evaluation.churn_events_complete.then_some("complete")),
+            Key::CustomerBaseCompleteSince => optional(evaluation.customer_base_complete_since),
+            Key::History => millis(fold.history_millis),
+            Key::LateAfter => millis(fold.late_after_millis),
+            Key::DuplicateWindow => millis(fold.duplicate_window_millis),
+            Key::MaxFutureSkew => millis(fold.max_future_skew_millis),
+            Key::Currencies => list(&fold.currencies),
+            Key::ChurnReasons => list(&evaluation.churn_reasons),
+            Key::MaxLabelValues => evaluation.max_label_values.to_string(),
+            Key::CustomerDigestKeyFile => {
+                optional(self.digest_key_file.as_ref().map(|path| path.display()))
+            }
+            Key::CesMax => fold.ces.max.rating().to_string(),
+            Key::CesBetter => fold.ces.better.name().to_owned(),
+            Key::BootstrapServers => self.kafka.bootstrap_servers.clone(),
+            Key::Topics => list(&self.kafka.topics),
+            Key::GroupId => self.kafka.group_id.clone(),
+            Key::Properties | Key::PropertiesFiles => return None,
+            Key::LogFormat => match self.log.format {
+                LogFormat::Text => "text".to_owned(),
+                LogFormat::Json => "json".to_owned(),
+            },
+            Key::LogLevel => self.log.level.to_string().to_lowercase(),
+        })
+    }
+
+    /// The properties that were set under one of the two maps.
+    fn properties_under(&self, map: Key) -> impl Iterator<Item = Described> {
+        let origins = &self.origins.properties;
+        self.kafka
+            .properties
+            .iter()
+            .filter_map(move |(name, property)| {
+                let PropertyOrigin { key, origin } = origins.get(name)?;
+                (*key == map).then(|| Described {
+                    key: format!("{}.{name}", key.path()),
+                    value: match property {
+                        Property::Plain(text) => text.clone(),
+                        Property::Secret(_) => MASK.to_owned(),
+                    },
+                    origin: origin.clone(),
+                })
+            })
+    }
+}
+
+fn list(items: impl IntoIterator<Item = impl fmt::Display>) -> String {
+    let items: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
+    format!("[{}]", items.join(", "))
+}
+
+fn optional(value: Option<impl fmt::Display>) -> String {
+    value.map_or_else(|| NOTHING.to_owned(), |value| value.to_string())
+}
+
+fn length(duration: Duration) -> String {
+    Written(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)).to_string()
+}
