@@ -75,6 +75,9 @@ enum SourceKind {
     Flag,
 }
 
+/// One text of a value in a message, in characters.
+const SHOWN_TEXT: usize = 60;
+
 /// Longer lines are cropped around the caret, in characters.
 const SHOWN_LINE: usize = 120;
 
@@ -314,4 +317,25 @@ impl fmt::Display for Complaints {
         }
         Ok(())
     }
+}
+
+/// A text in quotes as a message may show it: cropped, without control characters and secrets.
+pub fn quoted(text: &str) -> String {
+    let clean: String = text
+        .chars()
+        .take(SHOWN_TEXT)
+        .map(|letter| {
+            if letter.is_control() {
+                '\u{fffd}'
+            } else {
+                letter
+            }
+        })
+        .collect();
+    let cut = if text.chars().count() > SHOWN_TEXT {
+        "…"
+    } else {
+        ""
+    };
+    format!("`{}{cut}`", redaction::redacted_text(&clean))
 }

@@ -10,12 +10,12 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 
-use super::complaint::{Complaint, Complaints, Place, Source, Span};
+use super::Override;
+use super::complaint::{Complaint, Complaints, Place, Source, Span, quoted};
 use super::document::{Content, Name, Node};
 use super::keys::{self, Key, NOTHING, PREFIX, Shape};
 use super::nearest::nearest;
 use super::settings::Origin;
-use super::{Override, reading::quoted};
 
 /// The value of a key and where it comes from.
 #[derive(Debug)]

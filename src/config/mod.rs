@@ -8,9 +8,10 @@
 //!
 //! ```text
 //! file --- document ---+
-//! environment ---------+--- layers ---- reading ---> Settings | Complaints
-//! flags ---------------+   who says     values, checks
-//! defaults ---- keys --+   what         against each other
+//! environment ---------+--- layers ---- reading ----- parts ----------> Settings | Complaints
+//! flags ---------------+   who says     key by key,   passthrough
+//! defaults ---- keys --+   what         with values   checks against
+//!                                                     each other
 //! ```
 
 mod complaint;
@@ -19,6 +20,8 @@ mod duration;
 mod keys;
 mod layers;
 mod nearest;
+mod parts;
+mod passthrough;
 mod properties;
 mod reading;
 mod redaction;
@@ -134,7 +137,7 @@ pub fn load(sources: &Sources<'_>) -> Result<Settings, Complaints> {
     layers.add_flags(&sources.flags, &mut complaints);
     let folder = sources.file.as_deref().and_then(Path::parent);
     let folder = folder.unwrap_or(Path::new(""));
-    let settings = reading::settings(layers, folder, sources.read_file, &mut complaints);
+    let settings = parts::settings(layers, folder, sources.read_file, &mut complaints);
     complaints.sort();
     match settings {
         Some(settings) if !complaints.has_errors() => Ok(Settings {

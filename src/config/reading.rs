@@ -1,381 +1,45 @@
-//! From settings as written to settings as used.
+//! From settings as written to settings as used: one key at a time.
 //!
-//! Owns the ranges, and the checks of settings against each other. Promises to go through all of
-//! them whatever is wrong with the first, so that one run shows every complaint. Does not know which
-//! source is stronger, nor the syntax of single values.
+//! Owns the way from a key to its value: by the shape of the key, with a complaint at the right place
+//! and the origin on record. Promises to go on after a complaint. Does not know single keys; those
+//! are in [`parts`](super::parts) and [`passthrough`](super::passthrough).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-use jiff::civil::Weekday;
-use tracing::Level;
 
 use super::ReadFile;
-use super::complaint::{Complaint, Complaints, Place};
-use super::duration::Written;
+use super::complaint::{Complaint, Complaints, Place, quoted};
 use super::keys::Key;
 use super::layers::{Entry, Given, Item, Layers, Value};
-use super::nearest::nearest;
-use super::properties::{self, Verdict};
-use super::redaction::redacted_text;
-use super::settings::{
-    KafkaSettings, LogFormat, LogSettings, Origin, Origins, Property, PropertyOrigin, Secret,
-    Settings,
-};
+use super::settings::Origins;
 use super::values::{self, Parsed, Trouble};
-use crate::event::currency::iso_4217;
-use crate::ledger::settings::{Better, CesMax, CesScale, DigestKey, FoldSettings};
 use crate::measure::period::Period;
-use crate::measure::settings::{CustomerStart, EvaluationSettings};
 
-const SECOND: i64 = 1000;
-const DAY: i64 = 86_400 * SECOND;
-
-/// A period can begin this long before the history does, so that spells from before are known.
-const HISTORY_BEYOND_PERIODS: i64 = 90 * DAY;
-/// All instants an event can have lie within a hundred years.
-const LONGEST_HISTORY: i64 = 36_500 * DAY;
-/// Each period costs a walk over all customers, and its series.
-const MOST_PERIODS: usize = 50;
-/// One text of a value in a message, in characters.
-const SHOWN_TEXT: usize = 60;
-
-const WEEKDAYS: [(&str, Weekday); 7] = [
-    ("monday", Weekday::Monday),
-    ("tuesday", Weekday::Tuesday),
-    ("wednesday", Weekday::Wednesday),
-    ("thursday", Weekday::Thursday),
-    ("friday", Weekday::Friday),
-    ("saturday", Weekday::Saturday),
-    ("sunday", Weekday::Sunday),
-];
-const CUSTOMER_STARTS: [(&str, CustomerStart); 2] = [
-    ("signup", CustomerStart::Signup),
-    ("purchase", CustomerStart::Purchase),
-];
-const CES_MAXIMA: [(&str, CesMax); 2] = [("5", CesMax::Five), ("7", CesMax::Seven)];
-const BETTER_ENDS: [(&str, Better); 2] = [("low", Better::Low), ("high", Better::High)];
-const LOG_FORMATS: [(&str, LogFormat); 2] = [("text", LogFormat::Text), ("json", LogFormat::Json)];
-const LOG_LEVELS: [(&str, Level); 5] = [
-    ("error", Level::ERROR),
-    ("warn", Level::WARN),
-    ("info", Level::INFO),
-    ("debug", Level::DEBUG),
-    ("trace", Level::TRACE),
-];
-
-/// A text in quotes as a message may show it: cropped, without control characters and secrets.
-pub fn quoted(text: &str) -> String {
-    let clean: String = text
-        .chars()
-        .take(SHOWN_TEXT)
-        .map(|letter| {
-            if letter.is_control() {
-                '\u{fffd}'
-            } else {
-                letter
-            }
-        })
-        .collect();
-    let cut = if text.chars().count() > SHOWN_TEXT {
-        "…"
-    } else {
-        ""
-    };
-    format!("`{}{cut}`", redacted_text(&clean))
-}
-
-/// Reads all settings; None where an error among the complaints left a hole.
-pub fn settings(
-    layers: Layers,
-    folder: &Path,
-    read_file: &ReadFile<'_>,
-    complaints: &mut Complaints,
-) -> Option<Settings> {
-    Reading {
-        layers,
-        folder,
-        read_file,
-        complaints,
-        origins: Origins::default(),
-        places: BTreeMap::new(),
-        spans: Spans::default(),
-    }
-    .settings()
-}
-
-struct Reading<'a> {
-    layers: Layers,
+/// The reading of all settings, and what it left behind.
+pub(super) struct Reading<'a> {
+    pub layers: Layers,
     /// Files named in the configuration file are relative to it.
-    folder: &'a Path,
-    read_file: &'a ReadFile<'a>,
-    complaints: &'a mut Complaints,
-    origins: Origins,
+    pub folder: &'a Path,
+    pub read_file: &'a ReadFile<'a>,
+    pub complaints: &'a mut Complaints,
+    pub origins: Origins,
     /// Where the values stand that have been read.
-    places: BTreeMap<Key, Place>,
-    spans: Spans,
+    pub places: BTreeMap<Key, Place>,
+    pub checked: Checked,
 }
 
 /// The lengths that are checked against each other, as far as they could be read.
 #[derive(Default)]
-struct Spans {
-    history_millis: Option<i64>,
-    inactivity_timeout_millis: Option<i64>,
-    longest_period: Option<(Period, Option<Place>)>,
+pub(super) struct Checked {
+    pub history_millis: Option<i64>,
+    pub inactivity_timeout_millis: Option<i64>,
+    pub longest_period: Option<(Period, Option<Place>)>,
 }
 
 impl Reading<'_> {
-    fn settings(mut self) -> Option<Settings> {
-        let listen = self.scalar(Key::Listen, values::listen);
-        let interval = self.length(Key::EvaluationInterval, 100, 3600 * SECOND);
-        let staleness = self.length(Key::MaxStaleness, SECOND, 365 * DAY);
-        let digest_key = self.digest_key();
-        let evaluation = self.evaluation();
-        let fold = self.fold(digest_key.as_ref().map(|(key, _)| *key));
-        let kafka = self.kafka();
-        let log = self.log();
-        self.check_interval(interval, staleness);
-        self.check_history();
-        let (_, digest_key_file) = digest_key?;
-        Some(Settings {
-            listen: listen?,
-            evaluation_interval: Duration::from_millis(u64::try_from(interval?).ok()?),
-            max_staleness: Duration::from_millis(u64::try_from(staleness?).ok()?),
-            fold: fold?,
-            evaluation: evaluation?,
-            kafka: kafka?,
-            log: log?,
-            built_in_digest_key: digest_key_file.is_none(),
-            warnings: Complaints::default(),
-            digest_key_file,
-            origins: self.origins,
-        })
-    }
-
-    fn evaluation(&mut self) -> Option<EvaluationSettings> {
-        let time_zone = self.scalar(Key::TimeZone, values::time_zone);
-        let week_starts_on = self.choice(Key::WeekStartsOn, &WEEKDAYS);
-        let periods = self.periods();
-        let customer_starts_with = self.choice(Key::CustomerStartsWith, &CUSTOMER_STARTS);
-        let timeout = self.optional(Key::InactivityTimeout, |text| {
-            values::length(text, 1..=LONGEST_HISTORY)
-        });
-        let churn_events = self.optional(Key::ChurnEvents, |text| {
-            values::choice(text, &[("complete", ())])
-        });
-        let complete_since = self.optional(Key::CustomerBaseCompleteSince, values::instant);
-        let churn_reasons = self.list(Key::ChurnReasons, 1000, values::churn_reason);
-        let max_label_values =
-            self.scalar(Key::MaxLabelValues, |text| values::count(text, 1..=1000));
-        self.spans.inactivity_timeout_millis = timeout.flatten();
-        if let (Some(Some(timeout)), Some(churn_events)) = (timeout, churn_events) {
-            self.hint_at_timeout(timeout, churn_events.is_some());
-        }
-        Some(EvaluationSettings {
-            time_zone: time_zone?,
-            week_starts_on: week_starts_on?,
-            periods: periods?,
-            customer_starts_with: customer_starts_with?,
-            inactivity_timeout_millis: timeout?,
-            churn_events_complete: churn_events?.is_some(),
-            customer_base_complete_since: complete_since?,
-            churn_reasons: churn_reasons?
-                .into_iter()
-                .map(|(reason, _)| reason)
-                .collect(),
-            max_label_values: max_label_values?,
-        })
-    }
-
-    fn fold(&mut self, digest_key: Option<DigestKey>) -> Option<FoldSettings> {
-        let history = self.length(Key::History, DAY, LONGEST_HISTORY);
-        self.spans.history_millis = history;
-        let late_after = self.length(Key::LateAfter, 0, 3650 * DAY);
-        let duplicate_window = self.length(Key::DuplicateWindow, 0, 365 * DAY);
-        let max_future_skew = self.length(Key::MaxFutureSkew, 0, 365 * DAY);
-        let currencies = self.list(Key::Currencies, 1000, values::currency);
-        let max = self.choice(Key::CesMax, &CES_MAXIMA);
-        let better = self.choice(Key::CesBetter, &BETTER_ENDS);
-        for (code, place) in currencies.iter().flatten() {
-            if iso_4217(code) {
-                let message = format!("`currencies`: `{code}` is a code of ISO 4217 already");
-                let complaint = Complaint::warning(message).at(place.as_ref());
-                self.complaints
-                    .add(complaint.help("remove it: it is accepted anyway"));
-            }
-        }
-        Some(FoldSettings {
-            digest_key: digest_key?,
-            history_millis: history?,
-            duplicate_window_millis: duplicate_window?,
-            max_future_skew_millis: max_future_skew?,
-            currencies: currencies?.into_iter().map(|(code, _)| code).collect(),
-            ces: CesScale {
-                max: max?,
-                better: better?,
-            },
-            late_after_millis: late_after?,
-        })
-    }
-
-    fn kafka(&mut self) -> Option<KafkaSettings> {
-        let bootstrap_servers = self.scalar(Key::BootstrapServers, values::bootstrap_servers);
-        let topics = self.list(Key::Topics, 100, values::topic);
-        self.not_empty(
-            Key::Topics,
-            topics.as_deref(),
-            "name at least one topic to read",
-        );
-        let group_id = self.scalar(Key::GroupId, values::group_id);
-        let properties = self.properties();
-        Some(KafkaSettings {
-            bootstrap_servers: bootstrap_servers?,
-            topics: topics?.into_iter().map(|(topic, _)| topic).collect(),
-            group_id: group_id?,
-            properties,
-        })
-    }
-
-    fn log(&mut self) -> Option<LogSettings> {
-        let format = self.choice(Key::LogFormat, &LOG_FORMATS);
-        let level = self.choice(Key::LogLevel, &LOG_LEVELS);
-        Some(LogSettings {
-            format: format?,
-            level: level?,
-        })
-    }
-
-    fn periods(&mut self) -> Option<Vec<Period>> {
-        let periods = self.list(Key::Periods, MOST_PERIODS, values::period)?;
-        self.not_empty(
-            Key::Periods,
-            Some(&periods),
-            "name at least one, for instance 30d",
-        );
-        for (index, (period, place)) in periods.iter().enumerate() {
-            let same = |(other, _): &&(Period, _)| same_length(*other, *period);
-            let Some((twin, _)) = periods[..index].iter().find(same) else {
-                continue;
-            };
-            let message = format!("`periods`: `{period}` is as long as `{twin}`");
-            self.complaints.add(
-                Complaint::warning(message)
-                    .at(place.as_ref())
-                    .help("remove one of them: their numbers are equal"),
-            );
-        }
-        let longest = periods
-            .iter()
-            .max_by_key(|(period, _)| period.longest_millis());
-        self.spans.longest_period = longest.cloned();
-        Some(periods.into_iter().map(|(period, _)| period).collect())
-    }
-
-    fn check_interval(&mut self, interval: Option<i64>, staleness: Option<i64>) {
-        let (Some(interval), Some(staleness)) = (interval, staleness) else {
-            return;
-        };
-        if interval > staleness {
-            let message = format!(
-                "`max_staleness` of {} is shorter than `evaluation_interval` of {}",
-                Written(staleness),
-                Written(interval)
-            );
-            let keys = [Key::MaxStaleness, Key::EvaluationInterval];
-            self.error(
-                &keys,
-                message,
-                "numbers would be stale before the next ones come",
-            );
-        }
-    }
-
-    /// The history reaches beyond every period, and beyond the timeout.
-    fn check_history(&mut self) {
-        let Some(history) = self.spans.history_millis else {
-            return;
-        };
-        let written = Written(history);
-        if let Some((longest, place)) = self.spans.longest_period.take() {
-            let needed = longest.longest_millis() + HISTORY_BEYOND_PERIODS;
-            if history < needed {
-                let place = self.places.get(&Key::History).or(place.as_ref());
-                let message = format!("`history` of {written} is too short for `{longest}`");
-                let help = format!(
-                    "write at least {}, which is the longest period and 90d, or remove the period",
-                    Written(round_up_to_days(needed))
-                );
-                self.complaints
-                    .add(Complaint::error(message).at(place).help(help));
-            }
-        }
-        let timeout = self.spans.inactivity_timeout_millis;
-        if let Some(timeout) = timeout.filter(|timeout| *timeout >= history) {
-            let message = format!(
-                "`inactivity_timeout` of {} is not shorter than `history` of {written}",
-                Written(timeout)
-            );
-            let help = "within the history nobody would ever count as lost";
-            self.error(&[Key::InactivityTimeout, Key::History], message, help);
-        }
-    }
-
-    fn hint_at_timeout(&mut self, timeout: i64, churn_events_complete: bool) {
-        if timeout < DAY {
-            let place = self.places.get(&Key::InactivityTimeout);
-            let message = format!("`inactivity_timeout` of {} is very short", Written(timeout));
-            self.complaints
-                .add(Complaint::warning(message).at(place).help(
-                    "customers count as lost this long after a sign-up or a purchase; between two \
-                     orders pass days or months",
-                ));
-        }
-        if churn_events_complete {
-            let place = self.places.get(&Key::ChurnEvents);
-            let message = "`churn_events` has no effect together with `inactivity_timeout`";
-            self.complaints.add(
-                Complaint::warning(message)
-                    .at(place)
-                    .help("remove one of them: with a timeout churn is known in any case"),
-            );
-        }
-    }
-
-    // Keys of files.
-
-    /// The digest key and the file it is from, if one is configured.
-    fn digest_key(&mut self) -> Option<(DigestKey, Option<PathBuf>)> {
-        let key = Key::CustomerDigestKeyFile;
-        let from_file = matches!(self.layers.origin(key), Some(Origin::File { .. }));
-        let file = self.optional(key, |text| match text {
-            text if is_key_text(text) => Err(Trouble {
-                message: "this is a key, not the path of a file".to_owned(),
-                help:
-                    "write the key into a file that only Tenure can read, and its path here; make \
-                       a new key, as this one has been shown"
-                        .to_owned(),
-            }),
-            text => Ok(PathBuf::from(text)),
-        })?;
-        let Some(file) = file else {
-            return Some((DigestKey::BUILT_IN, None));
-        };
-        let file = self.located(file, from_file);
-        let place = self.places.get(&key).cloned();
-        let bytes = self.content(key, &file, &quoted(&file.to_string_lossy()), place.as_ref())?;
-        match values::digest_key(&bytes) {
-            Ok(digest_key) => Some((digest_key, Some(file))),
-            Err(trouble) => {
-                self.trouble(key, place.as_ref(), trouble);
-                None
-            }
-        }
-    }
-
     /// Paths in the configuration file are relative to its folder.
-    fn located(&self, path: PathBuf, from_file: bool) -> PathBuf {
+    pub fn located(&self, path: PathBuf, from_file: bool) -> PathBuf {
         if from_file {
             self.folder.join(path)
         } else {
@@ -383,7 +47,8 @@ impl Reading<'_> {
         }
     }
 
-    fn content(
+    /// The bytes of a file that a setting names; `shown` is how a complaint calls it.
+    pub fn content(
         &mut self,
         key: Key,
         file: &Path,
@@ -402,171 +67,7 @@ impl Reading<'_> {
         }
     }
 
-    // Properties of librdkafka.
-
-    fn properties(&mut self) -> BTreeMap<String, Property> {
-        let mut properties = BTreeMap::new();
-        for entry in self.entries(Key::Properties) {
-            if let Some(property) = self.literal_property(&entry) {
-                self.set_property(Key::Properties, entry, property, &mut properties);
-            }
-        }
-        for entry in self.entries(Key::PropertiesFiles) {
-            if let Some(property) = self.property_from_file(&entry) {
-                self.set_property(Key::PropertiesFiles, entry, property, &mut properties);
-            }
-        }
-        properties
-    }
-
-    fn set_property(
-        &mut self,
-        key: Key,
-        entry: Entry,
-        property: Property,
-        properties: &mut BTreeMap<String, Property>,
-    ) {
-        let name = entry.name.text;
-        let place = entry.name.place;
-        if properties.contains_key(&name) {
-            let message = format!("{} is in `kafka.properties` already", quoted(&name));
-            let complaint = Complaint::error(message).at(place.as_ref());
-            self.complaints.add(complaint.help("remove one of them"));
-            return;
-        }
-        let origin = self
-            .origins
-            .keys
-            .get(&key)
-            .cloned()
-            .unwrap_or(Origin::Default);
-        let origin = match (origin, &place) {
-            (Origin::File { name, .. }, Some(place)) => Origin::File {
-                name,
-                line: place.line(),
-            },
-            (origin, _) => origin,
-        };
-        let origins = &mut self.origins.properties;
-        origins.insert(name.clone(), PropertyOrigin { key, origin });
-        properties.insert(name, property);
-    }
-
-    fn literal_property(&mut self, entry: &Entry) -> Option<Property> {
-        let Item { text: name, place } = &entry.name;
-        let verdict = self.allowed(Key::Properties, &entry.name)?;
-        let value = &entry.value.text;
-        let at_value = entry.value.place.as_ref();
-        if value.contains('\0') {
-            let message = format!("`kafka.properties`: the value of `{name}` holds a zero byte");
-            self.complaints
-                .add(Complaint::error(message).at(place.as_ref()));
-            return None;
-        }
-        if verdict == Verdict::Secret {
-            self.complaints.add(
-                Complaint::warning(format!("the secret `{name}` stands in the file itself"))
-                    .at(place.as_ref())
-                    .help(format!(
-                        "put it into a file of its own and write `{name}: <path>` under \
-                         `kafka.properties_files`"
-                    )),
-            );
-        }
-        self.check_value(name, value, at_value)?;
-        Some(match verdict {
-            Verdict::Plain => Property::Plain(value.clone()),
-            _ => Property::Secret(Secret::new(value.clone())),
-        })
-    }
-
-    /// Looks at the values that weaken what Tenure promises; None if one is refused.
-    fn check_value(&mut self, name: &str, value: &str, place: Option<&Place>) -> Option<()> {
-        match (name, value) {
-            ("enable.ssl.certificate.verification", value)
-                if !matches!(value, "true" | "t" | "1") =>
-            {
-                let message = "`enable.ssl.certificate.verification` cannot be switched off";
-                let help = "anybody on the way could pose as the broker, read the password and \
-                            forge events; name the certificate of your authority in `ssl.ca.location`";
-                self.complaints
-                    .add(Complaint::error(message).at(place).help(help));
-                return None;
-            }
-            ("ssl.endpoint.identification.algorithm", "none") => {
-                let message = "the names in the brokers' certificates are not checked";
-                let help = "any certificate of the same authority is taken for the broker; give the \
-                            brokers certificates with their names";
-                self.complaints
-                    .add(Complaint::warning(message).at(place).help(help));
-            }
-            ("debug", _) => {
-                let message = "`debug` makes librdkafka log a great deal, host names and users too";
-                let help = "remove it when the fault is found";
-                self.complaints
-                    .add(Complaint::warning(message).at(place).help(help));
-            }
-            _ => {}
-        }
-        Some(())
-    }
-
-    fn property_from_file(&mut self, entry: &Entry) -> Option<Property> {
-        let key = Key::PropertiesFiles;
-        let name = &entry.name.text;
-        let place = entry.name.place.as_ref();
-        self.allowed(key, &entry.name)?;
-        let path = &entry.value.text;
-        let file = self.located(PathBuf::from(path), true);
-        // A text without a slash may be the secret itself, in the wrong place.
-        let shown = if path.contains('/') {
-            quoted(&file.to_string_lossy())
-        } else {
-            "that file".to_owned()
-        };
-        let shown = format!("{shown} for `{name}`");
-        let bytes = self.content(key, &file, &shown, place)?;
-        let text = std::str::from_utf8(values::without_newline(&bytes)).ok();
-        let Some(text) = text.filter(|text| !text.is_empty() && !text.contains('\0')) else {
-            let message = format!("`{}`: the file for `{name}` holds no text", key.path());
-            let help = "it must hold the value as UTF-8, and nothing else";
-            self.complaints
-                .add(Complaint::error(message).at(place).help(help));
-            return None;
-        };
-        let at_value = entry.value.place.as_ref();
-        self.check_value(name, text, at_value)?;
-        Some(Property::Secret(Secret::new(text.to_owned())))
-    }
-
-    /// The verdict on a property that may be set; None after a complaint.
-    fn allowed(&mut self, key: Key, name: &Item) -> Option<Verdict> {
-        let path = key.path();
-        let shown = quoted(&name.text);
-        let (message, help) = match properties::verdict(&name.text) {
-            Verdict::Refused(reason) => (
-                format!("`{path}`: {shown} cannot be set: {reason}"),
-                "remove it".to_owned(),
-            ),
-            Verdict::Unknown => (
-                format!("`{path}`: librdkafka has no property {shown}"),
-                match nearest(&name.text, properties::settable()) {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => {
-                        "write it as in librdkafka's CONFIGURATION.md, not as in Java".to_owned()
-                    }
-                },
-            ),
-            verdict => return Some(verdict),
-        };
-        self.complaints
-            .add(Complaint::error(message).at(name.place.as_ref()).help(help));
-        None
-    }
-
-    // Values by their shape.
-
-    fn take(&mut self, key: Key) -> Given {
+    pub fn take(&mut self, key: Key) -> Given {
         let given = self.layers.take(key);
         self.origins.keys.insert(key, given.origin.clone());
         if let Some(place) = &given.place {
@@ -575,7 +76,7 @@ impl Reading<'_> {
         given
     }
 
-    fn scalar<T>(&mut self, key: Key, parse: impl FnOnce(&str) -> Parsed<T>) -> Option<T> {
+    pub fn scalar<T>(&mut self, key: Key, parse: impl FnOnce(&str) -> Parsed<T>) -> Option<T> {
         let given = self.take(key);
         let Value::Text(text) = &given.value else {
             let message = format!("`{}` has no value", key.path());
@@ -591,11 +92,7 @@ impl Reading<'_> {
     }
 
     /// The outer option is a complaint, the inner one a value that is not set.
-    #[expect(
-        clippy::option_option,
-        reason = "two questions: is it right, and is it set"
-    )]
-    fn optional<T>(
+    pub fn optional<T>(
         &mut self,
         key: Key,
         parse: impl FnOnce(&str) -> Parsed<T>,
@@ -609,17 +106,17 @@ impl Reading<'_> {
         }
     }
 
-    fn choice<T: Copy>(&mut self, key: Key, choices: &[(&'static str, T)]) -> Option<T> {
+    pub fn choice<T: Copy>(&mut self, key: Key, choices: &[(&'static str, T)]) -> Option<T> {
         self.scalar(key, |text| values::choice(text, choices))
     }
 
     /// A length in milliseconds, from the one to the other.
-    fn length(&mut self, key: Key, least: i64, most: i64) -> Option<i64> {
+    pub fn length(&mut self, key: Key, least: i64, most: i64) -> Option<i64> {
         self.scalar(key, |text| values::length(text, least..=most))
     }
 
     /// The items, each once; None after a complaint about any of them.
-    fn list<T>(
+    pub fn list<T>(
         &mut self,
         key: Key,
         most: usize,
@@ -655,51 +152,36 @@ impl Reading<'_> {
         whole.then_some(values)
     }
 
-    fn not_empty<T>(&mut self, key: Key, items: Option<&[T]>, help: &str) {
+    pub fn not_empty<T>(&mut self, key: Key, items: Option<&[T]>, help: &str) {
         if items.is_some_and(<[T]>::is_empty) {
             let message = format!("`{}` is empty", key.path());
             self.error(&[key], message, help);
         }
     }
 
-    fn entries(&mut self, key: Key) -> Vec<Entry> {
+    pub fn entries(&mut self, key: Key) -> Vec<Entry> {
         match self.take(key).value {
             Value::Map(entries) => entries,
             Value::Nothing | Value::Text(_) | Value::List(_) => Vec::new(),
         }
     }
 
-    fn parsed<T>(&mut self, key: Key, place: Option<&Place>, parsed: Parsed<T>) -> Option<T> {
+    pub fn parsed<T>(&mut self, key: Key, place: Option<&Place>, parsed: Parsed<T>) -> Option<T> {
         parsed
             .map_err(|trouble| self.trouble(key, place, trouble))
             .ok()
     }
 
-    fn trouble(&mut self, key: Key, place: Option<&Place>, trouble: Trouble) {
+    pub fn trouble(&mut self, key: Key, place: Option<&Place>, trouble: Trouble) {
         let message = format!("`{}`: {}", key.path(), trouble.message);
         self.complaints
             .add(Complaint::error(message).at(place).help(trouble.help));
     }
 
     /// An error about several keys, at the first of them that is not a default.
-    fn error(&mut self, keys: &[Key], message: String, help: impl Into<String>) {
+    pub fn error(&mut self, keys: &[Key], message: String, help: impl Into<String>) {
         let place = keys.iter().find_map(|key| self.places.get(key));
         self.complaints
             .add(Complaint::error(message).at(place).help(help));
     }
-}
-
-/// Whether two rolling periods end and begin at the same instants, as `24h` and `1d` do.
-fn same_length(a: Period, b: Period) -> bool {
-    let rolling = |period| matches!(period, Period::Rolling { .. });
-    rolling(a) && rolling(b) && a.longest_millis() == b.longest_millis()
-}
-
-/// Whether the text is a key in digits, of whatever length, instead of a path.
-fn is_key_text(text: &str) -> bool {
-    text.len() >= 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
-}
-
-fn round_up_to_days(millis: i64) -> i64 {
-    millis.div_euclid(DAY) * DAY + if millis % DAY > 0 { DAY } else { 0 }
 }

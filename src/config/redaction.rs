@@ -4,7 +4,10 @@
 //! that it also covers files that are no YAML, keys that are misspelt and values in the wrong place.
 //! Hides rather too much than too little. Does not know the structure of a file.
 
+use std::collections::BTreeSet;
+
 use super::keys::Key;
+use super::nearest::nearest;
 use super::properties;
 
 /// What stands for the hidden rest of a line.
@@ -28,25 +31,35 @@ const WORDS: [&str; 11] = [
 /// Hexadecimal digits in a row that look like a key.
 const KEY_DIGITS: usize = 32;
 
-/// The lines of a text, with every value hidden that may be a secret, on its own line and where it
-/// may go on: on deeper indented lines below it, and on lines that are no `name: value`.
+/// The lines of a text, with every value hidden that may be a secret.
+///
+/// Shown are the values of harmless names, and what belongs to a list. Hidden are other values, the
+/// deeper indented lines below them, and whatever stands alone on its line, as the value of a name
+/// above it does.
 pub fn redacted_lines(text: &str) -> Vec<String> {
     let mut hidden_below: Option<usize> = None;
+    let mut list_open = false;
     let redact = |line: &str| {
         let indent = line.len() - line.trim_start().len();
-        let goes_on = |above| indent > above || !names_value(line);
-        if hidden_below.is_some_and(goes_on) {
-            return format!("{}{HIDDEN}", &line[..indent]);
+        let alone = separators(line).next().is_none();
+        let goes_on = |above| indent > above || alone;
+        if hidden_below.is_some_and(goes_on) || alone && !list_open && !may_stand_alone(line) {
+            return hide(line, Some(indent));
         }
         let start = secret_start(line);
         hidden_below = start.map(|_| indent);
+        list_open = (list_open || line.contains('[')) && start.is_none() && !line.contains(']');
         hide(line, start)
     };
     text.lines().map(redact).collect()
 }
 
-fn names_value(line: &str) -> bool {
-    line.contains(": ") || line.trim_end().ends_with(':')
+/// Whether a line without a name is an item of a list, the border of something, or a key that lacks
+/// its colon.
+fn may_stand_alone(line: &str) -> bool {
+    let line = line.trim();
+    let word = line.split_whitespace().next().unwrap_or_default();
+    word == "-" || harmless(word) || line.bytes().all(|byte| b"[]{}.-,".contains(&byte))
 }
 
 /// A text in a message: hidden from where on it may hold a secret. A single word is taken for a
@@ -82,7 +95,7 @@ fn hide(line: &str, start: Option<usize>) -> String {
 fn secret_start(line: &str) -> Option<usize> {
     [
         after_word(line),
-        after_property(line),
+        after_stranger(line),
         after_anchor(line),
         key_digits(line),
     ]
@@ -112,31 +125,54 @@ fn after_word(line: &str) -> Option<usize> {
     })
 }
 
-/// After the colon of the first dotted name that is not known to be harmless.
-fn after_property(line: &str) -> Option<usize> {
-    let mut start = 0;
-    while let Some(found) = line[start..].find(|letter: char| letter.is_ascii_alphabetic()) {
-        let from = start + found;
-        let length = line[from..]
-            .bytes()
-            .take_while(|byte| is_name(*byte))
-            .count();
-        let end = from + length;
-        let rest = line[end..].trim_start_matches(['"', '\'']);
-        let separator = line.len() - rest.trim_start().len();
-        let separated = rest.trim_start().starts_with('=')
-            || rest
-                .trim_start()
-                .strip_prefix(':')
-                .is_some_and(|value| value.is_empty() || value.starts_with([' ', '\t', '"', '\'']));
-        let name = &line[from..end];
-        let shown = properties::printable(name) || Key::of_path(name).is_some();
-        if separated && name.contains('.') && !shown {
-            return Some(separator + 1);
+/// After the separator of the first name that is not known to be harmless.
+fn after_stranger(line: &str) -> Option<usize> {
+    let mut from = 0;
+    for at in separators(line) {
+        let name = line[from..at].rsplit(['{', '[', ',']).next()?;
+        if !harmless(plain(name)) {
+            return Some(at + 1);
         }
-        start = end;
+        from = at + 1;
     }
     None
+}
+
+/// Where names end: at colons before a blank or a quote, and at the equals sign of properties.
+fn separators(line: &str) -> impl Iterator<Item = usize> {
+    let ends = |at: usize| {
+        line[at + 1..]
+            .chars()
+            .next()
+            .is_none_or(|next| " \t\"'".contains(next))
+    };
+    let dotted = |at: usize| {
+        let name = line[..at].rsplit(|letter: char| !letter.is_ascii() || !is_name(letter as u8));
+        name.take(1).any(|name| name.contains('.'))
+    };
+    line.char_indices()
+        .filter_map(move |(at, letter)| match letter {
+            ':' if ends(at) => Some(at),
+            '=' if dotted(at) => Some(at),
+            _ => None,
+        })
+}
+
+/// A name without the dash of a list, blanks and quotes.
+fn plain(name: &str) -> &str {
+    let name = name.trim();
+    let name = name.strip_prefix("- ").unwrap_or(name);
+    name.trim_matches([' ', '\t', '"', '\''])
+}
+
+/// Whether a name is that of a plain property or a key, or that of a key misspelt.
+fn harmless(name: &str) -> bool {
+    if properties::printable(name) || Key::of_path(name).is_some() {
+        return true;
+    }
+    let parts = || Key::ALL.into_iter().flat_map(|key| key.path().split('.'));
+    let misspelt = || nearest(name, parts().collect::<BTreeSet<_>>()).is_some();
+    !name.contains('.') && (parts().any(|part| part == name) || misspelt())
 }
 
 /// After the name of an anchor: it may be the value of a secret elsewhere.
@@ -167,6 +203,9 @@ mod tests {
 
     fn check(line: &str, expected: &str) {
         assert_eq!(redacted_line(line), expected, "{line}");
+        if separators(line).next().is_some() {
+            assert_eq!(redacted_lines(line).concat(), expected, "{line}");
+        }
     }
 
     #[test]
@@ -189,9 +228,13 @@ mod tests {
         check("    ssl.key.pem: |", "    ssl.key.pem: ***");
         check("    sasl_password: hunter2", "    sasl_password: ***");
         check("KafkaPassword: hunter2", "KafkaPassword: ***");
+        check("    saslassword: hunter2", "    saslassword: ***");
+        check("    sasl: { pw: hunter2 }", "    sasl: ***");
+        check("# pw: hunter2", "# pw: ***");
         check("password hunter2", "password ***");
-        check("x: &secretive hunter2", "x: &secret***");
-        check("x: &a hunter2", "x: &a ***");
+        check("log: &secretive hunter2", "log: &secret***");
+        check("log: &a hunter2", "log: &a ***");
+        check("x: hunter2", "x: ***");
         check("- sasl.username=hunter2", "- sasl.username=***");
         check(
             "TENURE_CUSTOMER_DIGEST_KEY_FILE=00112233445566778899aabbccddeeff",
@@ -211,6 +254,9 @@ mod tests {
             "  bootstrap_servers: kafka-1.example.com:9092,kafka-2.example.com:9092",
             "customer_digest_key_file: /run/keys/digest",
             "kafka.group_id: tenure",
+            "inactivty_timeout: 90d",
+            "surveys: { ces: { max: 5, better: low } }",
+            "TENURE_HISTORY=800 days",
             "time_zone: Europe/Istanbul # where the shop is",
         ] {
             check(line, line);
@@ -230,6 +276,17 @@ mod tests {
     }
 
     #[test]
+    fn the_items_of_a_list_are_shown() {
+        for text in [
+            "periods:\n  - 24h\n  - 30 days",
+            "periods: [24h,\n  30 days,\n  ]\nhistory: 1d",
+            "history 800d",
+        ] {
+            assert_eq!(redacted_lines(text).join("\n"), text);
+        }
+    }
+
+    #[test]
     fn a_value_that_slipped_to_the_next_line_is_hidden_too() {
         let text = "kafka:\n  properties:\n    sasl.password:\nhunter2\nlisten: :1\n";
         let expected = "kafka:\n  properties:\n    sasl.password:\n***\nlisten: :1";
@@ -240,7 +297,7 @@ mod tests {
     fn the_lines_of_a_long_secret_are_hidden_with_it() {
         let text = "kafka:\n  properties:\n    ssl.key.pem: |\n      hunter2\n\n      hunter2\n    \
                     client.id: shop\nlisten: :1\n";
-        let expected = "kafka:\n  properties:\n    ssl.key.pem: ***\n      ***\n***\n      ***\n    \
+        let expected = "kafka:\n  properties:\n    ssl.key.pem: ***\n      ***\n\n      ***\n    \
                         client.id: shop\nlisten: :1";
         assert_eq!(redacted_lines(text).join("\n"), expected);
     }

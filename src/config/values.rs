@@ -8,9 +8,9 @@ use std::ops::RangeInclusive;
 
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
+use super::complaint::quoted;
 use super::duration::{self, Written};
 use super::nearest::nearest;
-use super::reading::quoted;
 use crate::event::Timestamp;
 use crate::ledger::settings::DigestKey;
 use crate::measure::period::Period;

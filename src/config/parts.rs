@@ -1,0 +1,340 @@
+//! The settings of each part, and their checks against each other.
+//!
+//! Owns the ranges, and the rules that take more than one setting. Promises to go through all of them
+//! whatever is wrong with the first, so that one run shows every complaint. Does not know which
+//! source is stronger, nor the syntax of single values.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::civil::Weekday;
+use tracing::Level;
+
+use super::ReadFile;
+use super::complaint::{Complaint, Complaints, quoted};
+use super::duration::Written;
+use super::keys::Key;
+use super::layers::Layers;
+use super::reading::{Checked, Reading};
+use super::settings::{KafkaSettings, LogFormat, LogSettings, Origin, Origins, Settings};
+use super::values::{self, Trouble};
+use crate::event::currency::iso_4217;
+use crate::ledger::settings::{Better, CesMax, CesScale, DigestKey, FoldSettings};
+use crate::measure::period::Period;
+use crate::measure::settings::{CustomerStart, EvaluationSettings};
+
+const SECOND: i64 = 1000;
+const DAY: i64 = 86_400 * SECOND;
+
+/// A period can begin this long before the history does, so that spells from before are known.
+const HISTORY_BEYOND_PERIODS: i64 = 90 * DAY;
+/// All instants an event can have lie within a hundred years.
+const LONGEST_HISTORY: i64 = 36_500 * DAY;
+/// Each period costs a walk over all customers, and its series.
+const MOST_PERIODS: usize = 50;
+
+const WEEKDAYS: [(&str, Weekday); 7] = [
+    ("monday", Weekday::Monday),
+    ("tuesday", Weekday::Tuesday),
+    ("wednesday", Weekday::Wednesday),
+    ("thursday", Weekday::Thursday),
+    ("friday", Weekday::Friday),
+    ("saturday", Weekday::Saturday),
+    ("sunday", Weekday::Sunday),
+];
+const CUSTOMER_STARTS: [(&str, CustomerStart); 2] = [
+    ("signup", CustomerStart::Signup),
+    ("purchase", CustomerStart::Purchase),
+];
+const CES_MAXIMA: [(&str, CesMax); 2] = [("5", CesMax::Five), ("7", CesMax::Seven)];
+const BETTER_ENDS: [(&str, Better); 2] = [("low", Better::Low), ("high", Better::High)];
+const LOG_FORMATS: [(&str, LogFormat); 2] = [("text", LogFormat::Text), ("json", LogFormat::Json)];
+const LOG_LEVELS: [(&str, Level); 5] = [
+    ("error", Level::ERROR),
+    ("warn", Level::WARN),
+    ("info", Level::INFO),
+    ("debug", Level::DEBUG),
+    ("trace", Level::TRACE),
+];
+
+/// Reads all settings; None where an error among the complaints left a hole.
+pub fn settings(
+    layers: Layers,
+    folder: &Path,
+    read_file: &ReadFile<'_>,
+    complaints: &mut Complaints,
+) -> Option<Settings> {
+    Reading {
+        layers,
+        folder,
+        read_file,
+        complaints,
+        origins: Origins::default(),
+        places: BTreeMap::new(),
+        checked: Checked::default(),
+    }
+    .settings()
+}
+
+impl Reading<'_> {
+    fn settings(mut self) -> Option<Settings> {
+        let listen = self.scalar(Key::Listen, values::listen);
+        let interval = self.length(Key::EvaluationInterval, 100, 3600 * SECOND);
+        let staleness = self.length(Key::MaxStaleness, SECOND, 365 * DAY);
+        let digest_key = self.digest_key();
+        let evaluation = self.evaluation();
+        let fold = self.fold(digest_key.as_ref().map(|(key, _)| *key));
+        let kafka = self.kafka();
+        let log = self.log();
+        self.check_interval(interval, staleness);
+        self.check_history();
+        let (_, digest_key_file) = digest_key?;
+        Some(Settings {
+            listen: listen?,
+            evaluation_interval: Duration::from_millis(u64::try_from(interval?).ok()?),
+            max_staleness: Duration::from_millis(u64::try_from(staleness?).ok()?),
+            fold: fold?,
+            evaluation: evaluation?,
+            kafka: kafka?,
+            log: log?,
+            built_in_digest_key: digest_key_file.is_none(),
+            warnings: Complaints::default(),
+            digest_key_file,
+            origins: self.origins,
+        })
+    }
+
+    fn evaluation(&mut self) -> Option<EvaluationSettings> {
+        let time_zone = self.scalar(Key::TimeZone, values::time_zone);
+        let week_starts_on = self.choice(Key::WeekStartsOn, &WEEKDAYS);
+        let periods = self.periods();
+        let customer_starts_with = self.choice(Key::CustomerStartsWith, &CUSTOMER_STARTS);
+        let timeout = self.optional(Key::InactivityTimeout, |text| {
+            values::length(text, 1..=LONGEST_HISTORY)
+        });
+        let churn_events = self.optional(Key::ChurnEvents, |text| {
+            values::choice(text, &[("complete", ())])
+        });
+        let complete_since = self.optional(Key::CustomerBaseCompleteSince, values::instant);
+        let churn_reasons = self.list(Key::ChurnReasons, 1000, values::churn_reason);
+        let max_label_values =
+            self.scalar(Key::MaxLabelValues, |text| values::count(text, 1..=1000));
+        self.checked.inactivity_timeout_millis = timeout.flatten();
+        if let (Some(Some(timeout)), Some(churn_events)) = (timeout, churn_events) {
+            self.hint_at_timeout(timeout, churn_events.is_some());
+        }
+        Some(EvaluationSettings {
+            time_zone: time_zone?,
+            week_starts_on: week_starts_on?,
+            periods: periods?,
+            customer_starts_with: customer_starts_with?,
+            inactivity_timeout_millis: timeout?,
+            churn_events_complete: churn_events?.is_some(),
+            customer_base_complete_since: complete_since?,
+            churn_reasons: churn_reasons?
+                .into_iter()
+                .map(|(reason, _)| reason)
+                .collect(),
+            max_label_values: max_label_values?,
+        })
+    }
+
+    fn fold(&mut self, digest_key: Option<DigestKey>) -> Option<FoldSettings> {
+        let history = self.length(Key::History, DAY, LONGEST_HISTORY);
+        self.checked.history_millis = history;
+        let late_after = self.length(Key::LateAfter, 0, 3650 * DAY);
+        let duplicate_window = self.length(Key::DuplicateWindow, 0, 365 * DAY);
+        let max_future_skew = self.length(Key::MaxFutureSkew, 0, 365 * DAY);
+        let currencies = self.list(Key::Currencies, 1000, values::currency);
+        let max = self.choice(Key::CesMax, &CES_MAXIMA);
+        let better = self.choice(Key::CesBetter, &BETTER_ENDS);
+        for (code, place) in currencies.iter().flatten() {
+            if iso_4217(code) {
+                let message = format!("`currencies`: `{code}` is a code of ISO 4217 already");
+                let complaint = Complaint::warning(message).at(place.as_ref());
+                self.complaints
+                    .add(complaint.help("remove it: it is accepted anyway"));
+            }
+        }
+        Some(FoldSettings {
+            digest_key: digest_key?,
+            history_millis: history?,
+            duplicate_window_millis: duplicate_window?,
+            max_future_skew_millis: max_future_skew?,
+            currencies: currencies?.into_iter().map(|(code, _)| code).collect(),
+            ces: CesScale {
+                max: max?,
+                better: better?,
+            },
+            late_after_millis: late_after?,
+        })
+    }
+
+    fn kafka(&mut self) -> Option<KafkaSettings> {
+        let bootstrap_servers = self.scalar(Key::BootstrapServers, values::bootstrap_servers);
+        let topics = self.list(Key::Topics, 100, values::topic);
+        self.not_empty(
+            Key::Topics,
+            topics.as_deref(),
+            "name at least one topic to read",
+        );
+        let group_id = self.scalar(Key::GroupId, values::group_id);
+        let properties = self.properties();
+        Some(KafkaSettings {
+            bootstrap_servers: bootstrap_servers?,
+            topics: topics?.into_iter().map(|(topic, _)| topic).collect(),
+            group_id: group_id?,
+            properties,
+        })
+    }
+
+    fn log(&mut self) -> Option<LogSettings> {
+        let format = self.choice(Key::LogFormat, &LOG_FORMATS);
+        let level = self.choice(Key::LogLevel, &LOG_LEVELS);
+        Some(LogSettings {
+            format: format?,
+            level: level?,
+        })
+    }
+
+    fn periods(&mut self) -> Option<Vec<Period>> {
+        let periods = self.list(Key::Periods, MOST_PERIODS, values::period)?;
+        self.not_empty(
+            Key::Periods,
+            Some(&periods),
+            "name at least one, for instance 30d",
+        );
+        for (index, (period, place)) in periods.iter().enumerate() {
+            let same = |(other, _): &&(Period, _)| same_length(*other, *period);
+            let Some((twin, _)) = periods[..index].iter().find(same) else {
+                continue;
+            };
+            let message = format!("`periods`: `{period}` is as long as `{twin}`");
+            self.complaints.add(
+                Complaint::warning(message)
+                    .at(place.as_ref())
+                    .help("remove one of them: their numbers are equal"),
+            );
+        }
+        let longest = periods
+            .iter()
+            .max_by_key(|(period, _)| period.longest_millis());
+        self.checked.longest_period = longest.cloned();
+        Some(periods.into_iter().map(|(period, _)| period).collect())
+    }
+
+    fn check_interval(&mut self, interval: Option<i64>, staleness: Option<i64>) {
+        let (Some(interval), Some(staleness)) = (interval, staleness) else {
+            return;
+        };
+        if interval > staleness {
+            let message = format!(
+                "`max_staleness` of {} is shorter than `evaluation_interval` of {}",
+                Written(staleness),
+                Written(interval)
+            );
+            let keys = [Key::MaxStaleness, Key::EvaluationInterval];
+            self.error(
+                &keys,
+                message,
+                "numbers would be stale before the next ones come",
+            );
+        }
+    }
+
+    /// The history reaches beyond every period, and beyond the timeout.
+    fn check_history(&mut self) {
+        let Some(history) = self.checked.history_millis else {
+            return;
+        };
+        let written = Written(history);
+        if let Some((longest, place)) = self.checked.longest_period.take() {
+            let needed = longest.longest_millis() + HISTORY_BEYOND_PERIODS;
+            if history < needed {
+                let place = self.places.get(&Key::History).or(place.as_ref());
+                let message = format!("`history` of {written} is too short for `{longest}`");
+                let help = format!(
+                    "write at least {}, which is the longest period and 90d, or remove the period",
+                    Written(round_up_to_days(needed))
+                );
+                self.complaints
+                    .add(Complaint::error(message).at(place).help(help));
+            }
+        }
+        let timeout = self.checked.inactivity_timeout_millis;
+        if let Some(timeout) = timeout.filter(|timeout| *timeout >= history) {
+            let message = format!(
+                "`inactivity_timeout` of {} is not shorter than `history` of {written}",
+                Written(timeout)
+            );
+            let help = "within the history nobody would ever count as lost";
+            self.error(&[Key::InactivityTimeout, Key::History], message, help);
+        }
+    }
+
+    fn hint_at_timeout(&mut self, timeout: i64, churn_events_complete: bool) {
+        if timeout < DAY {
+            let place = self.places.get(&Key::InactivityTimeout);
+            let message = format!("`inactivity_timeout` of {} is very short", Written(timeout));
+            self.complaints
+                .add(Complaint::warning(message).at(place).help(
+                    "customers count as lost this long after a sign-up or a purchase; between two \
+                     orders pass days or months",
+                ));
+        }
+        if churn_events_complete {
+            let place = self.places.get(&Key::ChurnEvents);
+            let message = "`churn_events` has no effect together with `inactivity_timeout`";
+            self.complaints.add(
+                Complaint::warning(message)
+                    .at(place)
+                    .help("remove one of them: with a timeout churn is known in any case"),
+            );
+        }
+    }
+
+    /// The digest key and the file it is from, if one is configured.
+    fn digest_key(&mut self) -> Option<(DigestKey, Option<PathBuf>)> {
+        let key = Key::CustomerDigestKeyFile;
+        let from_file = matches!(self.layers.origin(key), Some(Origin::File { .. }));
+        let file = self.optional(key, |text| match text {
+            text if is_key_text(text) => Err(Trouble {
+                message: "this is a key, not the path of a file".to_owned(),
+                help:
+                    "write the key into a file that only Tenure can read, and its path here; make \
+                       a new key, as this one has been shown"
+                        .to_owned(),
+            }),
+            text => Ok(PathBuf::from(text)),
+        })?;
+        let Some(file) = file else {
+            return Some((DigestKey::BUILT_IN, None));
+        };
+        let file = self.located(file, from_file);
+        let place = self.places.get(&key).cloned();
+        let bytes = self.content(key, &file, &quoted(&file.to_string_lossy()), place.as_ref())?;
+        match values::digest_key(&bytes) {
+            Ok(digest_key) => Some((digest_key, Some(file))),
+            Err(trouble) => {
+                self.trouble(key, place.as_ref(), trouble);
+                None
+            }
+        }
+    }
+}
+
+/// Whether two rolling periods end and begin at the same instants, as `24h` and `1d` do.
+fn same_length(a: Period, b: Period) -> bool {
+    let rolling = |period| matches!(period, Period::Rolling { .. });
+    rolling(a) && rolling(b) && a.longest_millis() == b.longest_millis()
+}
+
+/// Whether the text is a key in digits, of whatever length, instead of a path.
+fn is_key_text(text: &str) -> bool {
+    text.len() >= 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+fn round_up_to_days(millis: i64) -> i64 {
+    millis.div_euclid(DAY) * DAY + if millis % DAY > 0 { DAY } else { 0 }
+}

@@ -1,0 +1,610 @@
+//! Configuration from outside: text in, settings or complaints out.
+//!
+//! `config/complaints.txt` is the table of complaints; read it as their specification. The other
+//! tests keep `config/tenure.yaml` and the examples equal to the code.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use tenure::config::{
+    Complaints, Described, Key, LogFormat, Origin, Override, Property, Settings, Severity, Shape,
+    Sources, load,
+};
+use tenure::event::Timestamp;
+use tenure::ledger::settings::{DigestKey, FoldSettings};
+use tenure::measure::settings::{CustomerStart, EvaluationSettings};
+
+/// What every secret of these tests is.
+const CANARY: &str = "hunter2";
+
+const DOCUMENTED: &str = include_str!("../config/tenure.yaml");
+
+/// Files by their path; everything else is missing.
+fn files(files: &[(&str, &str)]) -> impl Fn(&Path) -> io::Result<Vec<u8>> + use<> {
+    let files: BTreeMap<String, String> = files
+        .iter()
+        .map(|(path, text)| ((*path).to_owned(), (*text).to_owned()))
+        .collect();
+    move |path| {
+        let text = path.to_str().and_then(|path| files.get(path));
+        text.map(|text| text.clone().into_bytes())
+            .ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+}
+
+fn load_file(text: &str) -> Result<Settings, Complaints> {
+    load(&Sources {
+        file: Some("tenure.yaml".into()),
+        read_file: &files(&[("tenure.yaml", text)]),
+        ..Sources::none()
+    })
+}
+
+fn settings(text: &str) -> Settings {
+    load_file(text).unwrap_or_else(|complaints| panic!("{complaints}"))
+}
+
+fn variables(pairs: &[(&str, &str)]) -> Vec<(OsString, OsString)> {
+    pairs
+        .iter()
+        .map(|(name, text)| (name.into(), text.into()))
+        .collect()
+}
+
+fn flag(flag: &str, key: &str, text: &str) -> Override {
+    Override {
+        key: key.to_owned(),
+        text: text.to_owned(),
+        flag: flag.to_owned(),
+    }
+}
+
+fn described(settings: &Settings, key: &str) -> Described {
+    let all = settings.describe();
+    let found = all.into_iter().find(|described| described.key == key);
+    found.unwrap_or_else(|| panic!("{key} is not described"))
+}
+
+// The table of complaints.
+
+/// A case of the table: the sources, and what is said about them.
+struct Case<'a> {
+    title: &'a str,
+    environment: Vec<(&'a str, &'a str)>,
+    flags: Vec<Override>,
+    file: String,
+    expected: &'a str,
+}
+
+/// The files that the cases name.
+const SECRETS: [(&str, &str); 4] = [
+    ("/run/secret", "hunter2\n"),
+    ("/run/empty", "\n"),
+    ("keys/short", "0011223344\n"),
+    (
+        "keys/long",
+        "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\n",
+    ),
+];
+
+impl<'a> Case<'a> {
+    /// A title after `## `, sources, `>>>`, and what is expected.
+    fn read(block: &'a str) -> Self {
+        let (title, rest) = block.split_once('\n').expect("a title");
+        let (sources, expected) = rest.split_once(">>>\n").expect("what is expected");
+        let mut case = Self {
+            title,
+            environment: Vec::new(),
+            flags: Vec::new(),
+            file: String::new(),
+            expected: expected.trim_end(),
+        };
+        for line in sources.lines() {
+            if let Some(variable) = line.strip_prefix("$ ") {
+                let pair = variable.split_once('=').expect("a variable");
+                case.environment.push(pair);
+            } else if let Some(written) = line.strip_prefix("> ") {
+                let words: Vec<&str> = written.splitn(3, ' ').collect();
+                case.flags.push(flag(words[0], words[1], words[2]));
+            } else {
+                case.file.push_str(line);
+                case.file.push('\n');
+            }
+        }
+        case
+    }
+
+    fn check(&self) {
+        let mut all = SECRETS.to_vec();
+        all.push(("tenure.yaml", &self.file));
+        let result = load(&Sources {
+            file: Some("tenure.yaml".into()),
+            environment: variables(&self.environment),
+            flags: self.flags.clone(),
+            read_file: &files(&all),
+        });
+        let said = match result {
+            Ok(settings) => format!("used\n{}", settings.warnings),
+            Err(complaints) => complaints.to_string(),
+        };
+        let said = said.trim_end();
+        assert_eq!(said, self.expected, "\n## {}\n{said}\n", self.title);
+        assert!(
+            !said.contains(CANARY),
+            "## {}: a secret is shown",
+            self.title
+        );
+    }
+}
+
+#[test]
+fn every_complaint_names_its_place_and_a_way_out() {
+    let table = include_str!("config/complaints.txt");
+    let cases: Vec<Case> = table.split("\n## ").skip(1).map(Case::read).collect();
+    assert!(cases.len() >= 50, "{} cases", cases.len());
+    let titles: BTreeSet<&str> = cases.iter().map(|case| case.title).collect();
+    assert_eq!(titles.len(), cases.len(), "a title is used twice");
+    cases.iter().for_each(Case::check);
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named() {
+    for (sources, expected) in [
+        (
+            Sources {
+                file: Some("missing.yaml".into()),
+                read_file: &files(&[]),
+                ..Sources::none()
+            },
+            "error: could not read the configuration missing.yaml: entity not found\n  \
+             = help: give the path of the file with --config; without a file, defaults are used\n",
+        ),
+        (
+            Sources {
+                file: Some("tenure.yaml".into()),
+                read_file: &|_| Ok(b"listen: :1\ntime_zone: Z\xfcrich\n".to_vec()),
+                ..Sources::none()
+            },
+            "error: the file is not UTF-8\n  --> tenure.yaml:2:13\n   |\n 2 | time_zone: Z\u{fffd}rich\n   \
+             |             ^\n   = help: save it as UTF-8\n",
+        ),
+    ] {
+        let complaints = load(&sources).expect_err("no settings");
+        assert_eq!(complaints.to_string(), expected);
+    }
+}
+
+#[test]
+fn files_are_read_from_the_disk_up_to_a_mebibyte() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("tenure.yaml");
+    let load = || {
+        load(&Sources {
+            file: Some(file.clone()),
+            ..Sources::none()
+        })
+    };
+    std::fs::write(folder.path().join("digest"), [7; 16]).expect("a key");
+    std::fs::write(&file, "customer_digest_key_file: digest\n").expect("a file");
+    let settings = load().expect("settings");
+    assert_eq!(settings.fold.digest_key, DigestKey([7; 16]));
+    std::fs::write(&file, "# ".repeat(1 << 19) + "\n").expect("a file");
+    let complaint = load().expect_err("too large").to_string();
+    assert!(complaint.contains("it is larger than 1 MiB"), "{complaint}");
+}
+
+// Defaults and the documented file.
+
+#[test]
+fn without_any_source_the_parts_get_their_defaults() {
+    let settings = load(&Sources::none()).expect("defaults");
+    assert!(settings.warnings.is_empty());
+    assert!(settings.built_in_digest_key);
+    assert_eq!(settings.fold, FoldSettings::default());
+    let (got, expected) = (&settings.evaluation, EvaluationSettings::default());
+    assert_eq!(format!("{got:?}"), format!("{expected:?}"));
+    assert_eq!(settings.listen.to_string(), "0.0.0.0:9736");
+    assert_eq!(settings.evaluation_interval, Duration::from_secs(1));
+    assert_eq!(settings.max_staleness, Duration::from_secs(3600));
+    assert_eq!(settings.kafka.bootstrap_servers, "localhost:9092");
+    assert_eq!(settings.kafka.topics, ["customer-events"]);
+    assert_eq!(settings.kafka.group_id, "tenure");
+    assert!(settings.kafka.properties.is_empty());
+    assert_eq!(settings.log.format, LogFormat::Text);
+    assert_eq!(settings.log.level, tracing::Level::INFO);
+}
+
+/// The dotted paths of a file, down to the keys of the code.
+fn paths(value: &serde_json::Value, path: &str, found: &mut BTreeSet<String>) {
+    match value {
+        serde_json::Value::Object(map) if Key::of_path(path).is_none() => {
+            for (name, inner) in map {
+                let path = if path.is_empty() {
+                    name.clone()
+                } else {
+                    format!("{path}.{name}")
+                };
+                paths(inner, &path, found);
+            }
+        }
+        _ => {
+            found.insert(path.to_owned());
+        }
+    }
+}
+
+#[test]
+fn the_documented_file_holds_every_key_and_nothing_else() {
+    let value: serde_json::Value = serde_saphyr::from_str(DOCUMENTED).expect("a YAML file");
+    let mut written = BTreeSet::new();
+    paths(&value, "", &mut written);
+    let known = Key::ALL.map(|key| key.path().to_owned()).into();
+    assert_eq!(written, known);
+}
+
+#[test]
+fn the_documented_file_says_the_defaults() {
+    let file = settings(DOCUMENTED);
+    assert!(file.warnings.is_empty(), "{}", file.warnings);
+    let defaults = load(&Sources::none()).expect("defaults");
+    let values = |settings: &Settings| -> Vec<(String, String)> {
+        let all = settings.describe().into_iter();
+        all.map(|described| (described.key, described.value))
+            .collect()
+    };
+    assert_eq!(values(&file), values(&defaults));
+    for described in file.describe() {
+        assert!(
+            matches!(described.origin, Origin::File { .. }),
+            "{described:?}"
+        );
+    }
+}
+
+#[test]
+fn every_key_is_explained_by_the_comment_above_it() {
+    let lines: Vec<&str> = DOCUMENTED.lines().map(str::trim).collect();
+    for key in Key::ALL {
+        // Keys of a section on one line share its comment.
+        let name = key.path().rsplit('.').next().unwrap_or_default();
+        let section = key.path().split('.').rev().nth(1).unwrap_or_default();
+        let starts = |line: &str| {
+            line.starts_with(&format!("{name}:"))
+                || !section.is_empty() && line.starts_with(&format!("{section}: {{"))
+        };
+        let at = lines
+            .iter()
+            .position(|line| starts(line))
+            .unwrap_or_else(|| panic!("{} is not written", key.path()));
+        assert!(lines[at - 1].starts_with("# "), "{}", key.path());
+    }
+}
+
+// Sources.
+
+#[test]
+fn flags_are_stronger_than_the_environment_than_the_file_than_defaults() {
+    let file = "history: 500d\nlate_after: 2d\nduplicate_window: 8d\n";
+    let settings = load(&Sources {
+        file: Some("tenure.yaml".into()),
+        environment: variables(&[
+            ("TENURE_LATE_AFTER", "3d"),
+            ("TENURE_DUPLICATE_WINDOW", "9d"),
+        ]),
+        flags: vec![flag("--duplicates", "duplicate_window", "10d")],
+        read_file: &files(&[("tenure.yaml", file)]),
+    })
+    .expect("settings");
+    for (key, value, origin) in [
+        ("max_future_skew", "5m", "default"),
+        ("history", "500d", "tenure.yaml:1"),
+        ("late_after", "3d", "TENURE_LATE_AFTER"),
+        ("duplicate_window", "10d", "--duplicates"),
+    ] {
+        let described = described(&settings, key);
+        assert_eq!(described.value, value, "{key}");
+        assert_eq!(described.origin.to_string(), origin, "{key}");
+    }
+}
+
+#[test]
+fn a_bad_value_is_no_error_where_a_stronger_source_replaces_it() {
+    let sources = Sources {
+        file: Some("tenure.yaml".into()),
+        environment: variables(&[("TENURE_HISTORY", "400d")]),
+        read_file: &files(&[("tenure.yaml", "history: 400 days\n")]),
+        ..Sources::none()
+    };
+    let settings = load(&sources).expect("settings");
+    assert_eq!(described(&settings, "history").value, "400d");
+}
+
+/// A value of each key other than its default, as the environment has it, and as it is described.
+fn other_value(key: Key) -> (&'static str, &'static str) {
+    match key {
+        Key::Listen => ("localhost:1", "127.0.0.1:1"),
+        Key::TimeZone => ("Europe/Istanbul", "Europe/Istanbul"),
+        Key::WeekStartsOn => ("sunday", "sunday"),
+        Key::Periods => ("30d, today", "[30d, today]"),
+        Key::EvaluationInterval => ("500ms", "500ms"),
+        Key::MaxStaleness => ("90m", "1h30m"),
+        Key::CustomerStartsWith => ("purchase", "purchase"),
+        Key::InactivityTimeout => ("90d", "90d"),
+        Key::ChurnEvents => ("complete", "complete"),
+        Key::CustomerBaseCompleteSince => ("2024-07-01T00:00:00+03:00", "2024-06-30T21:00:00.000Z"),
+        Key::History => ("1000d", "1000d"),
+        Key::LateAfter => ("0", "0s"),
+        Key::DuplicateWindow => ("1w", "7d"),
+        Key::MaxFutureSkew => ("1h", "1h"),
+        Key::Currencies => ("POINTS,BTC", "[BTC, POINTS]"),
+        Key::ChurnReasons => ("price, no need", "[price, no need]"),
+        Key::MaxLabelValues => ("50", "50"),
+        Key::CustomerDigestKeyFile => ("/run/key", "/run/key"),
+        Key::CesMax => ("7", "7"),
+        Key::CesBetter => ("high", "high"),
+        Key::BootstrapServers => ("a:1, b:2", "a:1,b:2"),
+        Key::Topics => ("orders,surveys", "[orders, surveys]"),
+        Key::GroupId => ("shop", "shop"),
+        Key::Properties | Key::PropertiesFiles => ("", ""),
+        Key::LogFormat => ("json", "json"),
+        Key::LogLevel => ("trace", "trace"),
+    }
+}
+
+#[test]
+fn every_key_can_be_set_by_its_variable_and_by_a_flag() {
+    let read_file = files(&[("/run/key", "00112233445566778899aabbccddeeff\n")]);
+    for key in Key::ALL.into_iter().filter(|key| key.shape() != Shape::Map) {
+        let (text, expected) = other_value(key);
+        let variable = key.variable();
+        let by_variable = Sources {
+            environment: variables(&[(&variable, text)]),
+            read_file: &read_file,
+            ..Sources::none()
+        };
+        let by_flag = Sources {
+            flags: vec![flag("--it", key.path(), text)],
+            read_file: &read_file,
+            ..Sources::none()
+        };
+        for (sources, origin) in [
+            (by_variable, Origin::Environment(variable.clone())),
+            (by_flag, Origin::Flag("--it".to_owned())),
+        ] {
+            let settings = load(&sources).unwrap_or_else(|complaints| panic!("{complaints}"));
+            let described = described(&settings, key.path());
+            assert_eq!(
+                (described.value.as_str(), &described.origin),
+                (expected, &origin)
+            );
+        }
+    }
+}
+
+#[test]
+fn the_environment_holds_strangers_and_can_unset() {
+    let settings = load(&Sources {
+        file: Some("tenure.yaml".into()),
+        environment: variables(&[
+            ("PATH", "/bin"),
+            ("TENURE_SERVICE_HOST", "10.0.0.1"),
+            ("TENURE_PORT_9736_TCP_ADDR", "10.0.0.1"),
+            ("TENURE_CONFIG", "tenure.yaml"),
+            ("TENURE_HISTORY", ""),
+            ("TENURE_INACTIVITY_TIMEOUT", "null"),
+        ]),
+        read_file: &files(&[("tenure.yaml", "inactivity_timeout: 90d\nhistory: 500d\n")]),
+        ..Sources::none()
+    })
+    .expect("settings");
+    assert!(settings.warnings.is_empty(), "{}", settings.warnings);
+    assert_eq!(settings.evaluation.inactivity_timeout_millis, None);
+    assert_eq!(described(&settings, "history").value, "500d");
+}
+
+#[test]
+fn variables_are_named_after_the_paths() {
+    assert_eq!(
+        Key::InactivityTimeout.variable(),
+        "TENURE_INACTIVITY_TIMEOUT"
+    );
+    let servers = Key::BootstrapServers.variable();
+    assert_eq!(servers, "TENURE_KAFKA_BOOTSTRAP_SERVERS");
+    let all: BTreeSet<String> = Key::ALL.into_iter().map(Key::variable).collect();
+    assert_eq!(all.len(), Key::ALL.len());
+}
+
+// Values.
+
+#[test]
+fn yaml_forms_of_a_value_mean_the_same() {
+    let block = "periods:\n  - 24h\n  - this_month\nlog:\n  level: debug\nkafka:\nlate_after: 0\n\
+                 churn_reasons: [no, 1e3, 'on', \"null\"]\n";
+    let settings = settings(block);
+    assert_eq!(described(&settings, "periods").value, "[24h, this_month]");
+    assert_eq!(settings.log.level, tracing::Level::DEBUG);
+    assert_eq!(settings.fold.late_after_millis, 0);
+    assert_eq!(
+        settings.evaluation.churn_reasons,
+        ["no", "1e3", "on", "null"]
+    );
+}
+
+#[test]
+fn an_empty_file_and_a_byte_order_mark_are_fine() {
+    for text in [
+        "",
+        "# nothing\n",
+        "---\n",
+        "\u{feff}history: 800d\n",
+        "kafka:\n  topics: [a]\r\n",
+    ] {
+        settings(text);
+    }
+}
+
+#[test]
+fn the_files_of_properties_become_secrets() {
+    let text = "customer_digest_key_file: keys/digest\nkafka:\n  properties:\n    client.id: 0x10\n    \
+                sasl.username: tenure\n  properties_files:\n    sasl.password: keys/password\n    \
+                ssl.key.pem: /run/key.pem\n";
+    let settings = load(&Sources {
+        file: Some("/etc/tenure/tenure.yaml".into()),
+        read_file: &files(&[
+            ("/etc/tenure/tenure.yaml", text),
+            (
+                "/etc/tenure/keys/digest",
+                "00112233445566778899AABBCCDDEEFF\n",
+            ),
+            ("/etc/tenure/keys/password", "hunter2 \r\n"),
+            ("/run/key.pem", "-----BEGIN\nhunter2\n-----END\n\n"),
+        ]),
+        ..Sources::none()
+    })
+    .unwrap_or_else(|complaints| panic!("{complaints}"));
+    let property = |name: &str| settings.kafka.properties[name].reveal();
+    assert_eq!(property("client.id"), "0x10");
+    assert_eq!(property("sasl.password"), "hunter2 ");
+    assert_eq!(property("ssl.key.pem"), "-----BEGIN\nhunter2\n-----END\n");
+    assert_eq!(settings.fold.digest_key.0[..3], [0x00, 0x11, 0x22]);
+    assert!(!settings.built_in_digest_key);
+    let plain = |name: &str| matches!(settings.kafka.properties[name], Property::Plain(_));
+    assert!(plain("client.id"));
+    assert!(!plain("sasl.username") && !plain("sasl.password"));
+    let password = described(&settings, "kafka.properties_files.sasl.password");
+    assert_eq!(password.value, "***");
+    assert_eq!(password.origin.to_string(), "/etc/tenure/tenure.yaml:7");
+    let client = described(&settings, "kafka.properties.client.id");
+    assert_eq!(
+        (client.value.as_str(), client.origin.to_string().as_str()),
+        ("0x10", "/etc/tenure/tenure.yaml:4")
+    );
+}
+
+#[test]
+fn no_secret_gets_into_what_may_be_logged() {
+    let text = "kafka:\n  properties:\n    sasl.password: hunter2\n    ssl.key.pem: |\n      hunter2\n    \
+                sasl.oauthbearer.config: hunter2\n    sasl.username: hunter2\n    ssl.ca.pem: hunter2\n";
+    let settings = settings(text);
+    assert_eq!(settings.warnings.iter().count(), 3);
+    for shown in [
+        format!("{settings:?}"),
+        format!("{settings:#?}"),
+        format!("{:?}", settings.describe()),
+        settings.warnings.to_string(),
+    ] {
+        assert!(!shown.contains(CANARY), "{shown}");
+    }
+    assert_eq!(settings.kafka.properties["sasl.password"].reveal(), CANARY);
+}
+
+#[test]
+fn complaints_can_be_taken_apart() {
+    let complaints = load_file("history: soon\nlistn: :1\n").expect_err("no settings");
+    assert!(complaints.has_errors());
+    let first = complaints.iter().next().expect("a complaint");
+    assert_eq!(first.severity(), Severity::Error);
+    assert_eq!(first.message(), "`history`: `soon` is no length of time");
+    assert_eq!(first.location().as_deref(), Some("tenure.yaml:1:10"));
+    assert!(first.way_out().is_some_and(|help| help.contains("90d")));
+}
+
+// Examples.
+
+fn example(name: &str, text: &str) -> Settings {
+    let settings = load(&Sources {
+        file: Some(name.into()),
+        read_file: &files(&[
+            (name, text),
+            (
+                "/run/secrets/tenure-digest-key",
+                "00112233445566778899aabbccddeeff\n",
+            ),
+            ("/run/secrets/kafka-password", "hunter2\n"),
+        ]),
+        ..Sources::none()
+    })
+    .unwrap_or_else(|complaints| panic!("{complaints}"));
+    assert!(settings.warnings.is_empty(), "{}", settings.warnings);
+    settings
+}
+
+#[test]
+fn the_example_of_a_shop_counts_buyers() {
+    let text = include_str!("../config/examples/shop-without-churn-events.yaml");
+    let evaluation = example("shop.yaml", text).evaluation;
+    assert_eq!(evaluation.customer_starts_with, CustomerStart::Purchase);
+    assert_eq!(evaluation.inactivity_timeout_millis, Some(90 * 86_400_000));
+    assert_eq!(evaluation.time_zone.iana_name(), Some("Europe/Istanbul"));
+}
+
+#[test]
+fn the_example_of_sasl_over_tls_takes_the_password_from_its_file() {
+    let text = include_str!("../config/examples/sasl-tls.yaml");
+    let settings = example("sasl-tls.yaml", text);
+    assert!(!settings.built_in_digest_key);
+    let properties = &settings.kafka.properties;
+    assert_eq!(properties["sasl.password"].reveal(), CANARY);
+    assert_eq!(properties["security.protocol"].reveal(), "SASL_SSL");
+    // librdkafka agrees with every name and value.
+    let mut config = rdkafka::ClientConfig::new();
+    for (name, property) in properties {
+        config.set(name, property.reveal());
+    }
+    assert!(config.create_native_config().is_ok());
+}
+
+#[test]
+fn a_time_since_which_the_base_is_complete_is_an_instant() {
+    let settings = settings("customer_base_complete_since: 2024-07-01T00:00:00Z\n");
+    let since = settings.evaluation.customer_base_complete_since;
+    assert_eq!(since, Timestamp::from_rfc3339("2024-07-01T00:00:00Z"));
+}
+
+// Damaged files.
+
+const WITH_SECRETS: &str = "kafka:\n  topics: [orders]\n  properties:\n    sasl.password: hunter2\n    \
+                            client.id: shop\n    ssl.key.pem: |\n      hunter2\n      hunter2\n    \
+                            ssl.key.password: \"hunter2\"\n  group_id: tenure\nhistory: 800d\n";
+
+/// The text with up to three bytes at one place replaced by another text.
+fn damaged(text: &str, at: usize, length: usize, by: &str) -> Option<String> {
+    let end = (at + length).min(text.len());
+    Some(format!("{}{by}{}", text.get(..at)?, text.get(end..)?))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..Default::default() })]
+
+    #[test]
+    fn no_damage_makes_a_secret_visible(
+        at in 0..WITH_SECRETS.len(),
+        length in 0_usize..4,
+        by in "(|[:{}\\[\\]#&*!|>'\"%@`,?\n\t -]{1,2})",
+    ) {
+        let text = damaged(WITH_SECRETS, at, length, &by).expect("all of it is ASCII");
+        let shown = match load_file(&text) {
+            Ok(settings) => format!("{settings:?}{:?}{}", settings.describe(), settings.warnings),
+            Err(complaints) => complaints.to_string(),
+        };
+        prop_assert!(!shown.contains(CANARY), "{text}\n{shown}");
+    }
+
+    #[test]
+    fn no_damage_makes_the_loader_panic(
+        at in 0..DOCUMENTED.len(),
+        length in 0_usize..40,
+        by in "\\PC{0,8}",
+    ) {
+        if let Some(text) = damaged(DOCUMENTED, at, length, &by)
+            && let Err(complaints) = load_file(&text)
+        {
+            prop_assert!(complaints.has_errors());
+            prop_assert!(complaints.to_string().contains("error: "));
+        }
+    }
+}
