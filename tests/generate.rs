@@ -145,7 +145,7 @@ fn every_record_is_a_valid_event() {
             EventType::Churn => {
                 assert!(event.get("reason").is_none_or(|reason| {
                     reason.as_str().is_some_and(|reason| !reason.is_empty())
-                }))
+                }));
             }
             EventType::SurveySubmitted => check_answer(&event),
         }
@@ -517,20 +517,20 @@ fn settings_out_of_their_range_are_refused() {
         assert_eq!(Generator::new(changed).err(), Some(expected));
     };
     check(InvalidSettings::Customers, &|settings| {
-        settings.customers = 0
+        settings.customers = 0;
     });
     check(InvalidSettings::Days, &|settings| settings.days = 0);
     check(InvalidSettings::Days, &|settings| settings.days = 3651);
     check(InvalidSettings::Span, &|settings| {
-        settings.until = Timestamp::FIRST
+        settings.until = Timestamp::FIRST;
     });
     check(InvalidSettings::Span, &|settings| {
-        settings.until = Timestamp::from_millis(i64::MAX)
+        settings.until = Timestamp::from_millis(i64::MAX);
     });
     check(InvalidSettings::LiveRate, &|settings| {
-        settings.live_rate = Some(0.0)
+        settings.live_rate = Some(0.0);
     });
     check(InvalidSettings::LiveRate, &|settings| {
-        settings.live_rate = Some(f64::NAN)
+        settings.live_rate = Some(f64::NAN);
     });
 }

@@ -265,6 +265,14 @@ fn what_prometheus_scrapes_is_what_a_replay_says() {
     let page = service.metrics().unwrap();
     assert_eq!(value(&page, "tenure_kafka_up"), Some(1.0));
     assert_eq!(sum(&page, "tenure_kafka_partition_lag_records"), 0.0);
+    assert_eq!(
+        of_metric(&page, "tenure_shard_watermark_timestamp_seconds").count(),
+        6
+    );
+    assert_eq!(sum(&page, "tenure_config_info"), 1.0);
+    service.page_when("commits", |page| {
+        sum(page, "tenure_kafka_partition_committed_offset") == records as f64
+    });
     assert_eq!(value(&page, "tenure_split_customers"), Some(0.0));
     assert_eq!(of_metric(&page, "tenure_measures_withheld").count(), 0);
     let (code, _) = http::get(&format!("{}/-/ready", service.url), &[]).unwrap();

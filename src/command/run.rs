@@ -51,6 +51,7 @@ pub fn service(
     listening: impl FnOnce(std::net::SocketAddr) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let telemetry = Telemetry::new().map_err(|error| Failure::work(error.to_string()))?;
+    telemetry.configured(&settings.hash(), &settings.definition_hash());
     let telemetry = Arc::new(telemetry);
     log::start(settings.log, &telemetry);
     introduce(settings);

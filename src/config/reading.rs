@@ -92,6 +92,10 @@ impl Reading<'_> {
     }
 
     /// The outer option is a complaint, the inner one a value that is not set.
+    #[expect(
+        clippy::option_option,
+        reason = "two questions: is it right, and is it set"
+    )]
     pub fn optional<T>(
         &mut self,
         key: Key,

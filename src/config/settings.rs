@@ -5,9 +5,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::hash::Hasher;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+
+use siphasher::sip::SipHasher13;
 
 use super::complaint::Complaints;
 use super::duration::Written;
@@ -157,10 +160,45 @@ pub struct Described {
     pub origin: Origin,
 }
 
+/// The same on every machine and in every version that knows the same keys.
+fn hash_of(settings: &[Described]) -> String {
+    let mut hasher = SipHasher13::new();
+    for Described { key, value, .. } in settings {
+        hasher.write(key.as_bytes());
+        hasher.write(&[0xff]);
+        hasher.write(value.as_bytes());
+        hasher.write(&[0xff]);
+    }
+    format!("{:016x}", hasher.finish())
+}
+
 /// What is shown for a secret.
 const MASK: &str = "***";
 
 impl Settings {
+    /// A hash of all settings in use, as 16 hexadecimal digits. Secrets do not enter it.
+    #[must_use]
+    pub fn hash(&self) -> String {
+        hash_of(&self.describe())
+    }
+
+    /// The same of the settings that decide the numbers: two instances that differ in it disagree.
+    #[must_use]
+    pub fn definition_hash(&self) -> String {
+        let deciding = self.describe().into_iter().filter(|setting| {
+            let part = setting.key.split('.').next().unwrap_or_default();
+            ![
+                "listen",
+                "log",
+                "kafka",
+                "evaluation_interval",
+                "max_staleness",
+            ]
+            .contains(&part)
+        });
+        hash_of(&deciding.collect::<Vec<_>>())
+    }
+
     /// Every setting in use, in the order of the documented file, secrets masked.
     #[must_use]
     pub fn describe(&self) -> Vec<Described> {

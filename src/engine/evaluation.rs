@@ -186,10 +186,10 @@ impl Evaluation {
         for reason in reasons.difference(&self.last.withheld) {
             tell(*reason, &report);
         }
-        let numbers = !report
-            .families
-            .iter()
-            .all(|family| family.samples.is_empty());
+        let published = |family: &Family| {
+            family.measure.counts != Counts::Settings && !family.samples.is_empty()
+        };
+        let numbers = report.families.iter().any(published);
         if numbers && !self.last.published_numbers {
             tracing::info!(at = %report.at, "serving numbers");
         }

@@ -123,9 +123,8 @@ fn worker_count() -> usize {
 }
 
 fn client(settings: &Settings, live: &Live) -> Result<Arc<Consumer>, StartError> {
-    let topics = settings.kafka.topics.clone();
     configuration(&settings.kafka)
-        .create_with_context(Context::new(topics, live.progress(), live.telemetry()))
+        .create_with_context(Context::new(live.telemetry()))
         .map(Arc::new)
         .map_err(|error| StartError::Client(error.to_string()))
 }

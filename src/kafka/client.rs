@@ -5,12 +5,9 @@ use std::sync::Arc;
 use rdkafka::client::ClientContext;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::consumer::{BaseConsumer, ConsumerContext};
-use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
-use rdkafka::topic_partition_list::TopicPartitionList;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 use crate::config::KafkaSettings;
-use crate::kafka::Place;
-use crate::kafka::progress::Progress;
 use crate::telemetry::throttle::Throttle;
 use crate::telemetry::{Failure, Telemetry};
 
@@ -68,24 +65,18 @@ pub fn configuration(settings: &KafkaSettings) -> ClientConfig {
 
 /// Receives what the client says beside records.
 pub struct Context {
-    topics: Vec<String>,
-    progress: Arc<Progress>,
     telemetry: Arc<Telemetry>,
     errors: Throttle,
     lines: Throttle,
-    commits: Throttle,
 }
 
 impl Context {
     #[must_use]
-    pub fn new(topics: Vec<String>, progress: Arc<Progress>, telemetry: Arc<Telemetry>) -> Self {
+    pub fn new(telemetry: Arc<Telemetry>) -> Self {
         Self {
-            topics,
-            progress,
             telemetry,
             errors: Throttle::default(),
             lines: Throttle::default(),
-            commits: Throttle::default(),
         }
     }
 
@@ -155,34 +146,4 @@ impl ClientContext for Context {
     }
 }
 
-impl ConsumerContext for Context {
-    fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
-        match result {
-            Ok(()) => {
-                for element in offsets.elements() {
-                    let topic = self
-                        .topics
-                        .iter()
-                        .position(|topic| topic == element.topic());
-                    if let (Some(topic), Some(offset)) = (topic, element.offset().to_raw()) {
-                        let place = Place {
-                            topic,
-                            partition: element.partition(),
-                        };
-                        self.progress.committed(place, offset);
-                    }
-                }
-            }
-            Err(error) => {
-                self.telemetry.errors.of(Failure::Commit).inc();
-                if let Some(suppressed) = self.commits.pass() {
-                    tracing::warn!(
-                        %error,
-                        suppressed,
-                        "could not commit the position, which only lag tools look at"
-                    );
-                }
-            }
-        }
-    }
-}
+impl ConsumerContext for Context {}

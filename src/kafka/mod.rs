@@ -17,6 +17,7 @@ pub mod progress;
 pub mod reader;
 pub mod watch;
 
+use crate::event::Timestamp;
 use crate::kafka::batch::Batch;
 
 /// One partition of one configured topic.
@@ -44,4 +45,9 @@ pub enum Delivery {
 pub trait Sink: Send {
     /// Takes a delivery; blocks while there is no room. False once nobody takes any more.
     fn deliver(&mut self, delivery: Delivery) -> bool;
+}
+
+/// The wall clock: when a question was asked, or an answer came.
+fn now() -> Timestamp {
+    Timestamp::from_millis(jiff::Timestamp::now().as_millisecond())
 }

@@ -45,7 +45,7 @@ struct Reading {
     /// The end offset, and when it was asked for.
     end: Option<(i64, Timestamp)>,
     complete_until: Option<Timestamp>,
-    committed: Option<i64>,
+    committed: Option<(i64, Timestamp)>,
 }
 
 /// One partition as reading begins.
@@ -130,8 +130,13 @@ impl Progress {
         });
     }
 
-    pub fn committed(&self, place: Place, offset: i64) {
-        self.update(place, |reading| reading.committed = Some(offset));
+    /// Notes a committed offset, and when it was first seen.
+    pub fn committed(&self, place: Place, offset: i64, at: Timestamp) {
+        self.update(place, |reading| {
+            if reading.committed.is_none_or(|(known, _)| known != offset) {
+                reading.committed = Some((offset, at));
+            }
+        });
     }
 
     /// The next offset to apply of every partition.
@@ -180,7 +185,9 @@ impl Progress {
                 first_offset: Some(entry.first_offset),
                 position: Some(reading.next_offset),
                 end_offset: reading.end.map(|(end, _)| end),
-                committed: reading.committed,
+                committed: reading.committed.map(|(offset, _)| offset),
+                committed_at: reading.committed.map(|(_, at)| at),
+                complete_until: reading.complete_until,
                 last_record_at: reading.last_record_at,
                 ready: reading.next_offset >= entry.end_at_start,
             }

@@ -10,14 +10,15 @@ use rdkafka::consumer::Consumer as _;
 use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use crate::event::Timestamp;
-use crate::kafka::Place;
 use crate::kafka::client::Consumer;
 use crate::kafka::progress::{Progress, Start};
-use crate::telemetry::Telemetry;
+use crate::kafka::{Place, now};
+use crate::telemetry::{Failure, Telemetry};
 
 /// How long a question may take.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// How often it is looked at what was committed; the reader commits as often.
+const COMMITTED_EVERY: Duration = Duration::from_secs(5);
 const METADATA_EVERY: Duration = Duration::from_secs(30);
 /// How soon a stop is noticed.
 const NAP: Duration = Duration::from_millis(20);
@@ -80,6 +81,7 @@ impl Watch {
     /// Keeps asking until told to stop.
     pub fn run(&self, stop: &AtomicBool) {
         let mut metadata_at = Instant::now();
+        let (mut committed_at, mut commits_work) = (Instant::now(), true);
         while !stop.load(Ordering::Relaxed) {
             let asked = Instant::now();
             let answer = self.ask_for_ends();
@@ -89,6 +91,9 @@ impl Watch {
             } else if metadata_at.elapsed() > METADATA_EVERY {
                 metadata_at = Instant::now();
                 self.check_partitions();
+            } else if committed_at.elapsed() > COMMITTED_EVERY {
+                committed_at = Instant::now();
+                commits_work = self.look_at_commits(commits_work);
             }
             // Never busy for more than a quarter of the time, however many partitions there are.
             nap(self.interval.max(asked.elapsed() * 3), stop);
@@ -125,6 +130,42 @@ impl Watch {
             }
         }
         Ok(())
+    }
+
+    /// What the brokers have as committed; answers whether they say so. The client itself does not
+    /// tell the outcome of a commit that nobody waits for.
+    fn look_at_commits(&self, worked: bool) -> bool {
+        let mut list = TopicPartitionList::new();
+        for (place, _) in self.progress.positions() {
+            list.add_partition(&self.topics[place.topic], place.partition);
+        }
+        let committed = match self.consumer.committed_offsets(list, PATIENCE) {
+            Ok(committed) => committed,
+            Err(error) => {
+                self.telemetry.errors.of(Failure::Commit).inc();
+                if worked {
+                    tracing::warn!(
+                        %error,
+                        "positions cannot be committed, which matters to lag tools alone"
+                    );
+                }
+                return false;
+            }
+        };
+        for element in committed.elements() {
+            let topic = self
+                .topics
+                .iter()
+                .position(|topic| topic == element.topic());
+            if let (Some(topic), Offset::Offset(offset)) = (topic, element.offset()) {
+                let place = Place {
+                    topic,
+                    partition: element.partition(),
+                };
+                self.progress.committed(place, offset, now());
+            }
+        }
+        true
     }
 
     fn count_partitions(&self, starts: &[Start]) {
@@ -228,11 +269,6 @@ fn partition_counts(consumer: &Consumer, topics: &[String]) -> Result<Vec<i32>, 
         }
     };
     topics.iter().map(count).collect()
-}
-
-/// Now, as the wall clock has it: when a question was asked.
-fn now() -> Timestamp {
-    Timestamp::from_millis(jiff::Timestamp::now().as_millisecond())
 }
 
 fn nap(length: Duration, stop: &AtomicBool) {

@@ -107,6 +107,14 @@ fn partitions(page: &mut Exposition, partitions: &[PartitionStatus]) {
         &catalogue::PARTITION_LAST_RECORD,
         gauge(|status| status.last_record_at.map(Timestamp::as_seconds)),
     );
+    page.gauge(
+        &catalogue::PARTITION_LAST_COMMIT,
+        gauge(|status| status.committed_at.map(Timestamp::as_seconds)),
+    );
+    page.gauge(
+        &catalogue::SHARD_WATERMARK,
+        gauge(|status| status.complete_until.map(Timestamp::as_seconds)),
+    );
     shard_states(page, partitions);
 }
 
@@ -183,6 +191,8 @@ mod tests {
             end_offset: Some(100),
             committed: Some(30),
             last_record_at: Some(Timestamp::from_millis(1_795_000_000_500)),
+            complete_until: Some(Timestamp::from_millis(1_795_000_000_250)),
+            committed_at: Some(Timestamp::from_millis(1_795_000_000_300)),
             ready,
         }
     }
@@ -203,6 +213,7 @@ mod tests {
 
     fn families(source: &Fixed, format: Format) -> BTreeMap<String, ReadFamily> {
         let telemetry = Telemetry::new().expect("registered");
+        telemetry.configured("0123456789abcdef", "fedcba9876543210");
         let _ = telemetry.kafka.topic("orders");
         read(&scrape(source, &telemetry, format, Instant::now()), format)
     }

@@ -139,6 +139,8 @@ mod tests {
             end_offset: Some(300),
             committed: None,
             last_record_at: None,
+            complete_until: None,
+            committed_at: None,
             ready,
         }
     }

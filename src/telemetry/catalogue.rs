@@ -46,6 +46,9 @@ catalogue! {
     BUILD_INFO = Gauge "tenure_build_info" ["version", "revision", "rustversion", "target"]
         "Build information; always 1.";
 
+    CONFIG_INFO = Gauge "tenure_config_info" ["config_hash", "definition_hash"]
+        "Identity of the settings, and of those that decide the numbers; always 1.";
+
     KAFKA_UP = Gauge "tenure_kafka_up" []
         "1 if the Kafka cluster answers.";
     TOPIC_PARTITIONS = Gauge "tenure_topic_partitions" ["topic"]
@@ -67,6 +70,10 @@ catalogue! {
         "Records between the applied position and the end of the partition.";
     PARTITION_LAST_RECORD = Gauge "tenure_kafka_partition_last_record_timestamp_seconds" ["topic", "partition"]
         "Kafka timestamp of the last applied record, in seconds since 1970.";
+    PARTITION_LAST_COMMIT = Gauge "tenure_kafka_partition_last_commit_timestamp_seconds" ["topic", "partition"]
+        "When an offset was committed last, in seconds since 1970.";
+    SHARD_WATERMARK = Gauge "tenure_shard_watermark_timestamp_seconds" ["topic", "partition"]
+        "Instant up to which the partition is applied for certain, in seconds since 1970; the report is of the earliest.";
     SHARD_STATE = Gauge "tenure_shard_state" ["partition", "state"]
         "1 for the present state of the shard (catching_up or ready), 0 for the other.";
 

@@ -34,6 +34,7 @@ pub const REVISION: &str = match option_env!("TENURE_REVISION") {
 /// Every handle of the process, grouped by the part that counts.
 pub struct Telemetry {
     registry: Registry,
+    config_info: IntGaugeVec,
     pub kafka: KafkaTelemetry,
     pub fold: FoldTelemetry,
     pub evaluation: EvaluationTelemetry,
@@ -198,6 +199,7 @@ impl Telemetry {
             prometheus::process_collector::ProcessCollector::for_self(),
         ))?;
         Ok(Self {
+            config_info: gauges(&registry, &catalogue::CONFIG_INFO)?,
             kafka: KafkaTelemetry::new(&registry)?,
             fold: FoldTelemetry::new(&registry)?,
             evaluation: EvaluationTelemetry::new(&registry)?,
@@ -205,6 +207,13 @@ impl Telemetry {
             log: LogCounters::new(&registry)?,
             registry,
         })
+    }
+
+    /// Says which settings are in force.
+    pub fn configured(&self, config_hash: &str, definition_hash: &str) {
+        self.config_info
+            .with_label_values(&[config_hash, definition_hash])
+            .set(1);
     }
 
     /// The present values of everything kept here, ordered by name.

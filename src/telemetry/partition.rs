@@ -21,6 +21,10 @@ pub struct PartitionStatus {
     pub committed: Option<i64>,
     /// Kafka timestamp of the last applied record.
     pub last_record_at: Option<Timestamp>,
+    /// The instant up to which every event in the partition has been applied.
+    pub complete_until: Option<Timestamp>,
+    /// When the offset was committed last.
+    pub committed_at: Option<Timestamp>,
     /// Whether the end that was seen at the start has been reached.
     pub ready: bool,
 }
@@ -63,6 +67,8 @@ mod tests {
             end_offset,
             committed: None,
             last_record_at: None,
+            complete_until: None,
+            committed_at: None,
             ready: false,
         };
         assert_eq!(status.lag(), lag, "{status:?}");

@@ -17,7 +17,7 @@ use crate::command::check::sample::Sample;
 use crate::command::configuration::ConfigurationArgs;
 use crate::config::Settings;
 use crate::kafka::client::{Consumer, Context, configuration};
-use crate::kafka::progress::{Progress, Start};
+use crate::kafka::progress::Start;
 use crate::kafka::watch::{Unreadable, starts};
 use crate::telemetry::Telemetry;
 
@@ -81,11 +81,7 @@ fn look_at_kafka(
 ) -> Result<(), Failure> {
     let topics = &settings.kafka.topics;
     let telemetry = Telemetry::new().map_err(|error| Failure::work(error.to_string()))?;
-    let context = Context::new(
-        topics.clone(),
-        Arc::new(Progress::default()),
-        Arc::new(telemetry),
-    );
+    let context = Context::new(Arc::new(telemetry));
     let consumer: Consumer = configuration(&settings.kafka)
         .create_with_context(context)
         .map_err(|error| Failure::configuration(format!("kafka.properties: {error}")))?;
