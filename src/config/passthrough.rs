@@ -2,7 +2,7 @@
 //!
 //! Owns the two maps that become one, `properties` and `properties_files`. Promises that whatever may
 //! be a secret leaves as a [`Secret`], and that no complaint shows a value. Does not know why a
-//! property is refused; that is in [`properties`](super::properties).
+//! property is refused; that is in [`properties`].
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
