@@ -177,6 +177,16 @@ impl Customers {
             .map(|(entry, row)| (Row(row), CustomerDigest(entry.digest())))
     }
 
+    /// The rows of all customers that are there now.
+    pub fn rows(&self) -> impl Iterator<Item = Row> + use<> {
+        (0..self.count).map(Row)
+    }
+
+    #[must_use]
+    pub fn digest(&self, row: Row) -> CustomerDigest {
+        CustomerDigest(self.entry(row).digest())
+    }
+
     /// The facts of a customer in order. `scratch` is used for giants only.
     pub fn facts<'a>(&'a self, row: Row, scratch: &'a mut Vec<u64>) -> Facts<'a> {
         let entry = self.entry(row);
