@@ -18,6 +18,8 @@ pub struct Batch {
     pub place: Place,
     heads: Vec<Head>,
     bytes: Vec<u8>,
+    /// Records and bytes that the first record makes room for.
+    room: (usize, usize),
 }
 
 #[derive(Debug)]
@@ -44,10 +46,24 @@ impl Batch {
             place,
             heads: Vec::new(),
             bytes: Vec::new(),
+            room: (0, 0),
         }
     }
 
+    /// Takes what was gathered. The next batch will make room for as much with its first record: a
+    /// partition that is far behind fills one after the other, and growing each of them costs copies.
+    #[must_use]
+    pub fn take(&mut self) -> Self {
+        let mut next = Self::new(self.place);
+        next.room = (self.heads.len(), self.bytes.len());
+        std::mem::replace(self, next)
+    }
+
     pub fn push(&mut self, record: Record<'_>) {
+        if self.heads.is_empty() {
+            self.heads.reserve(self.room.0);
+            self.bytes.reserve(self.room.1);
+        }
         let value = record.value.map(|value| {
             let start = self.bytes.len();
             self.bytes.extend_from_slice(value);

@@ -52,6 +52,8 @@ struct Partition {
     /// The offset after the last record polled.
     polled: i64,
     batch: Batch,
+    /// Bytes of the keys and values in the batch.
+    received_bytes: u64,
 }
 
 /// Why reading ended.
@@ -63,6 +65,16 @@ pub enum Ended {
     Abandoned,
     /// The client cannot go on.
     Fatal(String),
+}
+
+impl Partition {
+    /// Delivers the batch, and counts what was in it: once a batch, which costs nothing.
+    fn hand_on(&mut self, counters: &TopicTelemetry, sink: &mut impl Sink) -> bool {
+        counters.events_received.inc_by(self.batch.len() as u64);
+        counters.received_bytes.inc_by(self.received_bytes);
+        self.received_bytes = 0;
+        sink.deliver(Delivery::Records(self.batch.take()))
+    }
 }
 
 impl<S: Sink> Reader<S> {
@@ -102,6 +114,7 @@ impl<S: Sink> Reader<S> {
             let partition = Partition {
                 polled: first_offset,
                 batch: Batch::new(place),
+                received_bytes: 0,
             };
             self.partitions.insert(place, partition);
             self.counters[place.topic].assigned_partitions.inc();
@@ -186,15 +199,13 @@ impl<S: Sink> Reader<S> {
             partition: message.partition(),
         };
         let value = message.payload();
-        let counters = &self.counters[topic];
-        counters.events_received.inc();
-        let bytes = message.key_len() + value.map_or(0, <[u8]>::len);
-        counters.received_bytes.inc_by(bytes as u64);
         let Some(partition) = self.partitions.get_mut(&place) else {
             return true;
         };
         let offset = message.offset();
         partition.polled = offset + 1;
+        let bytes = message.key_len() + value.map_or(0, <[u8]>::len);
+        partition.received_bytes += bytes as u64;
         self.waiting += usize::from(partition.batch.is_empty());
         let recorded_at = message
             .timestamp()
@@ -208,9 +219,8 @@ impl<S: Sink> Reader<S> {
         });
         self.attempts = 0;
         if partition.batch.full() {
-            let batch = std::mem::replace(&mut partition.batch, Batch::new(place));
             self.waiting -= 1;
-            return self.sink.deliver(Delivery::Records(batch));
+            return partition.hand_on(&self.counters[topic], &mut self.sink);
         }
         true
     }
@@ -231,11 +241,10 @@ impl<S: Sink> Reader<S> {
         }
         self.waiting = 0;
         for (place, partition) in &mut self.partitions {
-            if !partition.batch.is_empty() {
-                let batch = std::mem::replace(&mut partition.batch, Batch::new(*place));
-                if !self.sink.deliver(Delivery::Records(batch)) {
-                    return false;
-                }
+            if !partition.batch.is_empty()
+                && !partition.hand_on(&self.counters[place.topic], &mut self.sink)
+            {
+                return false;
             }
         }
         true

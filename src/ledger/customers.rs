@@ -177,6 +177,16 @@ impl Customers {
             .map(|(entry, row)| (Row(row), CustomerDigest(entry.digest())))
     }
 
+    /// The rows of all customers that are there now.
+    pub fn rows(&self) -> impl Iterator<Item = Row> + use<> {
+        (0..self.count).map(Row)
+    }
+
+    #[must_use]
+    pub fn digest(&self, row: Row) -> CustomerDigest {
+        CustomerDigest(self.entry(row).digest())
+    }
+
     /// The facts of a customer in order. `scratch` is used for giants only.
     pub fn facts<'a>(&'a self, row: Row, scratch: &'a mut Vec<u64>) -> Facts<'a> {
         let entry = self.entry(row);
@@ -344,12 +354,12 @@ impl Customers {
         let (Some(old), Ok(new)) = (entry.class.slab(), u8::try_from(class)) else {
             return;
         };
-        let mut words = [0; CLASSES[CLASSES.len() - 1] as usize];
-        let count = usize::from(entry.words);
-        words[..count].copy_from_slice(self.words(old, &entry));
-        let slot = self.slabs[class].take(new);
-        self.slabs[class].slot_mut(new, slot)[..count].copy_from_slice(&words[..count]);
-        self.slabs[usize::from(old)].free.push(entry.slot);
+        let Ok([from, to]) = self.slabs.get_disjoint_mut([usize::from(old), class]) else {
+            return;
+        };
+        let (slot, count) = (to.take(new), usize::from(entry.words));
+        to.slot_mut(new, slot)[..count].copy_from_slice(&from.slot(old, entry.slot)[..count]);
+        from.free.push(entry.slot);
         let entry = self.entry_mut(row);
         entry.class = Class(new);
         entry.slot = slot;

@@ -99,6 +99,8 @@ pub struct Shard {
     newest_event_at: Option<Timestamp>,
     first_churn_at: Option<Timestamp>,
     prune_line: Option<Timestamp>,
+    /// No kept fact is older; nothing while there is none.
+    oldest_fact_at: Option<Timestamp>,
     digest: u128,
     /// By topic, in the order of the configuration.
     positions: Vec<Option<Position>>,
@@ -120,6 +122,7 @@ impl Shard {
             newest_event_at: None,
             first_churn_at: None,
             prune_line: None,
+            oldest_fact_at: None,
             digest: 0,
             positions: vec![None; topics],
             settings,
@@ -272,6 +275,7 @@ impl Shard {
                 return Outcome::Duplicate;
             }
             self.digest = self.digest.wrapping_add(self.fact_hash(customer, fact));
+            self.oldest_fact_at = Some(self.oldest_fact_at.map_or(at, |oldest| oldest.min(at)));
         }
         if kind == Kind::Churn && self.first_churn_at.is_none_or(|first| at < first) {
             self.first_churn_at = Some(at);
@@ -306,10 +310,16 @@ impl Shard {
     }
 
     /// Folds every fact before the line into its customer's base.
+    ///
+    /// Costs a pass over all customers, so it is not made while nothing can be that old.
     fn prune(&mut self, line: Timestamp) {
+        if self.oldest_fact_at.is_none_or(|oldest| line <= oldest) {
+            return;
+        }
+        self.oldest_fact_at = Some(line);
         let line = Word::first_at(line);
-        let customers: Vec<(Row, CustomerDigest)> = self.customers.iter().collect();
-        for (row, customer) in customers {
+        for row in self.customers.rows() {
+            let customer = self.customers.digest(row);
             let old = self.customers.prune(row, line);
             if old.is_empty() {
                 continue;
