@@ -676,6 +676,53 @@ fn markers_of_transactions_do_not_hold_back_the_report() {
 }
 
 #[test]
+fn records_deleted_before_they_were_read_withhold_everything() {
+    let kafka = Kafka::shared();
+    kafka.create_topic("lost", 1, &[]);
+    let signups = |from, to| -> Vec<Sent<'static>> {
+        (from..to)
+            .map(|n| (0, None, Some(event("signup", n, 1, ""))))
+            .collect()
+    };
+    send("lost", &signups(0, 10));
+    let mut service = Service::start("lost", &["churn_events=complete"]);
+    assert_eq!(
+        value(&service.page_after(10), "tenure_customers"),
+        Some(10.0)
+    );
+
+    service.process.send(Signal::Stop);
+    eventually(DEADLINE, "the process to stand still", || {
+        let state = std::fs::read_to_string(format!("/proc/{}/stat", service.process.pid()))
+            .map_err(|error| error.to_string())?;
+        if state.contains(") T ") {
+            Ok(())
+        } else {
+            Err(state)
+        }
+    });
+    // A fetch under way when the process stopped can still be answered, with the first of these.
+    for from in [10, 20, 30] {
+        send("lost", &signups(from, from + 10));
+    }
+    kafka.delete_records("lost", 0, 35);
+    service.process.send(Signal::Continue);
+
+    let page = service.page_when("degraded", |page| !withheld(page, "degraded").is_empty());
+    assert!(withheld(&page, "degraded").contains(&"tenure_customers".to_owned()));
+    assert_eq!(value(&page, "tenure_customers"), None);
+    let line = service
+        .process
+        .wait_for_line("no longer has the offset", DEADLINE);
+    assert!(
+        line.contains("next=10") && line.contains("low=15"),
+        "{line}"
+    );
+    let (code, body) = http::get(&format!("{}/-/ready", service.url), &[]).unwrap();
+    assert_eq!(code, 503, "{body}");
+}
+
+#[test]
 fn a_check_says_what_is_in_the_topic_and_what_is_wrong_with_it() {
     let folder = tempfile::tempdir().unwrap();
     generate("checked", &folder.path().join("events.ndjson"), "3000");

@@ -22,6 +22,8 @@ use crate::kafka::progress::{Progress, Start};
 use crate::kafka::{Delivery, Place, Sink};
 use crate::telemetry::{Failure, Telemetry, TopicTelemetry};
 
+/// How long a broker may take to tell the bounds of a partition.
+const PATIENCE: Duration = Duration::from_secs(3);
 /// How long a poll waits for a record; also how soon a stop is noticed.
 const POLL: Duration = Duration::from_millis(50);
 /// Records wait in a batch that is not full for at most about this long.
@@ -49,6 +51,8 @@ pub struct Reader<S> {
 
 #[derive(Debug)]
 struct Partition {
+    /// The offset at which reading began.
+    first: i64,
     /// The offset after the last record polled.
     polled: i64,
     batch: Batch,
@@ -112,6 +116,7 @@ impl<S: Sink> Reader<S> {
                 ..
             } = *start;
             let partition = Partition {
+                first: first_offset,
                 polled: first_offset,
                 batch: Batch::new(place),
                 received_bytes: 0,
@@ -290,14 +295,7 @@ impl<S: Sink> Reader<S> {
         }
         self.consumer.context().failed(error);
         match failure(error) {
-            Failure::OffsetOutOfRange => {
-                tracing::error!(
-                    "the log no longer has an offset that was to be read next: records were \
-                     deleted before they were read, or the topic was made anew; the numbers are \
-                     withheld until a restart reads what there is"
-                );
-                self.lost()
-            }
+            Failure::OffsetOutOfRange => self.out_of_range(),
             // The client has skipped the damaged batch, so everything is fetched again from where
             // we are.
             Failure::BadMessage => self.fetch_again(),
@@ -305,18 +303,59 @@ impl<S: Sink> Reader<S> {
         }
     }
 
+    /// The client does not say which partition it was, so each is looked at.
+    fn out_of_range(&mut self) -> Option<Ended> {
+        let mut lost = false;
+        for (place, partition) in &mut self.partitions {
+            let topic = &self.topics[place.topic];
+            let bounds = self
+                .consumer
+                .fetch_watermarks(topic, place.partition, PATIENCE);
+            let Ok((low, high)) = bounds else { continue };
+            let begun = partition.polled > partition.first;
+            if (low..=high).contains(&partition.polled) {
+                continue;
+            }
+            if begun || partition.polled > high {
+                lost = true;
+                tracing::error!(
+                    topic,
+                    partition = place.partition,
+                    next = partition.polled,
+                    low,
+                    high,
+                    "the log no longer has the offset that is to be read next: records were \
+                     deleted before they were read, or the topic was made anew; the numbers are \
+                     withheld until a restart reads what there is"
+                );
+                continue;
+            }
+            // Retention took the head between the question for it and the first fetch.
+            partition.first = low;
+            partition.polled = low;
+            if !self.sink.deliver(Delivery::Begin {
+                place: *place,
+                first_offset: low,
+            }) {
+                return Some(Ended::Abandoned);
+            }
+        }
+        if lost {
+            self.lost()
+        } else {
+            self.fetch_again()
+        }
+    }
+
     fn fetch_again(&mut self) -> Option<Ended> {
         self.attempts += 1;
         if self.attempts > ATTEMPTS {
-            tracing::error!(
-                "a batch of records stays unreadable: it is damaged on the broker; the numbers \
-                 are withheld"
-            );
+            tracing::error!("records stay unreadable; the numbers are withheld");
             return self.lost();
         }
         tracing::warn!(
             attempt = self.attempts,
-            "a batch of records was damaged, fetching it again"
+            "records could not be read, fetching them again"
         );
         match self.assign() {
             Ok(()) => None,

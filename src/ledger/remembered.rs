@@ -1,20 +1,23 @@
 //! Event ids that were seen lately: what tells a repeat from a conflict.
 //!
-//! A set-associative table. Each set is one cache line of four entries; a new id takes the place of
-//! a forgotten one, else of the oldest in its set. The table doubles while it would have to drop an
-//! id that is still remembered, up to [`MAX_SETS`]; so its content is a function of the log alone.
+//! A hash table of 16 bytes an id. Forgotten ids are swept out when the table is full, and it doubles
+//! only if more than half of it is still remembered; so sweeping costs a constant for each id, and
+//! the table is as large as the ids of two windows at most. At its bound the older half is
+//! forgotten early. All of that is a function of the log alone.
 //!
 //! ```text
-//!  set       | tag 64 | seen 42, content 22 |   x 4     64 bytes
+//!  | tag 64 | seen 42, content 22 |      16 bytes, and one of the table's own
 //! ```
+
+use hashbrown::HashTable;
 
 use crate::event::Timestamp;
 
-const WAYS: usize = 4;
-const FIRST_SETS: usize = 64;
-/// 2^17 sets of four: 524,288 ids in 8 MiB for each shard.
-pub const MAX_SETS: usize = 1 << 17;
+/// Ids for which there is room at first, and at most: 17 bytes each, so 8.5 MiB for each shard.
+const FIRST_IDS: usize = 448;
+pub const MAX_IDS: usize = 458_752;
 const CONTENT_BITS: u32 = 22;
+const CONTENT_MASK: u64 = (1 << CONTENT_BITS) - 1;
 
 /// What is known of an id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,16 +33,17 @@ pub enum Memory {
 /// The ids of one shard that are remembered.
 #[derive(Debug, Clone)]
 pub struct RememberedIds {
-    sets: Vec<[Entry; WAYS]>,
-    window_millis: i64,
+    ids: HashTable<Entry>,
+    /// How many ids there may be before the forgotten ones are swept out.
+    room: usize,
+    window: u64,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 struct Entry {
-    /// Hash of customer and event id; meaningless in an empty entry.
+    /// Hash of customer and event id.
     tag: u64,
-    /// When it was first seen, in milliseconds since 2000 plus one, and a hash of the content;
-    /// 0 is an empty entry.
+    /// When it was first seen, in milliseconds since 2000, and a hash of the content.
     seen_and_content: u64,
 }
 
@@ -47,47 +51,42 @@ impl Entry {
     fn new(tag: u64, content: u64, seen: u64) -> Self {
         Self {
             tag,
-            seen_and_content: (seen + 1) << CONTENT_BITS | content & CONTENT_MASK,
+            seen_and_content: seen << CONTENT_BITS | content & CONTENT_MASK,
         }
     }
 
-    const fn seen(self) -> Option<u64> {
-        (self.seen_and_content >> CONTENT_BITS).checked_sub(1)
+    const fn seen(&self) -> u64 {
+        self.seen_and_content >> CONTENT_BITS
     }
 
     /// Whether it still counts at `now`, the shard's own clock.
-    fn remembered(self, now: u64, window_millis: u64) -> bool {
-        self.seen()
-            .is_some_and(|seen| now < seen.saturating_add(window_millis))
+    const fn remembered(&self, now: u64, window: u64) -> bool {
+        now < self.seen().saturating_add(window)
     }
 }
-
-const CONTENT_MASK: u64 = (1 << CONTENT_BITS) - 1;
 
 impl RememberedIds {
     #[must_use]
     pub fn new(window_millis: i64) -> Self {
+        let window = u64::try_from(window_millis).unwrap_or(0);
         Self {
-            sets: vec![[Entry::default(); WAYS]; FIRST_SETS],
-            window_millis,
+            ids: HashTable::new(),
+            room: FIRST_IDS,
+            window,
         }
     }
 
     /// Bytes held.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.sets.capacity() * size_of::<[Entry; WAYS]>()
+        self.ids.allocation_size()
     }
 
     /// What is known of the id `tag` at `now`, the shard's own clock.
     #[must_use]
     pub fn recall(&self, tag: u64, content: u64, now: Timestamp) -> Memory {
-        let (now, window) = (ticks(now), self.window());
-        let set = &self.sets[self.set_of(tag)];
-        let known = set
-            .iter()
-            .find(|entry| entry.tag == tag && entry.remembered(now, window));
-        match known {
+        match self.ids.find(tag, |entry| entry.tag == tag) {
+            Some(entry) if !entry.remembered(ticks(now), self.window) => Memory::New,
             None => Memory::New,
             Some(entry) if entry.seen_and_content & CONTENT_MASK == content & CONTENT_MASK => {
                 Memory::Same
@@ -98,56 +97,48 @@ impl RememberedIds {
 
     /// Remembers an id from `now` on.
     pub fn remember(&mut self, tag: u64, content: u64, now: Timestamp) {
-        let (now, window) = (ticks(now), self.window());
-        loop {
-            let (at, full) = (self.set_of(tag), self.sets.len() == MAX_SETS);
-            let set = &mut self.sets[at];
-            let same = set
-                .iter()
-                .position(|entry| entry.tag == tag && entry.seen().is_some());
-            let free = same.or_else(|| set.iter().position(|entry| !entry.remembered(now, window)));
-            if let Some(way) = free {
-                set[way] = Entry::new(tag, content, now);
-                return;
+        let new = Entry::new(tag, content, ticks(now));
+        if let Some(entry) = self.ids.find_mut(tag, |entry| entry.tag == tag) {
+            *entry = new;
+            return;
+        }
+        if self.ids.len() == self.room {
+            self.make_room(ticks(now));
+        }
+        self.ids.insert_unique(tag, new, |entry| entry.tag);
+    }
+
+    #[cold]
+    fn make_room(&mut self, now: u64) {
+        let window = self.window;
+        let remembered = self
+            .ids
+            .iter()
+            .filter(|entry| entry.remembered(now, window))
+            .count();
+        let mut newer_than = None;
+        if remembered * 2 > self.room {
+            if self.room < MAX_IDS {
+                self.room *= 2;
+            } else {
+                newer_than = Some(self.median_seen());
             }
-            if full {
-                if let Some(oldest) = set.iter_mut().min_by_key(|entry| entry.seen()) {
-                    *oldest = Entry::new(tag, content, now);
-                }
-                return;
-            }
-            self.double(now);
+        }
+        // Made anew rather than thinned out: a table keeps the marks of what was taken from it, and
+        // grows because of them.
+        let old = std::mem::replace(&mut self.ids, HashTable::with_capacity(self.room));
+        let kept = |entry: &Entry| {
+            entry.remembered(now, window) && newer_than.is_none_or(|at| entry.seen() > at)
+        };
+        for entry in old.into_iter().filter(kept) {
+            self.ids.insert_unique(entry.tag, entry, |entry| entry.tag);
         }
     }
 
-    fn double(&mut self, now: u64) {
-        let window = self.window();
-        let bigger = vec![[Entry::default(); WAYS]; self.sets.len() * 2];
-        for entry in std::mem::replace(&mut self.sets, bigger)
-            .into_iter()
-            .flatten()
-        {
-            if !entry.remembered(now, window) {
-                continue;
-            }
-            let at = self.set_of(entry.tag);
-            // A set of the smaller table spreads over two, so there is always room.
-            if let Some(free) = self.sets[at]
-                .iter_mut()
-                .find(|entry| entry.seen().is_none())
-            {
-                *free = entry;
-            }
-        }
-    }
-
-    fn set_of(&self, tag: u64) -> usize {
-        // The table's size is a power of two, and the tag is a hash.
-        (tag as usize) & (self.sets.len() - 1)
-    }
-
-    fn window(&self) -> u64 {
-        u64::try_from(self.window_millis).unwrap_or(0)
+    fn median_seen(&self) -> u64 {
+        let mut seen: Vec<u64> = self.ids.iter().map(Entry::seen).collect();
+        let middle = seen.len() / 2;
+        *seen.select_nth_unstable(middle).1
     }
 }
 
@@ -161,8 +152,8 @@ fn ticks(at: Timestamp) -> u64 {
 mod tests {
     use super::*;
 
-    fn at(millis: i64) -> Timestamp {
-        Timestamp::FIRST.plus_millis(millis)
+    fn at(millis: u64) -> Timestamp {
+        Timestamp::FIRST.plus_millis(millis.cast_signed())
     }
 
     #[test]
@@ -173,37 +164,46 @@ mod tests {
         assert_eq!(ids.recall(7, 71, at(999)), Memory::Other);
         assert_eq!(ids.recall(7, 70, at(1000)), Memory::New);
         assert_eq!(ids.recall(8, 70, at(0)), Memory::New);
+        ids.remember(7, 71, at(1000));
+        assert_eq!(ids.recall(7, 71, at(1999)), Memory::Same);
     }
 
     #[test]
-    fn the_table_grows_until_its_bound_and_then_drops_the_oldest() {
+    fn every_id_of_the_window_is_remembered_and_the_table_stays_small() {
+        let mut ids = RememberedIds::new(1000);
+        for tag in 0..100_000_u64 {
+            ids.remember(tag.wrapping_mul(0x9e37_79b9_7f4a_7c15), tag, at(tag));
+            if tag >= 999 && tag % 1000 == 0 {
+                for old in tag - 999..=tag {
+                    let hash = old.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                    assert_eq!(
+                        ids.recall(hash, old, at(tag)),
+                        Memory::Same,
+                        "{old} at {tag}"
+                    );
+                }
+            }
+        }
+        assert!(ids.bytes() <= 4096 * 17 + 64, "{} bytes", ids.bytes());
+    }
+
+    #[test]
+    fn at_its_bound_the_table_forgets_the_older_half() {
         let mut ids = RememberedIds::new(i64::MAX);
-        let many = (MAX_SETS * WAYS) as u64;
-        // Tags that fill every set in turn.
+        let many = MAX_IDS as u64;
         for tag in 0..many {
-            ids.remember(tag, tag, at(tag as i64));
+            ids.remember(tag.wrapping_mul(0x9e37_79b9_7f4a_7c15), tag, at(tag));
         }
-        assert_eq!(ids.bytes(), 8 << 20);
-        for tag in 0..many {
-            assert_eq!(ids.recall(tag, tag, at(0)), Memory::Same, "{tag}");
-        }
-        ids.remember(many, many, at(many as i64));
-        assert_eq!(ids.recall(0, 0, at(0)), Memory::New);
-        assert_eq!(ids.recall(many, many, at(0)), Memory::Same);
-        assert_eq!(
-            ids.recall(MAX_SETS as u64, MAX_SETS as u64, at(0)),
-            Memory::Same
-        );
-        assert_eq!(ids.bytes(), 8 << 20);
-    }
-
-    #[test]
-    fn forgotten_ids_make_room_before_the_table_grows() {
-        let mut ids = RememberedIds::new(10);
+        let recall = |ids: &RememberedIds, tag: u64| {
+            ids.recall(tag.wrapping_mul(0x9e37_79b9_7f4a_7c15), tag, at(many))
+        };
+        assert_eq!(recall(&ids, 0), Memory::Same);
         let before = ids.bytes();
-        for tag in 0..100_000 {
-            ids.remember(tag, tag, at(tag as i64));
-        }
+        assert!(before <= (1 << 19) * 17 + 64, "{before} bytes");
+        ids.remember(1, 1, at(many));
         assert_eq!(ids.bytes(), before);
+        assert_eq!(recall(&ids, many / 2), Memory::New);
+        assert_eq!(recall(&ids, many / 2 + 1), Memory::Same);
+        assert_eq!(ids.recall(1, 1, at(many)), Memory::Same);
     }
 }

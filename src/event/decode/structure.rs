@@ -5,17 +5,22 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
+use smallvec::SmallVec;
+
 use crate::event::Reason;
 use crate::event::decode::MAX_DEPTH;
 
 /// Objects with more keys than this are checked by a hash set: linear search would be quadratic.
 const FEW: usize = 16;
+/// Keys and levels up to these need no allocation.
+const USUAL_KEYS: usize = 8;
+const USUAL_LEVELS: usize = 4;
 
 /// The keys of one object.
 #[derive(Debug, Default)]
 pub struct Keys<'a> {
-    few: Vec<Cow<'a, str>>,
-    many: HashSet<Cow<'a, str>>,
+    few: SmallVec<[Cow<'a, str>; USUAL_KEYS]>,
+    many: Option<HashSet<Cow<'a, str>>>,
 }
 
 impl<'a> Keys<'a> {
@@ -28,7 +33,7 @@ impl<'a> Keys<'a> {
             self.few.push(key);
             return true;
         }
-        self.many.insert(key)
+        self.many.get_or_insert_default().insert(key)
     }
 }
 
@@ -39,7 +44,7 @@ impl<'a> Keys<'a> {
 pub fn check(text: &str, depth: usize) -> Result<(), Reason> {
     let bytes = text.as_bytes();
     // One entry for each open bracket: the keys of an object, nothing for an array.
-    let mut open: Vec<Option<Keys<'_>>> = Vec::new();
+    let mut open: SmallVec<[Option<Keys<'_>>; USUAL_LEVELS]> = SmallVec::new();
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
         match byte {
