@@ -82,6 +82,7 @@ fn evaluation_settings(settings: &Settings) -> EvaluationSettings {
             .map(Timestamp::from_millis),
         churn_reasons: settings.churn_reasons.clone(),
         max_label_values: settings.max_label_values,
+        ..EvaluationSettings::default()
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use crate::history::{Folding, UNTIL, history};
 use crate::table::{Table, grouped, median};
-use tenure::event::{Amount, Body, Event};
+use tenure::event::{Amount, Attributes, Body, Event};
 use tenure::generate::Record;
 use tenure::measure::evaluate::{Instant as EvaluationInstant, evaluate};
 use tenure::measure::settings::EvaluationSettings;
@@ -73,6 +73,7 @@ fn order_once_each(folding: &mut Folding, names: &[String], number: u32) {
                 amount: Amount::from_decimal("19.99").unwrap_or_else(|| panic!("a decimal")),
                 currency: Cow::Borrowed("EUR"),
             },
+            attributes: Attributes::default(),
         };
         folding.fold(&event, at);
     }

@@ -137,6 +137,7 @@ impl Reading<'_> {
                 .map(|(reason, _)| reason)
                 .collect(),
             max_label_values: max_label_values?,
+            ..EvaluationSettings::default()
         })
     }
 
@@ -168,6 +169,7 @@ impl Reading<'_> {
                 better: better?,
             },
             late_after_millis: late_after?,
+            ..FoldSettings::default()
         })
     }
 

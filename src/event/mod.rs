@@ -5,6 +5,7 @@
 //! partitions, facts or measures.
 
 pub mod amount;
+pub mod attributes;
 pub mod currency;
 pub mod decode;
 pub mod time;
@@ -12,6 +13,7 @@ pub mod time;
 use std::borrow::Cow;
 
 pub use amount::Amount;
+pub use attributes::{Attributes, MAX_DIMENSIONS};
 pub use time::Timestamp;
 
 /// One thing that happened to one customer, as decoded from a record.
@@ -27,6 +29,8 @@ pub struct Event<'a> {
     pub occurred_at: Timestamp,
     /// What happened.
     pub body: Body<'a>,
+    /// What it tells of the customer, of the configured dimensions.
+    pub attributes: Attributes<'a>,
 }
 
 /// What happened, with what each kind of event carries.

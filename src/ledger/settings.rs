@@ -19,6 +19,9 @@ pub struct FoldSettings {
     pub currencies: BTreeSet<String>,
     /// The scale of customer effort scores.
     pub ces: CesScale,
+    /// The attributes whose values are kept of each customer, each once, at most
+    /// [`MAX_DIMENSIONS`](crate::event::MAX_DIMENSIONS). Their order decides the order of labels.
+    pub dimensions: Vec<String>,
     /// Events further behind their shard's newest event are counted as late, in milliseconds.
     /// Counts only: the facts do not depend on it.
     pub late_after_millis: i64,
@@ -32,6 +35,7 @@ impl FoldSettings {
             max_future_skew_millis: self.max_future_skew_millis,
             currencies: self.currencies.clone(),
             ces_max: self.ces.max.rating(),
+            dimensions: self.dimensions.clone(),
         }
     }
 }
@@ -106,6 +110,7 @@ impl Default for FoldSettings {
                 max: CesMax::Five,
                 better: Better::Low,
             },
+            dimensions: Vec::new(),
             late_after_millis: DAY,
         }
     }

@@ -452,6 +452,7 @@ mod tests {
     use std::borrow::Cow;
 
     use super::*;
+    use crate::event::Attributes;
 
     const DAY: i64 = 86_400_000;
 
@@ -463,6 +464,7 @@ mod tests {
             customer: Cow::Owned(customer.to_owned()),
             occurred_at: june.plus_millis((day - 1) * DAY),
             body,
+            attributes: Attributes::default(),
         }
     }
 

@@ -23,6 +23,12 @@ pub struct EvaluationSettings {
     pub churn_reasons: Vec<String>,
     /// How many values an open label may have before the rest is `other`.
     pub max_label_values: usize,
+    /// The survey channels shown as labels; empty: the most frequent ones.
+    pub channels: Vec<String>,
+    /// How many combinations of attribute values are shown before the rest is `other`.
+    pub max_segments: usize,
+    /// How many of the newest cohorts are shown, in months.
+    pub cohorts: usize,
 }
 
 /// The event that makes a customer.
@@ -46,6 +52,9 @@ impl Default for EvaluationSettings {
             customer_base_complete_since: None,
             churn_reasons: Vec::new(),
             max_label_values: 20,
+            channels: Vec::new(),
+            max_segments: 200,
+            cohorts: 12,
         }
     }
 }

@@ -10,6 +10,7 @@
 //! 3. `event_id`, `customer_id`, `occurred_at`, then the fields of the type in the order of the
 //!    documentation, then `attributes`.
 
+mod attributes;
 mod structure;
 
 use std::borrow::Cow;
@@ -20,7 +21,9 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::event::currency::iso_4217;
-use crate::event::{Amount, Body, Event, EventType, Reason, Rejection, Survey, Timestamp};
+use crate::event::{
+    Amount, Attributes, Body, Event, EventType, Reason, Rejection, Survey, Timestamp,
+};
 
 /// The largest record that is read, in bytes.
 pub const MAX_BYTES: usize = 256 * 1024;
@@ -28,7 +31,8 @@ pub const MAX_BYTES: usize = 256 * 1024;
 pub const MAX_DEPTH: usize = 64;
 /// The longest id, in bytes.
 pub const MAX_ID_BYTES: usize = 256;
-/// Reasons and channels are cut to this many bytes, at a character's end: they become labels.
+/// Reasons, channels and attributes are cut to this many bytes, at a character's end: they become
+/// labels.
 pub const MAX_TEXT_BYTES: usize = 256;
 
 /// What decoding depends on.
@@ -40,6 +44,8 @@ pub struct DecodeSettings {
     pub currencies: BTreeSet<String>,
     /// The highest customer effort rating.
     pub ces_max: u8,
+    /// The attributes that are read, at most [`MAX_DIMENSIONS`](crate::event::MAX_DIMENSIONS).
+    pub dimensions: Vec<String>,
 }
 
 /// Decodes native events.
@@ -62,6 +68,7 @@ impl Default for DecodeSettings {
             max_future_skew_millis: 5 * 60_000,
             currencies: BTreeSet::new(),
             ces_max: 5,
+            dimensions: Vec::new(),
         }
     }
 }
@@ -96,12 +103,13 @@ impl Decoder {
             return Err(Rejection::of_field(Reason::InTheFuture, "occurred_at"));
         }
         let body = self.body(event_type, &fields)?;
-        fields.check_attributes()?;
+        let attributes = fields.attributes(&self.settings.dimensions)?;
         Ok(Event {
             id,
             customer,
             occurred_at,
             body,
+            attributes,
         })
     }
 
@@ -228,8 +236,8 @@ enum Json<'a> {
     /// With its quotes.
     Text(&'a str),
     Number(&'a str),
+    Bool(&'a str),
     Null,
-    Bool,
     Composite,
 }
 
@@ -239,7 +247,7 @@ impl<'a> Json<'a> {
             Some(b'"') => Self::Text(raw),
             Some(b'{' | b'[') => Self::Composite,
             Some(b'n') => Self::Null,
-            Some(b't' | b'f') => Self::Bool,
+            Some(b't' | b'f') => Self::Bool(raw),
             _ => Self::Number(raw),
         }
     }
@@ -371,10 +379,12 @@ impl<'a> Fields<'a> {
         }
     }
 
-    fn check_attributes(&self) -> Result<(), Rejection> {
+    /// The values of the dimensions; the object is not walked where none are configured.
+    fn attributes(&self, dimensions: &[String]) -> Result<Attributes<'a>, Rejection> {
         match self.raw[Field::Attributes as usize] {
-            None => Ok(()),
-            Some(raw) if raw.starts_with('{') || raw == "null" => Ok(()),
+            None | Some("null") => Ok(Attributes::default()),
+            Some(raw) if raw.starts_with('{') && dimensions.is_empty() => Ok(Attributes::default()),
+            Some(raw) if raw.starts_with('{') => attributes::read(raw, dimensions),
             Some(_) => Err(Rejection::of_field(
                 Reason::WrongType,
                 Field::Attributes.name(),

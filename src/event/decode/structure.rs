@@ -77,12 +77,12 @@ pub fn check(text: &str, depth: usize) -> Result<(), Reason> {
     Ok(())
 }
 
-const fn blank(byte: u8) -> bool {
+pub const fn blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
 }
 
 /// The index behind the closing quote of the string that begins at `start`.
-fn end_of_string(bytes: &[u8], start: usize) -> usize {
+pub fn end_of_string(bytes: &[u8], start: usize) -> usize {
     let mut at = start + 1;
     while let Some(&byte) = bytes.get(at) {
         match byte {
