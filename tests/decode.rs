@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tenure::event::decode::{DecodeSettings, Decoder, MAX_DEPTH};
-use tenure::event::{Body, Reason};
+use tenure::event::{Attributes, Body, Reason};
 
 /// Any JSON value, some of it deep, with the keys that matter among the others.
 fn value() -> impl Strategy<Value = Value> {
@@ -87,6 +87,41 @@ fn nearly_an_event() -> impl Strategy<Value = BTreeMap<String, Value>> {
     })
 }
 
+/// Attributes of which some are dimensions, with values of every kind.
+fn attributes() -> impl Strategy<Value = serde_json::Map<String, Value>> {
+    let key = prop_oneof![
+        prop::sample::select(DIMENSIONS.to_vec()).prop_map(str::to_owned),
+        ".{0,6}",
+    ];
+    let long = ".{0,4}|(é|\\u{1f600}|\\\\|\"){60,300}".prop_map(Value::from);
+    prop::collection::btree_map(key, prop_oneof![value(), long], 0..7)
+        .prop_map(|map| map.into_iter().collect())
+}
+
+const DIMENSIONS: [&str; 4] = ["plan", "country", "seats", "vip"];
+
+/// The values of the dimensions by the words of the contract, each of at most 256 bytes, and how
+/// many of them are ignored.
+fn told(attributes: &serde_json::Map<String, Value>) -> (Vec<Option<String>>, u8) {
+    let mut ignored = 0;
+    let values = DIMENSIONS.map(|name| {
+        let mut text = match attributes.get(name)? {
+            Value::Null => return None,
+            Value::String(text) => text.clone(),
+            scalar @ (Value::Bool(_) | Value::Number(_)) => scalar.to_string(),
+            Value::Array(_) | Value::Object(_) => {
+                ignored += 1;
+                return None;
+            }
+        };
+        while text.len() > 256 {
+            text.pop();
+        }
+        (!text.is_empty()).then_some(text)
+    });
+    (values.to_vec(), ignored)
+}
+
 fn text<'a>(fields: &'a BTreeMap<String, Value>, key: &str) -> Option<&'a str> {
     fields.get(key).and_then(Value::as_str)
 }
@@ -152,6 +187,39 @@ proptest! {
                 prop_assert_eq!(fields["score"].as_u64(), Some(u64::from(score)));
             }
         }
+    }
+
+    #[test]
+    fn attributes_are_read_as_another_parser_reads_them(
+        attributes in attributes(),
+        pretty: bool,
+        escaped: bool,
+    ) {
+        let decoder = Decoder::new(DecodeSettings {
+            dimensions: DIMENSIONS.map(str::to_owned).to_vec(),
+            ..DecodeSettings::default()
+        });
+        let fields = json!({
+            "event_id": "1", "type": "signup", "customer_id": "c",
+            "occurred_at": "2026-11-01T09:30:00Z", "attributes": attributes,
+        });
+        let mut record = if pretty {
+            serde_json::to_string_pretty(&fields).unwrap()
+        } else {
+            fields.to_string()
+        };
+        if escaped {
+            record = record.replace("\"plan\"", "\"\\u0070lan\"");
+        }
+        let event = decoder.decode(record.as_bytes(), None).unwrap();
+        let (values, ignored) = told(&attributes);
+        let read: Vec<Option<String>> = (0..DIMENSIONS.len())
+            .map(|dimension| event.attributes.get(dimension).map(str::to_owned))
+            .collect();
+        prop_assert_eq!((read, event.attributes.ignored), (values, ignored), "{}", record);
+        let unread = Decoder::new(DecodeSettings::default());
+        let event = unread.decode(record.as_bytes(), None).unwrap();
+        prop_assert_eq!(event.attributes, Attributes::default());
     }
 
     #[test]

@@ -177,6 +177,9 @@ fn tell(tally: &Tally) {
     for (reason, count) in tally.rejected() {
         eprintln!("  rejected: {} {count}", reason.name());
     }
+    if tally.ignored_attributes > 0 {
+        eprintln!("  attributes ignored: {}", tally.ignored_attributes);
+    }
 }
 
 /// Bytes of a file, or what came so far; shown on a terminal only.

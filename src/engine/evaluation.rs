@@ -4,7 +4,7 @@
 //! at a time, so that only one of them waits; an evaluation takes at most a quarter of one core,
 //! else the ticks come further apart.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -39,6 +39,7 @@ pub struct Evaluation {
     interval: Duration,
     max_staleness: Duration,
     last: Last,
+    folded: FoldedValues,
     complaints: Throttle,
 }
 
@@ -47,8 +48,21 @@ pub struct Evaluation {
 struct Last {
     at: Option<Timestamp>,
     withheld: BTreeSet<WithheldReason>,
-    folded_reasons: u64,
     published_numbers: bool,
+}
+
+/// The most values of each open label that any report so far showed as `other`.
+#[derive(Debug, Default)]
+struct FoldedValues(BTreeMap<&'static str, u64>);
+
+impl FoldedValues {
+    /// How many more values of a label are folded than ever before.
+    fn newly(&mut self, label: &'static str, folded: u64) -> u64 {
+        let most = self.0.entry(label).or_default();
+        let newly = folded.saturating_sub(*most);
+        *most += newly;
+        newly
+    }
 }
 
 impl Evaluation {
@@ -62,6 +76,7 @@ impl Evaluation {
             interval: settings.evaluation_interval,
             max_staleness: settings.max_staleness,
             last: Last::default(),
+            folded: FoldedValues::default(),
             complaints: Throttle::default(),
         }
     }
@@ -193,20 +208,25 @@ impl Evaluation {
         if numbers && !self.last.published_numbers {
             tracing::info!(at = %report.at, "serving numbers");
         }
-        let folded: u64 = report.folded_labels.iter().map(|(_, count)| *count).sum();
-        if folded > self.last.folded_reasons {
-            let overflowed = &self.live.telemetry().evaluation.overflowed_reasons;
-            overflowed.inc_by(folded - self.last.folded_reasons);
-        }
+        self.count_folded(&report);
         self.last = Last {
             at: Some(report.at),
             withheld: reasons,
-            folded_reasons: folded,
             published_numbers: numbers,
         };
         let coverage = self.live.progress().coverage();
         self.live
             .publish(Published::new(Arc::new(report), coverage, prune_line));
+    }
+
+    fn count_folded(&mut self, report: &Report) {
+        let telemetry = &self.live.telemetry().evaluation;
+        for (label, folded) in &report.folded_labels {
+            let newly = self.folded.newly(label, *folded);
+            if let Some(overflowed) = telemetry.overflowed(label) {
+                overflowed.inc_by(newly);
+            }
+        }
     }
 }
 
@@ -243,5 +263,18 @@ fn tell(reason: WithheldReason, report: &Report) {
             "withholding retention and churn of periods that begin before every customer is known: \
              set customer_base_complete_since, or inactivity_timeout"
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_that_is_folded_again_counts_once() {
+        let mut folded = FoldedValues::default();
+        let reports = [("reason", 3), ("segment", 2), ("reason", 1), ("reason", 5)];
+        let newly = reports.map(|(label, count)| folded.newly(label, count));
+        assert_eq!(newly, [3, 2, 0, 2]);
     }
 }

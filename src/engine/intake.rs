@@ -16,6 +16,8 @@ pub enum Fate {
         event: EventType,
         occurred_at: Timestamp,
         folded: Folded,
+        /// Values of configured dimensions that were arrays or objects.
+        ignored_attributes: u8,
     },
 }
 
@@ -34,6 +36,7 @@ pub fn take(
             event: event.body.event_type(),
             occurred_at: event.occurred_at,
             folded: shard.fold(&event),
+            ignored_attributes: event.attributes.ignored,
         },
         Err(rejection) => Fate::Rejected(rejection),
     }
@@ -49,6 +52,8 @@ pub struct Tally {
     pub applied: u64,
     /// Among the applied and the redundant.
     pub late: u64,
+    /// Values of configured dimensions that were arrays or objects, in events of any outcome.
+    pub ignored_attributes: u64,
     rejected: [u64; Reason::ALL.len()],
     kept: [u64; EventType::ALL.len()],
 }
@@ -58,7 +63,12 @@ impl Tally {
         match fate {
             Fate::Tombstone => self.tombstones += 1,
             Fate::Rejected(rejection) => self.rejected[rejection.reason as usize] += 1,
-            Fate::Folded { event, folded, .. } => {
+            Fate::Folded {
+                event,
+                folded,
+                ignored_attributes,
+                ..
+            } => {
                 match folded.outcome {
                     Outcome::Applied => self.applied += 1,
                     Outcome::Redundant => self.redundant += 1,
@@ -66,6 +76,7 @@ impl Tally {
                     Outcome::Conflicting => self.conflicting += 1,
                 }
                 self.late += u64::from(folded.late);
+                self.ignored_attributes += u64::from(ignored_attributes);
                 self.kept[event as usize] += u64::from(folded.outcome.kept());
             }
         }
@@ -101,6 +112,7 @@ impl Tally {
             (&outcomes.redundant, self.redundant),
             (&outcomes.applied, self.applied),
             (&telemetry.late, self.late),
+            (&telemetry.ignored_attributes, self.ignored_attributes),
         ] {
             if count > 0 {
                 counter.inc_by(count);

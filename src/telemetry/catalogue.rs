@@ -89,6 +89,8 @@ catalogue! {
         "Records that are no valid event, by reason.";
     EVENTS_LATE = Counter "tenure_events_late_total" []
         "Events applied although more than late_after behind the newest event of their shard.";
+    ATTRIBUTES_IGNORED = Counter "tenure_attributes_ignored_total" []
+        "Attribute values of a configured dimension that are neither text, number nor boolean.";
     ERRORS = Counter "tenure_errors_total" ["error_type", "stage"]
         "Errors by type and stage: receiving, processing or exporting.";
     APPLY_DURATION = Histogram "tenure_apply_duration_seconds" []
@@ -101,7 +103,7 @@ catalogue! {
     EVALUATION_FAILURES = Counter "tenure_evaluation_failures_total" []
         "Evaluations that gave no numbers, because the kept history no longer reaches back far enough.";
     LABEL_VALUES_OVERFLOW = Counter "tenure_label_values_overflow_total" ["label"]
-        "Label values newly folded into other (max_label_values).";
+        "Label values newly folded into other, by label (max_label_values, max_segments).";
 
     REPORT_TIMESTAMP = Gauge "tenure_report_timestamp_seconds" []
         "Instant of the published report in seconds since 1970: exactly the events before it are in the numbers.";

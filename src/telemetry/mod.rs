@@ -72,6 +72,8 @@ pub struct FoldTelemetry {
     rejected: [IntCounter; Reason::ALL.len()],
     /// Events more than `late_after` behind their shard's newest event; they are applied too.
     pub late: IntCounter,
+    /// Values of configured dimensions that are neither text, number nor boolean.
+    pub ignored_attributes: IntCounter,
     /// Seconds for folding one batch.
     pub apply_duration: Histogram,
     /// Seconds from the event's time to its application. In a hot loop, use its `local()` copy and
@@ -100,9 +102,11 @@ pub struct EvaluationTelemetry {
     pub duration: Histogram,
     /// Evaluations that gave no report; the last one stays published.
     pub failures: IntCounter,
-    /// Churn reasons newly folded into `other`.
-    pub overflowed_reasons: IntCounter,
+    overflowed: [IntCounter; OPEN_LABELS.len()],
 }
+
+/// The labels whose values come from events, as far as they are bounded: what does not fit is `other`.
+pub const OPEN_LABELS: [&str; 3] = ["reason", "channel", "segment"];
 
 /// One counter for each [`Failure`].
 pub struct ErrorCounters([IntCounter; Failure::ALL.len()]);
@@ -264,6 +268,7 @@ impl FoldTelemetry {
             applied: EventType::ALL.map(|event| applied.with_label_values(&[event.name()])),
             rejected: Reason::ALL.map(|reason| rejected.with_label_values(&[reason.name()])),
             late: counter(registry, &catalogue::EVENTS_LATE)?,
+            ignored_attributes: counter(registry, &catalogue::ATTRIBUTES_IGNORED)?,
             apply_duration: histogram(registry, &catalogue::APPLY_DURATION, &APPLY_BUCKETS)?,
             event_delay: histogram(registry, &catalogue::EVENT_DELAY, &DELAY_BUCKETS)?,
             state_customers: gauge(registry, &catalogue::STATE_CUSTOMERS)?,
@@ -294,8 +299,16 @@ impl EvaluationTelemetry {
                 &EVALUATION_BUCKETS,
             )?,
             failures: counter(registry, &catalogue::EVALUATION_FAILURES)?,
-            overflowed_reasons: overflow.with_label_values(&["reason"]),
+            overflowed: OPEN_LABELS.map(|label| overflow.with_label_values(&[label])),
         })
+    }
+
+    /// Values of this label newly folded into `other`; nothing if it is none of [`OPEN_LABELS`].
+    #[must_use]
+    pub fn overflowed(&self, label: &str) -> Option<&IntCounter> {
+        let mut labels = OPEN_LABELS.iter().zip(&self.overflowed);
+        let (_, counter) = labels.find(|(name, _)| **name == label)?;
+        Some(counter)
     }
 }
 
@@ -485,6 +498,10 @@ mod tests {
             let labels = [failure.name(), failure.stage()];
             assert_eq!(value(&telemetry, "tenure_errors_total", &labels), 0.0);
         }
+        for label in OPEN_LABELS {
+            let name = "tenure_label_values_overflow_total";
+            assert_eq!(value(&telemetry, name, &[label]), 0.0);
+        }
         assert_eq!(
             value(&telemetry, "tenure_assigned_partitions", &["orders"]),
             0.0
@@ -515,6 +532,18 @@ mod tests {
                 index as f64 + 1.0
             );
         }
+    }
+
+    #[test]
+    fn folded_values_count_on_their_own_label() {
+        let telemetry = telemetry();
+        for (index, label) in OPEN_LABELS.into_iter().enumerate() {
+            let counter = telemetry.evaluation.overflowed(label);
+            counter.expect("a label").inc_by(index as u64 + 1);
+            let name = "tenure_label_values_overflow_total";
+            assert_eq!(value(&telemetry, name, &[label]), index as f64 + 1.0);
+        }
+        assert!(telemetry.evaluation.overflowed("period").is_none());
     }
 
     #[test]

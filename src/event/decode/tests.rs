@@ -7,6 +7,7 @@ const KAFKA_TIME: i64 = 1_793_527_800_000; // 2026-11-01T10:10:00Z
 fn outcome(record: &[u8]) -> String {
     let decoder = Decoder::new(DecodeSettings {
         currencies: BTreeSet::from(["POINTS".to_owned()]),
+        dimensions: vec!["a".to_owned()],
         ..DecodeSettings::default()
     });
     match decoder.decode(record, Some(Timestamp::from_millis(KAFKA_TIME))) {
@@ -378,6 +379,129 @@ fn attributes_are_an_object_or_absent() {
     check(&signup(r#""attributes":[],"#), "wrong_type attributes");
     check(&signup(r#""attributes":"pro","#), "wrong_type attributes");
     check(&signup(r#""attributes":{"a":1,"a":1},"#), "invalid_json");
+}
+
+/// What a sign-up with these attributes tells of the dimensions `plan` and `country`.
+fn dimensions(attributes: &str) -> String {
+    let names = ["plan", "country"];
+    let decoder = Decoder::new(DecodeSettings {
+        dimensions: names.map(str::to_owned).to_vec(),
+        ..DecodeSettings::default()
+    });
+    let record = signup(&format!(r#""attributes":{attributes},"#));
+    match decoder.decode(record.as_bytes(), None) {
+        Ok(event) => {
+            let attributes = event.attributes;
+            assert_eq!(attributes.is_empty(), attributes.iter().next().is_none());
+            let values = attributes
+                .iter()
+                .map(|(dimension, value)| format!("{}={value}", names[dimension]));
+            let ignored =
+                (attributes.ignored > 0).then(|| format!("ignored {}", attributes.ignored));
+            values.chain(ignored).collect::<Vec<_>>().join(" ")
+        }
+        Err(rejection) => rejection.reason.name().to_owned(),
+    }
+}
+
+#[test]
+fn the_attributes_of_configured_dimensions_are_read() {
+    for (attributes, expected) in [
+        ("null", ""),
+        ("{}", ""),
+        (r#"{"plan":"pro","country":"TR"}"#, "plan=pro country=TR"),
+        (
+            r#"{"country":"TR","seats":5,"plan":"pro"}"#,
+            "plan=pro country=TR",
+        ),
+        (
+            " { \"plan\" :\t\"pro\" ,\r\n\"country\": \"TR\" } ",
+            "plan=pro country=TR",
+        ),
+        // Names are compared whole, and by their characters.
+        (r#"{"Plan":"a","plans":"b","pla":"c","":"d"}"#, ""),
+        (r#"{"pl\u0061n":"pro"}"#, "plan=pro"),
+        (r#"{"\"plan":1,"a\\":"plan","country":"TR"}"#, "country=TR"),
+        // Texts keep their characters, numbers their digits.
+        (
+            r#"{"plan":"a\u00e9\n\"","country":" "}"#,
+            "plan=aé\n\" country= ",
+        ),
+        (r#"{"plan":"}","country":"],{\\"}"#, "plan=} country=],{\\"),
+        (r#"{"plan":1.50,"country":-0}"#, "plan=1.50 country=-0"),
+        (r#"{"plan":1E+2}"#, "plan=1E+2"),
+        (
+            r#"{"plan":true,"country":false}"#,
+            "plan=true country=false",
+        ),
+        // Nothing is told by these.
+        (r#"{"plan":"","country":null}"#, ""),
+        (r#"{"plan":[],"country":{}}"#, "ignored 2"),
+        (r#"{"plan":["pro"],"country":"TR"}"#, "country=TR ignored 1"),
+        (
+            r#"{"plan":{"country":"]}"},"country":"TR"}"#,
+            "country=TR ignored 1",
+        ),
+        (r#"{"seats":[1,"\"}",{"plan":2}],"plan":"pro"}"#, "plan=pro"),
+        (r#"{"seats":{},"colour":[]}"#, ""),
+        // The record as a whole is checked all the same.
+        (r#"{"plan":"pro","plan":"pro"}"#, "invalid_json"),
+        (r#"{"plan":"pro","seats":{"a":1,"a":2}}"#, "invalid_json"),
+        (r#"{"plan":"\ud800"}"#, "invalid_json"),
+        (r#"{"plan":"pro","seats":"\ud800"}"#, "plan=pro"),
+        (r#"["plan"]"#, "wrong_type"),
+        (r#""plan""#, "wrong_type"),
+        ("0", "wrong_type"),
+        ("true", "wrong_type"),
+    ] {
+        assert_eq!(dimensions(attributes), expected, "{attributes}");
+    }
+}
+
+#[test]
+fn values_are_cut_at_the_end_of_a_character() {
+    for (value, expected) in [
+        (
+            format!("\"x{}\"", "é".repeat(200)),
+            format!("x{}", "é".repeat(127)),
+        ),
+        (format!("\"{}\"", "\\u00e9".repeat(200)), "é".repeat(128)),
+        (format!("\"{}\"", "x".repeat(256)), "x".repeat(256)),
+        ("1".repeat(300), "1".repeat(256)),
+    ] {
+        let attributes = format!(r#"{{"plan":{value}}}"#);
+        assert_eq!(
+            dimensions(&attributes),
+            format!("plan={expected}"),
+            "{value}"
+        );
+    }
+}
+
+#[test]
+fn values_borrow_from_the_record_unless_they_hold_escapes() {
+    let decoder = Decoder::new(DecodeSettings {
+        dimensions: ["a", "b", "c", "d"].map(str::to_owned).to_vec(),
+        ..DecodeSettings::default()
+    });
+    let record = signup(r#""attributes":{"a":"x","b":7,"c":true,"d":"\u0078"},"#);
+    let event = decoder.decode(record.as_bytes(), None).unwrap();
+    let borrowed = event.attributes.values.each_ref().map(|value| match value {
+        Some(Cow::Borrowed(_)) => 'b',
+        Some(Cow::Owned(_)) => 'o',
+        None => '-',
+    });
+    assert_eq!(borrowed, ['b', 'b', 'b', 'o']);
+    assert_eq!(event.attributes.get(3), Some("x"));
+    assert_eq!(event.attributes.get(4), None);
+}
+
+#[test]
+fn without_dimensions_no_attribute_is_read() {
+    let decoder = Decoder::new(DecodeSettings::default());
+    let record = signup(r#""attributes":{"plan":["pro"],"country":"TR"},"#);
+    let event = decoder.decode(record.as_bytes(), None).unwrap();
+    assert_eq!(event.attributes, Attributes::default());
 }
 
 #[test]
