@@ -14,8 +14,9 @@ use crate::engine::intake::{Tally, take};
 use crate::event::Timestamp;
 use crate::event::decode::{Decoder, MAX_BYTES};
 use crate::ledger::Shard;
-use crate::measure::evaluate::{Instant, evaluate};
-use crate::measure::publish::{Context, report};
+use crate::measure::pass::evaluate;
+use crate::measure::publish::{Context, reports};
+use crate::measure::question::Question;
 use crate::measure::report::Report;
 use crate::serve::exposition::Format;
 use crate::serve::page;
@@ -96,14 +97,15 @@ pub fn run(args: &ReplayArgs) -> Result<(), Failure> {
 
 /// The report of one shard that holds everything.
 pub fn evaluate_at(shard: &Shard, at: Timestamp, settings: &Settings) -> Result<Report, Failure> {
-    let instant = Instant::new(at, &settings.evaluation);
-    let partial = evaluate(shard, 0, &instant, &settings.evaluation)
-        .map_err(|error| Failure::work(error.to_string()))?;
+    let question = Arc::new(Question::at(at, Arc::new(settings.evaluation.clone())));
+    let partial = evaluate(shard, 0, &question).map_err(|error| Failure::work(error.to_string()))?;
     let context = Context {
-        settings: &settings.evaluation,
         ces: settings.fold.ces,
+        dimensions: &settings.fold.dimensions,
     };
-    Ok(report(&partial, &instant, context))
+    reports(&partial, &question, context)
+        .pop()
+        .ok_or_else(|| Failure::work("the evaluation gave no report"))
 }
 
 /// Folds newline-delimited events into one shard. Blank lines are no records.

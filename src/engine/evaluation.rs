@@ -13,13 +13,14 @@ use crossbeam_channel::{Sender, bounded};
 
 use crate::config::Settings;
 use crate::engine::live::Live;
-use crate::engine::worker::{Answer, Question, Task, owner};
+use crate::engine::worker::{Answer, Ask, Task, owner};
 use crate::event::Timestamp;
 use crate::ledger::settings::CesScale;
-use crate::measure::Counts;
-use crate::measure::evaluate::{self, HistoryGone};
+use crate::measure::catalogue::Counts;
 use crate::measure::partial::Partial;
-use crate::measure::publish::{Context, report, withheld};
+use crate::measure::pass::HistoryGone;
+use crate::measure::publish::{Context, reports, withheld};
+use crate::measure::question::{self, Question};
 use crate::measure::report::{Family, Report, WithheldReason};
 use crate::measure::settings::EvaluationSettings;
 use crate::serve::Published;
@@ -36,6 +37,7 @@ pub struct Evaluation {
     queues: Vec<Sender<Task>>,
     settings: Arc<EvaluationSettings>,
     ces: CesScale,
+    dimensions: Vec<String>,
     interval: Duration,
     max_staleness: Duration,
     last: Last,
@@ -73,6 +75,7 @@ impl Evaluation {
             queues,
             settings: Arc::new(settings.evaluation.clone()),
             ces: settings.fold.ces,
+            dimensions: settings.fold.dimensions.clone(),
             interval: settings.evaluation_interval,
             max_staleness: settings.max_staleness,
             last: Last::default(),
@@ -100,7 +103,6 @@ impl Evaluation {
         };
         let now = Live::now();
         let at = complete_until.min(now);
-        let instant = Arc::new(evaluate::Instant::new(at, &self.settings));
         let age = now.as_millis() - at.as_millis();
         let reason = if self.live.lost().load(Ordering::Relaxed) {
             Some(WithheldReason::Degraded)
@@ -112,23 +114,30 @@ impl Evaluation {
             None
         };
         match reason {
-            Some(reason) => self.publish(withheld(&instant, self.context(), reason), None),
+            Some(reason) => self.withhold(at, reason),
             // What is known has not moved, so there is nothing new to say.
             None if self.last.published_numbers && self.last.at == Some(at) => {}
-            None => self.evaluate(&instant),
+            None => self.evaluate(at),
         }
     }
 
     fn context(&self) -> Context<'_> {
         Context {
-            settings: &self.settings,
             ces: self.ces,
+            dimensions: &self.dimensions,
         }
     }
 
-    fn evaluate(&mut self, instant: &Arc<evaluate::Instant>) {
+    fn withhold(&mut self, at: Timestamp, reason: WithheldReason) {
+        let instant = question::Instant::new(at, &self.settings);
+        let report = withheld(&instant, &self.settings, self.context(), reason);
+        self.publish(report, None);
+    }
+
+    fn evaluate(&mut self, at: Timestamp) {
         let started = Instant::now();
-        let Some(answer) = self.ask_all(instant) else {
+        let question = Arc::new(Question::at(at, Arc::clone(&self.settings)));
+        let Some(answer) = self.ask_all(&question) else {
             return;
         };
         let telemetry = self.live.telemetry();
@@ -140,21 +149,24 @@ impl Evaluation {
             partial,
             prune_line,
         } = answer;
-        let report = match partial {
-            Ok(partial) => report(&partial, instant, self.context()),
+        match partial {
+            Ok(partial) => {
+                for report in reports(&partial, &question, self.context()) {
+                    self.publish(report, prune_line);
+                }
+            }
             Err(gone) => {
                 telemetry.evaluation.failures.inc();
                 if let Some(suppressed) = self.complaints.pass() {
                     tracing::error!(%gone, suppressed, "cannot evaluate");
                 }
-                withheld(instant, self.context(), WithheldReason::Degraded)
+                self.withhold(at, WithheldReason::Degraded);
             }
-        };
-        self.publish(report, prune_line);
+        }
     }
 
     /// Asks every shard in turn and merges what they say; nothing if the workers have ended.
-    fn ask_all(&self, instant: &Arc<evaluate::Instant>) -> Option<Answer> {
+    fn ask_all(&self, question: &Arc<Question>) -> Option<Answer> {
         let partitions: BTreeSet<i32> = self
             .live
             .progress()
@@ -162,19 +174,18 @@ impl Evaluation {
             .iter()
             .map(|(place, _)| place.partition)
             .collect();
-        let mut merged = Partial::empty(instant.at, instant.periods.len());
+        let mut merged = Partial::empty(question);
         let mut gone: Option<HistoryGone> = None;
         let mut line = None;
         for partition in partitions {
             let (answer, answered) = bounded(1);
-            let question = Question {
+            let ask = Ask {
                 partition,
-                instant: Arc::clone(instant),
-                settings: Arc::clone(&self.settings),
+                question: Arc::clone(question),
                 answer,
             };
             owner(&self.queues, partition)
-                .send(Task::Evaluate(question))
+                .send(Task::Evaluate(ask))
                 .ok()?;
             let Answer {
                 partial,
@@ -257,6 +268,10 @@ fn tell(reason: WithheldReason, report: &Report) {
             "withholding retention and churn: there is no churn event and no inactivity_timeout, so \
              nobody could be seen leaving; set inactivity_timeout, or churn_events: complete if \
              really nobody left"
+        ),
+        WithheldReason::HistoryTooShort => tracing::warn!(
+            reason = name,
+            "withholding measures that compare with times before the kept history: raise `history`"
         ),
         WithheldReason::BaseIncomplete => tracing::warn!(
             reason = name,

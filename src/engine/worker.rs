@@ -17,9 +17,9 @@ use crate::kafka::progress::{Applied, Progress};
 use crate::kafka::{Delivery, Place, Sink};
 use crate::ledger::Shard;
 use crate::ledger::settings::FoldSettings;
-use crate::measure::evaluate::{self, HistoryGone, evaluate};
 use crate::measure::partial::Partial;
-use crate::measure::settings::EvaluationSettings;
+use crate::measure::pass::{HistoryGone, evaluate};
+use crate::measure::question::Question;
 use crate::telemetry::Telemetry;
 use crate::telemetry::throttle::Throttle;
 
@@ -30,18 +30,17 @@ const QUEUE: usize = 32;
 /// What a worker is asked to do, in order.
 pub enum Task {
     Deliver(Delivery),
-    Evaluate(Question),
+    Evaluate(Ask),
 }
 
 /// An evaluation of one shard.
-pub struct Question {
+pub struct Ask {
     pub partition: i32,
-    pub instant: Arc<evaluate::Instant>,
-    pub settings: Arc<EvaluationSettings>,
+    pub question: Arc<Question>,
     pub answer: Sender<Answer>,
 }
 
-/// What a shard says of an instant.
+/// What a shard says to a question.
 pub struct Answer {
     pub partial: Result<Partial, HistoryGone>,
     /// Facts before it are no longer kept one by one.
@@ -142,7 +141,7 @@ impl Worker {
                     self.report_progress(place);
                 }
                 Task::Deliver(Delivery::Lost) => {}
-                Task::Evaluate(question) => self.answer(question),
+                Task::Evaluate(ask) => self.answer(ask),
             }
         }
     }
@@ -237,16 +236,15 @@ impl Worker {
         self.held = held;
     }
 
-    fn answer(&mut self, question: Question) {
-        let Question {
+    fn answer(&mut self, ask: Ask) {
+        let Ask {
             partition,
-            instant,
-            settings,
+            question,
             answer,
-        } = question;
+        } = ask;
         let shard = self.shard(partition);
         let number = usize::try_from(partition).unwrap_or(0);
-        let partial = evaluate(shard, number, &instant, &settings);
+        let partial = evaluate(shard, number, &question);
         // Who asked may have given up.
         let _ = answer.send(Answer {
             partial,

@@ -1,11 +1,17 @@
 //! A base: what is kept of a customer's facts older than the prune line.
 //!
-//! Every part is a minimum, a maximum or a sum, so a base does not depend on the order in which
-//! facts were folded into it, nor on the evaluation settings: whether the customer was active at the
-//! line, and since when it is one, are derived when they are asked for.
+//! Every part is a minimum, a maximum, a set or a sum over that set, so a base does not depend on the
+//! order in which facts were folded into it or on repeats, nor on the evaluation settings: whether
+//! the customer was active at the line, and since when it is one, are derived when they are asked
+//! for. Of each order a fingerprint of 32 bits stays, so that a repeat that comes years later does
+//! not count as revenue again.
 
 use crate::event::Timestamp;
+use crate::event::attributes::MAX_DIMENSIONS;
+use crate::ledger::attributes::{ABSENT, Attributes};
 use crate::ledger::fact::{Fact, Kind};
+use crate::ledger::hash::Hashes;
+use crate::ledger::texts::Texts;
 
 /// The past of one customer, before the prune line.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -19,6 +25,25 @@ pub struct Base {
     pub first_order: Option<(Timestamp, u64, u8)>,
     /// Orders and revenue in millionths, by currency code in ascending order.
     pub revenue: Vec<Revenue>,
+    /// By dimension the newest value; of two at one instant the larger text.
+    pub attributes: Option<Box<[Option<KnownValue>; MAX_DIMENSIONS]>>,
+    /// Fingerprints of the orders, ascending.
+    order_fingerprints: Vec<u32>,
+}
+
+/// A value of a dimension, and when it was told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KnownValue {
+    pub at: Timestamp,
+    /// Its code within the dimension.
+    pub value: u32,
+}
+
+/// What the codes in facts and bases stand for.
+#[derive(Debug, Clone, Copy)]
+pub struct Codes<'a> {
+    pub currencies: &'a Texts,
+    pub attributes: &'a Attributes,
 }
 
 /// The first and the last instant of something.
@@ -51,25 +76,51 @@ impl Span {
 }
 
 impl Base {
-    /// Takes up a fact; `text_of` gives the text of a currency code, which decides ties.
-    pub fn fold<'a>(&mut self, fact: Fact, text_of: impl Fn(u8) -> &'a str) {
+    /// Takes up a fact; `fingerprint` is a hash of it. False if it certainly was there before: that
+    /// can be told of an order alone.
+    pub fn fold(&mut self, fact: Fact, fingerprint: u32, codes: Codes<'_>) -> bool {
         let at = fact.word.at();
         match fact.word.kind() {
             Kind::Churn => self.last_churn_at = self.last_churn_at.max(Some(at)),
             Kind::Signup => Span::extend(&mut self.signups, at),
-            Kind::Order => {
-                Span::extend(&mut self.orders, at);
-                let order = (at, fact.amount(), fact.word.payload());
-                let key = |(at, amount, code): (Timestamp, u64, u8)| (at, amount, text_of(code));
-                if self.first_order.is_none_or(|first| key(order) < key(first)) {
-                    self.first_order = Some(order);
-                }
-                self.add_revenue(fact.word.payload(), fact.amount());
-            }
+            Kind::Order => return self.order(fact, fingerprint, codes),
             Kind::Nps => {
                 self.last_nps = self.last_nps.max(Some((at, fact.word.score())));
             }
             Kind::Csat | Kind::Ces => {}
+            Kind::Attributes => self.told(fact.word.attributes(), at, codes.attributes),
+        }
+        true
+    }
+
+    fn order(&mut self, fact: Fact, fingerprint: u32, codes: Codes<'_>) -> bool {
+        let Err(place) = self.order_fingerprints.binary_search(&fingerprint) else {
+            return false;
+        };
+        self.order_fingerprints.insert(place, fingerprint);
+        let at = fact.word.at();
+        Span::extend(&mut self.orders, at);
+        let order = (at, fact.amount(), fact.word.payload());
+        let key = |(at, amount, code)| (at, amount, codes.currencies.text(code));
+        if self.first_order.is_none_or(|first| key(order) < key(first)) {
+            self.first_order = Some(order);
+        }
+        self.add_revenue(fact.word.payload(), fact.amount());
+        true
+    }
+
+    fn told(&mut self, code: u32, at: Timestamp, attributes: &Attributes) {
+        let known = self.attributes.get_or_insert_default();
+        for (dimension, value) in attributes.values(code).into_iter().enumerate() {
+            if value == ABSENT {
+                continue;
+            }
+            let key = |known: KnownValue| (known.at, attributes.text(dimension, known.value));
+            let told = KnownValue { at, value };
+            let known = &mut known[dimension];
+            if known.is_none_or(|known| key(told) > key(known)) {
+                *known = Some(told);
+            }
         }
     }
 
@@ -96,7 +147,8 @@ impl Base {
     }
 
     /// Words that stand for the base in the digest: codes replaced by the hashes of their texts.
-    pub fn words(&self, customer: u128, hash_of: impl Fn(u8) -> u64) -> Vec<u64> {
+    pub fn words(&self, customer: u128, codes: Codes<'_>, hashes: &Hashes) -> Vec<u64> {
+        let hash_of = |code| codes.currencies.hash(code);
         let instant =
             |at: Option<Timestamp>| at.map_or(u64::MAX, |at| at.as_millis().cast_unsigned());
         let mut words = vec![customer as u64, (customer >> 64) as u64];
@@ -123,61 +175,93 @@ impl Base {
             .collect();
         revenue.sort_unstable();
         words.extend(revenue.into_iter().flatten());
+        words.extend(self.order_fingerprints.iter().copied().map(u64::from));
+        for (dimension, known) in (0..).zip(self.attributes.iter().flat_map(|known| known.iter())) {
+            if let Some(known) = known {
+                let text = codes.attributes.text(dimension, known.value);
+                let text = hashes.text(text.unwrap_or_default());
+                words.extend([dimension as u64, instant(Some(known.at)), text]);
+            }
+        }
         words
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::borrow::Cow;
+
     use super::*;
-    use crate::ledger::fact::answer;
+    use crate::event::{Attributes as Told, Survey};
+    use crate::ledger::settings::DigestKey;
+
+    fn told(values: [Option<&'static str>; 2]) -> Told<'static> {
+        let mut told = Told::default();
+        for (place, value) in told.values.iter_mut().zip(values) {
+            *place = value.map(Cow::Borrowed);
+        }
+        told
+    }
 
     #[test]
-    fn a_base_does_not_depend_on_the_order_of_its_facts() {
+    fn a_base_does_not_depend_on_the_order_of_its_facts_or_on_repeats() {
+        let hashes = Hashes::new(DigestKey::BUILT_IN);
+        let mut currencies = Texts::new(255, "", &hashes);
+        let (eur, chf) = (currencies.code("EUR", &hashes), currencies.code("CHF", &hashes));
+        let mut attributes = Attributes::default();
+        let mut code = |values| attributes.code(&told(values), &hashes).unwrap();
+        let (basic, pro) = (code([Some("basic"), None]), code([Some("pro"), None]));
+        let (max, tr) = (code([Some("max"), None]), code([None, Some("TR")]));
+        let codes = Codes {
+            currencies: &currencies,
+            attributes: &attributes,
+        };
         let at = |millis| Timestamp::FIRST.plus_millis(millis);
         let facts = [
             Fact::new(at(5), Kind::Signup, 0, 1),
             Fact::new(at(2), Kind::Signup, 0, 2),
             Fact::new(at(9), Kind::Churn, 1, 3),
             Fact::new(at(3), Kind::Churn, 0, 4),
-            Fact::order(at(4), 2, 700, 5),
-            Fact::order(at(4), 1, 700, 6),
-            Fact::order(at(8), 1, 100, 7),
-            Fact::new(at(6), Kind::Nps, answer(9, 0), 8),
-            Fact::new(at(6), Kind::Nps, answer(3, 0), 9),
+            Fact::order(at(4), chf, 700, 5),
+            Fact::order(at(4), eur, 700, 6),
+            Fact::order(at(8), eur, 100, 7),
+            Fact::answer(at(6), Survey::Nps, 9, 0, 8),
+            Fact::answer(at(6), Survey::Nps, 3, 0, 9),
+            Fact::attributes(at(1), max),
+            Fact::attributes(at(7), basic),
+            Fact::attributes(at(7), pro),
+            Fact::attributes(at(2), tr),
         ];
         let fold = |order: &mut dyn Iterator<Item = Fact>| {
             let mut base = Base::default();
-            order.for_each(|fact| base.fold(fact, |code| ["", "EUR", "CHF"][usize::from(code)]));
+            order.for_each(|fact| {
+                base.fold(fact, fact.detail as u32 ^ fact.word.0 as u32, codes);
+            });
             base
         };
-        let expected = Base {
-            signups: Some(Span {
-                first: at(2),
-                last: at(5),
-            }),
-            orders: Some(Span {
-                first: at(4),
-                last: at(8),
-            }),
-            last_churn_at: Some(at(9)),
-            last_nps: Some((at(6), 9)),
-            first_order: Some((at(4), 700, 2)),
-            revenue: vec![
-                Revenue {
-                    currency: 1,
-                    orders: 2,
-                    millionths: 800,
-                },
-                Revenue {
-                    currency: 2,
-                    orders: 1,
-                    millionths: 700,
-                },
-            ],
+        let expected = fold(&mut facts.iter().copied());
+        let span = |first, last| {
+            Some(Span {
+                first: at(first),
+                last: at(last),
+            })
         };
+        assert_eq!((expected.signups, expected.orders), (span(2, 5), span(4, 8)));
+        assert_eq!(expected.last_churn_at, Some(at(9)));
+        assert_eq!(expected.last_nps, Some((at(6), 9)));
+        assert_eq!(expected.first_order, Some((at(4), 700, chf)));
+        let revenue = |currency, orders, millionths| Revenue {
+            currency,
+            orders,
+            millionths,
+        };
+        assert_eq!(expected.revenue, [revenue(eur, 2, 800), revenue(chf, 1, 700)]);
+        let known = expected.attributes.as_deref().unwrap().map(|known| known.map(|known| known.at));
+        assert_eq!(known[..2], [Some(at(7)), Some(at(2))]);
+        let value = expected.attributes.as_deref().unwrap()[0].unwrap().value;
+        assert_eq!(attributes.text(0, value), Some("pro"));
         for start in 0..facts.len() {
-            let turned = || facts.iter().copied().cycle().skip(start).take(facts.len());
+            let turned = || facts.iter().copied().cycle().skip(start).take(facts.len() + 4);
             assert_eq!(fold(&mut turned()), expected);
             let mut backwards: Vec<Fact> = turned().collect();
             backwards.reverse();

@@ -32,6 +32,14 @@ const ROWS_IN_CHUNK: usize = 2048;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Row(u32);
 
+impl Row {
+    /// Customers are numbered in the order in which they came, from 0.
+    #[must_use]
+    pub const fn number(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// What an insertion found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Insertion {
@@ -182,6 +190,12 @@ impl Customers {
         (0..self.count).map(Row)
     }
 
+    /// The rows with these numbers, the end not included.
+    pub fn rows_between(&self, start: usize, end: usize) -> impl Iterator<Item = Row> + use<> {
+        let number = |at: usize| u32::try_from(at).unwrap_or(u32::MAX).min(self.count);
+        (number(start)..number(end)).map(Row)
+    }
+
     #[must_use]
     pub fn digest(&self, row: Row) -> CustomerDigest {
         CustomerDigest(self.entry(row).digest())
@@ -209,7 +223,7 @@ impl Customers {
         let opens = |fact: Fact| match fact.word.kind() {
             Kind::Signup | Kind::Order => Some(true),
             Kind::Churn => Some(false),
-            Kind::Nps | Kind::Csat | Kind::Ces => None,
+            Kind::Nps | Kind::Csat | Kind::Ces | Kind::Attributes => None,
         };
         let entry = self.entry(row);
         match entry.class.slab() {
@@ -456,12 +470,13 @@ fn mix(digest: u128, seed: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::event::Timestamp;
+    use crate::event::{Survey, Timestamp};
 
     fn fact(millis: i64, kind: Kind, id: u64) -> Fact {
         let at = Timestamp::FIRST.plus_millis(millis);
         match kind {
             Kind::Order => Fact::order(at, 1, id * 10, id),
+            Kind::Nps => Fact::answer(at, Survey::Nps, 1, 1, id),
             kind => Fact::new(at, kind, 1, id),
         }
     }

@@ -10,11 +10,12 @@
 //!        or:  | 1 | id check 3 bits  | amount in millionths, 60 bits |
 //!  an answer: | id check, 64 bits                                    |
 //!
-//!   kind        payload
-//!   churn       code of the reason
-//!   signup      0
-//!   order       code of the currency
-//!   nps..ces    score (4 bits), code of the channel (4 bits)
+//!   kind        payload                    id check
+//!   churn       code of the reason         of the id
+//!   signup      0                          of the id
+//!   order       code of the currency       of the id
+//!   nps..ces    score                      code of the channel
+//!   attributes  code of what is told, in the 20 bits of both
 //! ```
 //!
 //! Sorting the words sorts the facts by time and, at one instant, by kind: churn comes before the
@@ -25,7 +26,8 @@
 //! Two events of one customer that agree in everything but their ids are told apart by the id check.
 //! Orders and answers are counted, so they get many bits: a false match of two such orders has the
 //! probability 2^-32 (2^-15 above 8.7 million units of a currency), of two answers 2^-64. Two
-//! sign-ups or two churns of one instant open and close the same spell, so 12 bits are enough.
+//! sign-ups or two churns of one instant open and close the same spell, so 12 bits are enough. What two
+//! events tell of attributes at one instant is the same fact if it is the same, so it needs no check.
 
 use crate::event::{Survey, Timestamp};
 
@@ -38,13 +40,15 @@ pub enum Kind {
     Nps,
     Csat,
     Ces,
+    /// What an event told of the configured dimensions, beside what it was.
+    Attributes,
 }
 
-/// Room for one kind more than there are today.
 const KINDS: u64 = 7;
 const CHECK_BITS: u32 = 12;
 const PAYLOAD_BITS: u32 = 8;
 const LOW_BITS: u32 = CHECK_BITS + PAYLOAD_BITS;
+const ALL_CODES: u64 = (1 << LOW_BITS) - 1;
 
 /// A fact as it is stored; equal facts are one event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,13 +63,32 @@ const AMOUNT_BITS: u32 = 43;
 const LARGE_AMOUNT_BITS: u32 = 60;
 
 impl Fact {
-    /// A sign-up, a churn or an answer; `id` is a hash of the event's id.
+    /// A sign-up or a churn; `id` is a hash of the event's id.
     #[must_use]
     pub fn new(at: Timestamp, kind: Kind, payload: u8, id: u64) -> Self {
-        let detail = if kind.has_detail() { id } else { 0 };
+        debug_assert!(!kind.has_detail());
         Self {
             word: Word::new(at, kind, payload, id),
-            detail,
+            detail: 0,
+        }
+    }
+
+    /// An answer to a survey, with the code of its channel.
+    #[must_use]
+    pub fn answer(at: Timestamp, survey: Survey, score: u8, channel: u8, id: u64) -> Self {
+        Self {
+            word: Word::new(at, kind_of(survey), score, u64::from(channel)),
+            detail: id,
+        }
+    }
+
+    /// What an event told of attributes, by a code of at most 20 bits.
+    #[must_use]
+    pub fn attributes(at: Timestamp, code: u32) -> Self {
+        let (payload, check) = ((code >> CHECK_BITS) as u8, u64::from(code));
+        Self {
+            word: Word::new(at, Kind::Attributes, payload, check),
+            detail: 0,
         }
     }
 
@@ -106,7 +129,7 @@ impl Kind {
     /// Whether a second word belongs to the fact.
     #[must_use]
     pub const fn has_detail(self) -> bool {
-        !matches!(self, Self::Churn | Self::Signup)
+        !matches!(self, Self::Churn | Self::Signup | Self::Attributes)
     }
 }
 
@@ -149,7 +172,8 @@ impl Word {
             2 => Kind::Order,
             3 => Kind::Nps,
             4 => Kind::Csat,
-            _ => Kind::Ces,
+            5 => Kind::Ces,
+            _ => Kind::Attributes,
         }
     }
 
@@ -161,13 +185,19 @@ impl Word {
     /// The rating of a survey.
     #[must_use]
     pub const fn score(self) -> u8 {
-        self.payload() >> 4
+        self.payload()
     }
 
     /// The code of a survey's channel.
     #[must_use]
     pub const fn channel(self) -> u8 {
-        self.payload() & 0xf
+        self.0 as u8
+    }
+
+    /// The code of what an event told of attributes.
+    #[must_use]
+    pub const fn attributes(self) -> u32 {
+        (self.0 & ALL_CODES) as u32
     }
 
     /// What of the word does not depend on the codes of a shard: time, kind, score and id check.
@@ -175,17 +205,12 @@ impl Word {
     pub const fn without_codes(self) -> u64 {
         let codes: u64 = match self.kind() {
             Kind::Churn | Kind::Order => 0xff << CHECK_BITS,
-            Kind::Nps | Kind::Csat | Kind::Ces => 0x0f << CHECK_BITS,
+            Kind::Nps | Kind::Csat | Kind::Ces => (1 << CHECK_BITS) - 1,
+            Kind::Attributes => ALL_CODES,
             Kind::Signup => 0,
         };
         self.0 & !codes
     }
-}
-
-/// The payload of an answer.
-#[must_use]
-pub const fn answer(score: u8, channel: u8) -> u8 {
-    score << 4 | channel & 0xf
 }
 
 /// The kind of an answer to a survey.
@@ -233,13 +258,14 @@ impl Iterator for Facts<'_> {
 mod tests {
     use super::*;
 
-    const KINDS_IN_ORDER: [Kind; 6] = [
+    const KINDS_IN_ORDER: [Kind; 7] = [
         Kind::Churn,
         Kind::Signup,
         Kind::Order,
         Kind::Nps,
         Kind::Csat,
         Kind::Ces,
+        Kind::Attributes,
     ];
 
     #[test]
@@ -259,8 +285,12 @@ mod tests {
                 }
             }
         }
-        let word = Word::new(Timestamp::LAST, Kind::Ces, answer(10, 15), 7);
-        assert_eq!((word.score(), word.channel()), (10, 15));
+        let answer = Fact::answer(Timestamp::LAST, Survey::Ces, 10, 255, u64::MAX);
+        assert_eq!((answer.word.score(), answer.word.channel()), (10, 255));
+        for code in [0, 4095, 4096, 65_535, (1 << 20) - 1] {
+            let told = Fact::attributes(Timestamp::LAST, code);
+            assert_eq!((told.word.kind(), told.word.attributes()), (Kind::Attributes, code));
+        }
     }
 
     #[test]
@@ -270,13 +300,14 @@ mod tests {
         for (kind, next) in KINDS_IN_ORDER.into_iter().zip(&KINDS_IN_ORDER[1..]) {
             assert!(Word::new(early, kind, 255, 0xfff) < Word::new(early, *next, 0, 0));
         }
-        assert!(Word::new(early, Kind::Ces, 255, 0xfff) < Word::new(late, Kind::Churn, 0, 0));
-        assert!(Word::first_at(late) > Word::new(early, Kind::Ces, 255, 0xfff));
+        let last = Word::new(early, Kind::Attributes, 255, 0xfff);
+        assert!(last < Word::new(late, Kind::Churn, 0, 0));
+        assert!(Word::first_at(late) > last);
         assert!(Word::first_at(late) <= Word::new(late, Kind::Churn, 0, 0));
         assert_eq!(Word::first_at(Timestamp::from_millis(0)), Word(0));
         assert!(
             Word::first_at(Timestamp::from_millis(i64::MAX))
-                > Word::new(Timestamp::LAST, Kind::Ces, 255, 0xfff)
+                > Word::new(Timestamp::LAST, Kind::Attributes, 255, 0xfff)
         );
     }
 
@@ -285,7 +316,8 @@ mod tests {
         let facts = [
             Fact::new(Timestamp::FIRST, Kind::Signup, 0, 1),
             Fact::order(Timestamp::FIRST, 3, 5, 2),
-            Fact::new(Timestamp::FIRST, Kind::Nps, answer(9, 1), u64::MAX),
+            Fact::answer(Timestamp::FIRST, Survey::Nps, 9, 1, u64::MAX),
+            Fact::attributes(Timestamp::FIRST, 70_000),
             Fact::new(Timestamp::LAST, Kind::Churn, 1, 3),
         ];
         let mut words = Vec::new();
@@ -293,7 +325,7 @@ mod tests {
             words.push(fact.word.0);
             words.extend(fact.word.kind().has_detail().then_some(fact.detail));
         }
-        assert_eq!(words.len(), 6);
+        assert_eq!(words.len(), 7);
         assert!(Facts::new(&words).eq(facts));
     }
 

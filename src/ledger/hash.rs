@@ -84,6 +84,11 @@ impl Hashes {
         let mut hasher = SipHasher13::new_with_key(&self.key.0);
         hasher.write(&head);
         hasher.write(text.as_bytes());
+        for (dimension, value) in event.attributes.iter() {
+            // A byte that no text holds tells where a value begins, and of which dimension it is.
+            hasher.write(&[0xff, dimension as u8]);
+            hasher.write(value.as_bytes());
+        }
         hasher.finish()
     }
 

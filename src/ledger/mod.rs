@@ -6,6 +6,7 @@
 //! folding cannot fail. Deliberately does not know the wall clock, Kafka, measures or settings of
 //! the evaluation.
 
+pub mod attributes;
 pub mod base;
 pub mod clock;
 pub mod customers;

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use crate::event::{Body, Event, Timestamp};
-use crate::ledger::base::{Base, Span};
+use crate::ledger::attributes::Attributes;
+use crate::ledger::base::{Base, Codes, Span};
 use crate::ledger::clock::LogClock;
 use crate::ledger::customers::{Customers, Insertion, Row};
-use crate::ledger::fact::{Fact, Kind, Word, answer, kind_of};
+use crate::ledger::fact::{Fact, Kind, Word};
 use crate::ledger::hash::{CustomerDigest, Hashes};
 use crate::ledger::remembered::{Memory, RememberedIds};
 use crate::ledger::settings::FoldSettings;
@@ -15,7 +16,7 @@ use crate::ledger::texts::{Texts, UNSPECIFIED};
 /// Texts of each kind that have a code of their own in one shard.
 const MAX_REASONS: u8 = 255;
 const MAX_CURRENCIES: u8 = 255;
-const MAX_CHANNELS: u8 = 15;
+const MAX_CHANNELS: u8 = 255;
 
 /// The prune line moves in steps of a week, so that customers are looked through rarely.
 const PRUNE_STEP: i64 = 7 * 86_400_000;
@@ -94,6 +95,7 @@ pub struct Shard {
     reasons: Texts,
     currencies: Texts,
     channels: Texts,
+    attributes: Attributes,
     ids: RememberedIds,
     clock: LogClock,
     newest_event_at: Option<Timestamp>,
@@ -117,6 +119,7 @@ impl Shard {
             reasons: Texts::new(MAX_REASONS, UNSPECIFIED, &hashes),
             currencies: Texts::new(MAX_CURRENCIES, "", &hashes),
             channels: Texts::new(MAX_CHANNELS, UNSPECIFIED, &hashes),
+            attributes: Attributes::default(),
             ids: RememberedIds::new(settings.duplicate_window_millis),
             clock: LogClock::default(),
             newest_event_at: None,
@@ -217,8 +220,15 @@ impl Shard {
             }
         }
         let fact = self.fact(event, hashes.id);
+        let told = self.attributes.code(&event.attributes, &self.hashes);
         let row = self.customers.find_or_add(hashes.customer);
-        let outcome = self.keep(row, hashes.customer, fact);
+        let mut outcome = self.keep(row, hashes.customer, fact);
+        if let Some(told) = told {
+            let told = Fact::attributes(event.occurred_at, told);
+            if self.insert(row, hashes.customer, told) == Insertion::New && !outcome.kept() {
+                outcome = Outcome::Applied;
+            }
+        }
         if outcome.kept() {
             self.newest_event_at = self.newest_event_at.max(Some(event.occurred_at));
             let now = self
@@ -253,7 +263,7 @@ impl Shard {
             } => {
                 let channel = channel.as_deref().unwrap_or(UNSPECIFIED);
                 let channel = self.channels.code(channel, &self.hashes);
-                Fact::new(at, kind_of(*survey), answer(*score, channel), id)
+                Fact::answer(at, *survey, *score, channel, id)
             }
         }
     }
@@ -264,18 +274,10 @@ impl Shard {
         let redundant = match kind {
             Kind::Signup => self.active_before(row, fact.word),
             Kind::Churn => !self.active_before(row, fact.word),
-            Kind::Order | Kind::Nps | Kind::Csat | Kind::Ces => false,
+            Kind::Order | Kind::Nps | Kind::Csat | Kind::Ces | Kind::Attributes => false,
         };
-        if self.prune_line.is_some_and(|line| at < line) {
-            // Older than what is kept as facts. Whether it is the repeat of one that was pruned
-            // cannot be told beyond the duplicate window; nothing in a base but its revenue minds.
-            self.fold_into_base(row, customer, &[fact]);
-        } else {
-            if self.customers.insert(row, fact) == Insertion::Present {
-                return Outcome::Duplicate;
-            }
-            self.digest = self.digest.wrapping_add(self.fact_hash(customer, fact));
-            self.oldest_fact_at = Some(self.oldest_fact_at.map_or(at, |oldest| oldest.min(at)));
+        if self.insert(row, customer, fact) == Insertion::Present {
+            return Outcome::Duplicate;
         }
         if kind == Kind::Churn && self.first_churn_at.is_none_or(|first| at < first) {
             self.first_churn_at = Some(at);
@@ -285,6 +287,20 @@ impl Shard {
         } else {
             Outcome::Applied
         }
+    }
+
+    /// Adds a fact to the customer's set, or to its base if it is older than what is kept as facts.
+    fn insert(&mut self, row: Row, customer: CustomerDigest, fact: Fact) -> Insertion {
+        let at = fact.word.at();
+        if self.prune_line.is_some_and(|line| at < line) {
+            return self.fold_into_base(row, customer, &[fact]);
+        }
+        if self.customers.insert(row, fact) == Insertion::Present {
+            return Insertion::Present;
+        }
+        self.digest = self.digest.wrapping_add(self.fact_hash(customer, fact));
+        self.oldest_fact_at = Some(self.oldest_fact_at.map_or(at, |oldest| oldest.min(at)));
+        Insertion::New
     }
 
     fn active_before(&self, row: Row, word: Word) -> bool {
@@ -331,20 +347,37 @@ impl Shard {
         }
     }
 
-    fn fold_into_base(&mut self, row: Row, customer: CustomerDigest, facts: &[Fact]) {
-        let before = self
-            .customers
-            .base(row)
-            .map_or(0, |base| self.base_hash(customer, base));
+    /// Folds facts into a customer's base; `Present` if none of them said anything new.
+    fn fold_into_base(
+        &mut self,
+        row: Row,
+        customer: CustomerDigest,
+        facts: &[Fact],
+    ) -> Insertion {
+        let fingerprints: Vec<u32> = facts
+            .iter()
+            .map(|fact| self.fact_hash(customer, *fact) as u32)
+            .collect();
+        let before = self.base_hash_of(row, customer);
+        let codes = Codes {
+            currencies: &self.currencies,
+            attributes: &self.attributes,
+        };
         let base = self.customers.base_mut(row);
-        for fact in facts {
-            base.fold(*fact, |code| self.currencies.text(code));
+        let mut insertion = Insertion::Present;
+        for (fact, fingerprint) in facts.iter().zip(fingerprints) {
+            if base.fold(*fact, fingerprint, codes) {
+                insertion = Insertion::New;
+            }
         }
-        let after = self
-            .customers
-            .base(row)
-            .map_or(0, |base| self.base_hash(customer, base));
+        let after = self.base_hash_of(row, customer);
         self.digest = self.digest.wrapping_sub(before).wrapping_add(after);
+        insertion
+    }
+
+    fn base_hash_of(&self, row: Row, customer: CustomerDigest) -> u128 {
+        let base = self.customers.base(row);
+        base.map_or(0, |base| self.base_hash(customer, base))
     }
 
     fn fact_hash(&self, customer: CustomerDigest, fact: Fact) -> u128 {
@@ -352,6 +385,7 @@ impl Shard {
             Kind::Churn => self.reasons.hash(fact.word.payload()),
             Kind::Order => self.currencies.hash(fact.word.payload()),
             Kind::Nps | Kind::Csat | Kind::Ces => self.channels.hash(fact.word.channel()),
+            Kind::Attributes => self.attributes.hash(fact.word.attributes()),
             Kind::Signup => 0,
         };
         let words = [
@@ -365,8 +399,11 @@ impl Shard {
     }
 
     fn base_hash(&self, customer: CustomerDigest, base: &Base) -> u128 {
-        self.hashes
-            .words(&base.words(customer.0, |code| self.currencies.hash(code)))
+        let codes = Codes {
+            currencies: &self.currencies,
+            attributes: &self.attributes,
+        };
+        self.hashes.words(&base.words(customer.0, codes, &self.hashes))
     }
 
     /// The running digest: the sum modulo 2^128 of keyed hashes of all facts and bases.
@@ -417,6 +454,18 @@ impl Shard {
         &self.channels
     }
 
+    /// What events told of the configured dimensions, by code.
+    #[must_use]
+    pub const fn attributes(&self) -> &Attributes {
+        &self.attributes
+    }
+
+    /// The digest that stands for the customer with this id.
+    #[must_use]
+    pub fn customer(&self, id: &str) -> CustomerDigest {
+        self.hashes.customer(id)
+    }
+
     /// Facts before this instant are folded into bases.
     #[must_use]
     pub const fn prune_line(&self) -> Option<Timestamp> {
@@ -443,7 +492,7 @@ impl Shard {
     /// Bytes held, air included.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        self.customers.bytes() + self.ids.bytes()
+        self.customers.bytes() + self.ids.bytes() + self.attributes.bytes()
     }
 }
 

@@ -1,58 +1,53 @@
 //! Partials: what one shard contributes to a report. Merging them is addition.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use crate::event::Timestamp;
 use crate::ledger::hash::CustomerDigest;
 use crate::ledger::shard::LogStart;
+use crate::measure::cohort::{self, CohortMap};
+use crate::measure::link::LinkSums;
+use crate::measure::now::NowSums;
+use crate::measure::orders::OrderSums;
+use crate::measure::question::{Instant, Question};
+use crate::measure::retention::RetentionSums;
+use crate::measure::satisfaction::SatisfactionSums;
+use crate::measure::segment::SegmentMap;
 
-/// Mergeable sums of one instant and one list of periods.
+/// Mergeable sums of the instants of one question.
 ///
 /// [`Partial::merge`] is associative and commutative, and [`Partial::empty`] is its identity.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Partial {
-    pub at: Timestamp,
-    /// Customers active at `at`.
-    pub customers: u64,
-    /// In the order of the configured periods.
-    pub periods: Vec<PeriodSums>,
-    /// Whether any churn event happened before `at`.
-    pub churn_seen: bool,
+    /// In the order of the question's instants.
+    pub instants: Vec<Sums>,
     /// Where the known part of the log begins.
     pub log_start: LogStart,
+    /// Facts before it are not kept one by one.
+    pub prune_line: Option<Timestamp>,
     /// A sample of customers of each shard, by which split customers are found.
     pub samples: Vec<Sample>,
+}
+
+/// The sums of one instant.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Sums {
+    /// Whether any churn event happened before the instant.
+    pub churn_seen: bool,
+    pub now: NowSums,
+    /// In the order of the configured periods.
+    pub periods: Vec<PeriodSums>,
+    pub segments: SegmentMap,
+    pub cohorts: CohortMap,
 }
 
 /// The sums of one period.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PeriodSums {
-    pub retained: u64,
-    pub lost: u64,
-    pub new: u64,
-    pub reactivated: u64,
-    pub joined: u64,
-    pub early_churn: u64,
-    /// Spells that opened in the period.
-    pub opened: u64,
-    /// Spells that ended in the period, by reason as text.
-    pub departures: BTreeMap<String, u64>,
-    /// Customers by the group of their latest answer: promoters, passives, detractors.
-    pub nps_customers: Groups,
-    /// Answers by group.
-    pub nps_responses: Groups,
-    /// Answers by rating, from 1 up.
-    pub csat: [u64; 5],
-    /// Answers by rating, from 1 up; the last two are used on a scale of seven.
-    pub ces: [u64; 7],
-}
-
-/// Counts of promoters, passives and detractors.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Groups {
-    pub promoters: u64,
-    pub passives: u64,
-    pub detractors: u64,
+    pub retention: RetentionSums,
+    pub satisfaction: SatisfactionSums,
+    pub orders: OrderSums,
+    pub link: LinkSums,
 }
 
 /// The digests of some customers of one shard: those whose low bits under the mask are all zero.
@@ -74,99 +69,62 @@ pub struct Split {
     pub shards: Vec<usize>,
 }
 
-impl Groups {
-    /// Counts an answer: 9 and 10 are promoters, 7 and 8 passives, 0 to 6 detractors.
-    pub fn add(&mut self, score: u8) {
-        match score {
-            9.. => self.promoters += 1,
-            7 | 8 => self.passives += 1,
-            _ => self.detractors += 1,
+impl Sums {
+    fn merge(&mut self, other: &Self) {
+        self.churn_seen |= other.churn_seen;
+        self.now.merge(&other.now);
+        for (mine, theirs) in self.periods.iter_mut().zip(&other.periods) {
+            mine.merge(theirs);
         }
-    }
-
-    #[must_use]
-    pub const fn total(self) -> u64 {
-        self.promoters + self.passives + self.detractors
-    }
-
-    fn merge(&mut self, other: Self) {
-        self.promoters += other.promoters;
-        self.passives += other.passives;
-        self.detractors += other.detractors;
+        for (texts, segment) in &other.segments {
+            match self.segments.get_mut(texts) {
+                Some(mine) => mine.merge(segment),
+                None => {
+                    self.segments.insert(texts.clone(), segment.clone());
+                }
+            }
+        }
+        cohort::merge(&mut self.cohorts, &other.cohorts);
     }
 }
 
 impl PeriodSums {
-    /// `|S|`: customers active at the start.
-    #[must_use]
-    pub const fn at_start(&self) -> u64 {
-        self.retained + self.lost
-    }
-
-    /// `|E|`: customers active at the end.
-    #[must_use]
-    pub const fn at_end(&self) -> u64 {
-        self.retained + self.new + self.reactivated
-    }
-
-    /// All spells that ended in the period.
-    #[must_use]
-    pub fn departed(&self) -> u64 {
-        self.departures.values().sum()
-    }
-
     fn merge(&mut self, other: &Self) {
-        for (mine, theirs) in [
-            (&mut self.retained, other.retained),
-            (&mut self.lost, other.lost),
-            (&mut self.new, other.new),
-            (&mut self.reactivated, other.reactivated),
-            (&mut self.joined, other.joined),
-            (&mut self.early_churn, other.early_churn),
-            (&mut self.opened, other.opened),
-        ] {
-            *mine += theirs;
-        }
-        for (reason, count) in &other.departures {
-            *self.departures.entry(reason.clone()).or_default() += count;
-        }
-        self.nps_customers.merge(other.nps_customers);
-        self.nps_responses.merge(other.nps_responses);
-        for (mine, theirs) in self.csat.iter_mut().zip(other.csat) {
-            *mine += theirs;
-        }
-        for (mine, theirs) in self.ces.iter_mut().zip(other.ces) {
-            *mine += theirs;
-        }
+        self.retention.merge(&other.retention);
+        self.satisfaction.merge(&other.satisfaction);
+        self.orders.merge(&other.orders);
+        self.link.merge(&other.link);
     }
 }
 
 impl Partial {
     /// What no customers contribute.
     #[must_use]
-    pub fn empty(at: Timestamp, periods: usize) -> Self {
+    pub fn empty(question: &Question) -> Self {
+        let sums = |instant: &Instant| Sums {
+            periods: vec![PeriodSums::default(); instant.windows.len()],
+            ..Sums::default()
+        };
         Self {
-            at,
-            customers: 0,
-            periods: vec![PeriodSums::default(); periods],
-            churn_seen: false,
+            instants: question.instants.iter().map(sums).collect(),
             log_start: LogStart::Whole,
+            prune_line: None,
             samples: Vec::new(),
         }
     }
 
-    /// Adds what other customers contribute at the same instant.
+    /// Adds what other customers contribute to the same question.
     pub fn merge(&mut self, other: &Self) {
         debug_assert_eq!(
-            self.at, other.at,
-            "partials of different instants are never mixed"
+            self.instants.len(),
+            other.instants.len(),
+            "partials of different questions are never mixed"
         );
-        self.customers += other.customers;
-        for (mine, theirs) in self.periods.iter_mut().zip(&other.periods) {
+        for (mine, theirs) in self.instants.iter_mut().zip(&other.instants) {
             mine.merge(theirs);
         }
-        self.churn_seen |= other.churn_seen;
         self.log_start = self.log_start.max(other.log_start);
+        self.prune_line = self.prune_line.max(other.prune_line);
         self.samples.extend(other.samples.iter().cloned());
         self.samples.sort_by_key(|sample| sample.shard);
     }
@@ -207,6 +165,8 @@ impl Partial {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     fn sample(shard: usize, mask: u128, customers: &[u128]) -> Sample {
@@ -218,9 +178,13 @@ mod tests {
         }
     }
 
+    fn empty() -> Partial {
+        Partial::empty(&Question::at(Timestamp::FIRST, Arc::default()))
+    }
+
     #[test]
     fn a_customer_in_two_shards_is_found_and_the_shards_are_named() {
-        let mut partial = Partial::empty(Timestamp::FIRST, 0);
+        let mut partial = empty();
         partial.samples = vec![
             sample(0, 0, &[1, 2, 4, 8]),
             sample(1, 1, &[6, 10]),
@@ -253,9 +217,6 @@ mod tests {
 
     #[test]
     fn without_samples_nothing_is_split() {
-        assert_eq!(
-            Partial::empty(Timestamp::FIRST, 3).split(),
-            Split::default()
-        );
+        assert_eq!(empty().split(), Split::default());
     }
 }

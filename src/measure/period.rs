@@ -65,7 +65,16 @@ pub struct Interval {
     pub end: Timestamp,
 }
 
+/// A score is compared with at least so many days.
+const SHORTEST_BASELINE_MILLIS: i64 = 28 * 86_400_000;
+
 impl Interval {
+    /// `t1 - t0`, in milliseconds.
+    #[must_use]
+    pub const fn millis(self) -> i64 {
+        self.end.as_millis() - self.start.as_millis()
+    }
+
     #[must_use]
     pub fn contains(self, at: Timestamp) -> bool {
         self.start <= at && at < self.end
@@ -206,6 +215,60 @@ impl Period {
             }
         }
     }
+
+    /// The window before the one with these bounds: as long, or the calendar unit before.
+    ///
+    /// There is none for a period to date.
+    #[must_use]
+    pub fn interval_before(
+        self,
+        bounds: Interval,
+        time_zone: &TimeZone,
+        week_starts_on: Weekday,
+    ) -> Option<Interval> {
+        match self {
+            Self::Rolling { count, unit } => Some(Interval {
+                start: bounds.start.minus_millis(i64::from(count) * unit.millis()),
+                end: bounds.start,
+            }),
+            Self::Complete(_) => Some(self.interval(bounds.start, time_zone, week_starts_on)),
+            Self::ToDate(_) => None,
+        }
+    }
+
+    /// What the Net Promoter Score of a rolling period is compared with: the window before it, twice
+    /// as long and at least 28 days.
+    #[must_use]
+    pub fn baseline(self, bounds: Interval) -> Option<Interval> {
+        let Self::Rolling { count, unit } = self else {
+            return None;
+        };
+        let length = (2 * i64::from(count) * unit.millis()).max(SHORTEST_BASELINE_MILLIS);
+        Some(Interval {
+            start: bounds.start.minus_millis(length),
+            end: bounds.start,
+        })
+    }
+}
+
+/// The first instant of the month that begins so many months after December 1999.
+pub fn start_of_month(months: i32, time_zone: &TimeZone) -> Timestamp {
+    let (year, month) = month_of(months);
+    start_of_day(jiff::civil::date(year, month, 1), time_zone)
+}
+
+/// The year and the month, 1 to 12, so many months after December 1999.
+pub fn month_of(months: i32) -> (i16, i8) {
+    let months = months + 11;
+    let year = 1999 + months.div_euclid(12);
+    let month = months.rem_euclid(12) + 1;
+    (i16::try_from(year).unwrap_or(i16::MAX), month as i8)
+}
+
+/// How many months after December 1999 the local month of an instant is.
+pub fn months_until(at: Timestamp, time_zone: &TimeZone) -> i32 {
+    let date = local_date(at, time_zone);
+    (i32::from(date.year()) - 1999) * 12 + i32::from(date.month()) - 12
 }
 
 /// The local date of an instant.

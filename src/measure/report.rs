@@ -1,9 +1,10 @@
 //! The report: every published number of one instant, immutable.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use crate::event::Timestamp;
-use crate::measure::Measure;
+use crate::measure::catalogue::Measure;
 use crate::measure::period::{Interval, Period};
 
 /// All measures as of one instant. Made by an evaluation, read by everyone, changed by nobody.
@@ -11,12 +12,15 @@ use crate::measure::period::{Interval, Period};
 pub struct Report {
     /// `T`: exactly the events before this instant are in the numbers.
     pub at: Timestamp,
-    /// The configured periods with their bounds at `T`.
+    /// The periods with their bounds at `T`.
     pub periods: Vec<(Period, Interval)>,
     /// One for each measure of the catalogue, in its order; a withheld or absent one has no samples.
     pub families: Vec<Family>,
     /// What is not published though it is in the catalogue, and why; sorted.
     pub withheld: Vec<Withheld>,
+    /// By period, in their order: of its lost customers, how the last spell of each ended, by reason
+    /// as it is shown. The counts add up to the lost customers. Empty where they are withheld.
+    pub lost_by_reason: Vec<BTreeMap<Label, u64>>,
     /// Sampled customers that were found in more than one shard; 0 where keying is right.
     pub split_customers: u64,
     /// The partitions in which those were found, ascending.
@@ -25,24 +29,35 @@ pub struct Report {
     pub folded_labels: Vec<(&'static str, u64)>,
 }
 
+/// The name or the value of a label.
+pub type Label = Cow<'static, str>;
+
 impl Report {
     /// The value of a series, if it is published.
     ///
     /// Labels may come in any order and must be all there.
     #[must_use]
     pub fn value(&self, measure: &str, labels: &[(&str, &str)]) -> Option<f64> {
-        let family = self
-            .families
-            .iter()
-            .find(|family| family.measure.name == measure)?;
+        self.sample(measure, labels).map(|sample| sample.value)
+    }
+
+    /// A series, if it is published; labels as for [`Report::value`].
+    #[must_use]
+    pub fn sample(&self, measure: &str, labels: &[(&str, &str)]) -> Option<&Sample> {
+        let family = self.family(measure)?;
         let fits = |sample: &&Sample| {
             sample.labels.len() == labels.len()
-                && sample
-                    .labels
-                    .iter()
-                    .all(|(name, value)| labels.contains(&(name, value.as_ref())))
+                && family.labelled(sample).all(|label| labels.contains(&label))
         };
-        family.samples.iter().find(fits).map(|sample| sample.value)
+        family.samples.iter().find(fits)
+    }
+
+    /// The family of a measure of the catalogue.
+    #[must_use]
+    pub fn family(&self, measure: &str) -> Option<&Family> {
+        self.families
+            .iter()
+            .find(|family| family.measure.name == measure)
     }
 }
 
@@ -50,14 +65,27 @@ impl Report {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Family {
     pub measure: &'static Measure,
+    /// The names of the labels, the configured dimensions among them.
+    pub label_names: Vec<Label>,
     pub samples: Vec<Sample>,
 }
 
-/// One series: its labels in the order of the catalogue, and its value. Never NaN.
+impl Family {
+    /// The labels of one of its samples: names and values, in the order of the catalogue.
+    pub fn labelled<'a>(&'a self, sample: &'a Sample) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let names = self.label_names.iter().map(AsRef::as_ref);
+        names.zip(sample.labels.iter().map(AsRef::as_ref))
+    }
+}
+
+/// One series: the values of its labels in the order of its family's names, and its value. Never
+/// NaN.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Sample {
-    pub labels: Vec<(&'static str, Cow<'static, str>)>,
+    pub labels: Vec<Label>,
     pub value: f64,
+    /// What the value is made of, as far as the catalogue names parts; 0 beyond.
+    pub parts: [f64; 3],
 }
 
 /// A measure that is kept back, at least for some of its periods.
@@ -83,16 +111,19 @@ pub enum WithheldReason {
     NoChurnSource,
     /// The period begins before the log knows every customer.
     BaseIncomplete,
+    /// A window to compare with, or a cohort's month, lies before the kept history.
+    HistoryTooShort,
 }
 
 impl WithheldReason {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::CatchingUp,
         Self::Incomplete,
         Self::Degraded,
         Self::SplitCustomers,
         Self::NoChurnSource,
         Self::BaseIncomplete,
+        Self::HistoryTooShort,
     ];
 
     /// The label value.
@@ -105,6 +136,7 @@ impl WithheldReason {
             Self::SplitCustomers => "split_customers",
             Self::NoChurnSource => "no_churn_source",
             Self::BaseIncomplete => "base_incomplete",
+            Self::HistoryTooShort => "history_too_short",
         }
     }
 }

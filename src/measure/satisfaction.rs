@@ -1,152 +1,163 @@
-//! Satisfaction: scores, shares, means and their bounds from counts of answers.
+//! Satisfaction: the answers of a period, by customer, by survey and by channel.
+//!
+//! NPS is about the relation to a customer, so its score counts each customer's latest answer; CSAT
+//! and CES are about one contact, so every answer counts.
 
-use crate::ledger::settings::{Better, CesMax, CesScale};
-use crate::measure::partial::Groups;
+use std::collections::BTreeMap;
 
-/// The 97.5 % point of the normal distribution, which makes bounds of 95 %.
-const Z: f64 = 1.959_964;
+use crate::event::Survey;
+use crate::ledger::texts::Texts;
+use crate::measure::life::{Answer, Life, Status};
+use crate::measure::question::Window;
+use crate::measure::scores::Groups;
 
-/// A number with its 95 % bounds.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Bounded {
-    pub value: f64,
-    pub lower: f64,
-    pub upper: f64,
+/// Answers of each survey by what matters of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Answers {
+    pub nps: Groups,
+    /// By rating, from 1 up.
+    pub csat: [u64; 5],
+    /// By rating, from 1 up; the last two are used on a scale of seven.
+    pub ces: [u64; 7],
 }
 
-/// The Net Promoter Score, -100 to 100: share of promoters minus share of detractors, in points.
-///
-/// Nothing without answers. Source: Fred Reichheld, "The One Number You Need to Grow", Harvard
-/// Business Review, December 2003.
-#[must_use]
-pub fn nps(groups: Groups) -> Option<f64> {
-    let total = groups.total();
-    let net = groups.promoters as f64 - groups.detractors as f64;
-    (total > 0).then(|| 100.0 * net / total as f64)
-}
-
-/// The score with its 95 % bounds by the adjusted Wald method: 0.75 promoters, 0.75 detractors and
-/// 1.5 passives are added, the bounds are clipped to the scale and widened to contain the score.
-///
-/// Source: Jeff Sauro and James R. Lewis, "Quantifying the User Experience"; the method for NPS on
-/// measuringu.com, "How to compute a confidence interval for the Net Promoter Score".
-#[must_use]
-pub fn nps_with_bounds(groups: Groups) -> Option<Bounded> {
-    let value = nps(groups)?;
-    let n = groups.total() as f64 + 3.0;
-    let promoters = (groups.promoters as f64 + 0.75) / n;
-    let detractors = (groups.detractors as f64 + 0.75) / n;
-    let net = promoters - detractors;
-    let error = ((promoters + detractors - net * net) / n).sqrt();
-    Some(Bounded {
-        value,
-        lower: (100.0 * (net - Z * error)).max(-100.0).min(value),
-        upper: (100.0 * (net + Z * error)).min(100.0).max(value),
-    })
-}
-
-/// The share of `hits` among `total` with its 95 % bounds by Wilson's method; nothing of nothing.
-///
-/// Source: Edwin B. Wilson, "Probable Inference, the Law of Succession, and Statistical Inference",
-/// Journal of the American Statistical Association 22 (1927).
-#[must_use]
-pub fn share_with_bounds(hits: u64, total: u64) -> Option<Bounded> {
-    if total == 0 {
-        return None;
-    }
-    let n = total as f64;
-    let share = hits as f64 / n;
-    let denominator = 1.0 + Z * Z / n;
-    let middle = (share + Z * Z / (2.0 * n)) / denominator;
-    let half = Z / denominator * (share * (1.0 - share) / n + Z * Z / (4.0 * n * n)).sqrt();
-    Some(Bounded {
-        value: share,
-        lower: (middle - half).max(0.0).min(share),
-        upper: (middle + half).min(1.0).max(share),
-    })
-}
-
-/// The mean rating of answers counted by rating, from 1 up; nothing without answers.
-#[must_use]
-pub fn mean(ratings: &[u64]) -> Option<f64> {
-    let total: u64 = ratings.iter().sum();
-    let sum: u64 = ratings
-        .iter()
-        .zip(1..)
-        .map(|(count, rating)| count * rating)
-        .sum();
-    (total > 0).then(|| sum as f64 / total as f64)
-}
-
-/// Answers that are content with what they rate: 4 and 5 of 5.
-#[must_use]
-pub const fn satisfied(csat: &[u64; 5]) -> u64 {
-    csat[3] + csat[4]
-}
-
-/// Answers that tell of little effort: 1-2 or 4-5 of 5, 1-3 or 5-7 of 7, by which end is better.
-#[must_use]
-pub fn low_effort(ces: &[u64; 7], scale: CesScale) -> u64 {
-    let ratings = match (scale.max, scale.better) {
-        (CesMax::Five, Better::Low) => 1..=2,
-        (CesMax::Five, Better::High) => 4..=5,
-        (CesMax::Seven, Better::Low) => 1..=3,
-        (CesMax::Seven, Better::High) => 5..=7,
-    };
-    ces.iter()
-        .zip(1..)
-        .filter(|(_, rating)| ratings.contains(rating))
-        .map(|(count, _)| count)
-        .sum()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn groups(promoters: u64, passives: u64, detractors: u64) -> Groups {
-        Groups {
-            promoters,
-            passives,
-            detractors,
+impl Answers {
+    fn add(&mut self, answer: &Answer) {
+        match answer.survey {
+            Survey::Nps => self.nps.add(answer.score),
+            Survey::Csat => count_rating(&mut self.csat, answer.score),
+            Survey::Ces => count_rating(&mut self.ces, answer.score),
         }
     }
 
-    #[test]
-    fn scores_follow_the_definition() {
-        assert_eq!(nps(groups(70, 20, 10)), Some(60.0));
-        assert_eq!(nps(groups(10, 5, 5)), Some(25.0));
-        assert_eq!(nps(groups(0, 0, 0)), None);
+    /// All answers to one survey.
+    #[must_use]
+    pub fn of(&self, survey: Survey) -> u64 {
+        match survey {
+            Survey::Nps => self.nps.total(),
+            Survey::Csat => self.csat.iter().sum(),
+            Survey::Ces => self.ces.iter().sum(),
+        }
     }
 
-    #[test]
-    fn bounds_contain_the_score_and_stay_on_the_scale() {
-        let all = nps_with_bounds(groups(5, 0, 0)).unwrap();
-        assert!((all.lower - 17.5).abs() < 0.05, "{all:?}");
-        assert_eq!((all.value, all.upper), (100.0, 100.0));
-        let one = nps_with_bounds(groups(0, 0, 1)).unwrap();
-        assert_eq!((one.value, one.lower), (-100.0, -100.0));
+    /// The answers to all surveys.
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        Survey::ALL.into_iter().map(|survey| self.of(survey)).sum()
     }
 
-    #[test]
-    fn wilson_bounds_are_those_of_the_literature() {
-        // 15 of 148: Newcombe, "Two-sided confidence intervals for the single proportion", 1998.
-        let bounds = share_with_bounds(15, 148).unwrap();
-        assert!((bounds.lower - 0.0624).abs() < 5e-5 && (bounds.upper - 0.1605).abs() < 5e-5);
-        let none = share_with_bounds(0, 20).unwrap();
-        assert!(none.lower == 0.0 && (none.upper - 0.1611).abs() < 5e-5);
-        assert_eq!(share_with_bounds(0, 0), None);
+    pub fn merge(&mut self, other: &Self) {
+        self.nps.merge(other.nps);
+        for (mine, theirs) in self.csat.iter_mut().zip(other.csat) {
+            *mine += theirs;
+        }
+        for (mine, theirs) in self.ces.iter_mut().zip(other.ces) {
+            *mine += theirs;
+        }
+    }
+}
+
+fn count_rating(counts: &mut [u64], rating: u8) {
+    if let Some(count) = usize::from(rating)
+        .checked_sub(1)
+        .and_then(|at| counts.get_mut(at))
+    {
+        *count += 1;
+    }
+}
+
+/// The sums of one period.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SatisfactionSums {
+    /// Customers by the group of their latest answer.
+    pub nps_customers: Groups,
+    /// The same in the window with which a rolling period is compared.
+    pub nps_baseline: Groups,
+    /// Every answer.
+    pub answers: Answers,
+    /// Every answer, by channel as text; none without answers.
+    pub channels: BTreeMap<String, Answers>,
+    /// Customers active at the end who answered, in the order of [`Survey::ALL`].
+    pub active_respondents: [u64; 3],
+}
+
+impl SatisfactionSums {
+    pub fn merge(&mut self, other: &Self) {
+        self.nps_customers.merge(other.nps_customers);
+        self.nps_baseline.merge(other.nps_baseline);
+        self.answers.merge(&other.answers);
+        for (channel, answers) in &other.channels {
+            self.channels
+                .entry(channel.clone())
+                .or_default()
+                .merge(answers);
+        }
+        for (mine, theirs) in self
+            .active_respondents
+            .iter_mut()
+            .zip(other.active_respondents)
+        {
+            *mine += theirs;
+        }
+    }
+}
+
+/// The sums while an evaluation is under way: channels by code instead of text.
+#[derive(Debug, Default)]
+pub struct SatisfactionTally {
+    sums: SatisfactionSums,
+    channels: Vec<Answers>,
+}
+
+impl SatisfactionTally {
+    /// Counts the answers of a customer.
+    pub fn add(&mut self, window: &Window, life: &Life, status: Option<Status>) {
+        if life.answers.is_empty() {
+            return;
+        }
+        if let Some(baseline) = window.baseline
+            && let Some(score) = life.latest_nps_in(baseline)
+        {
+            self.sums.nps_baseline.add(score);
+        }
+        let answers = life.answers_in(window.bounds);
+        if answers.is_empty() {
+            return;
+        }
+        let mut answered = [false; 3];
+        for answer in answers {
+            self.sums.answers.add(answer);
+            self.channel(answer.channel).add(answer);
+            answered[answer.survey as usize] = true;
+        }
+        if let Some(score) = life.latest_nps_in(window.bounds) {
+            self.sums.nps_customers.add(score);
+        }
+        if status.is_some_and(Status::at_end) {
+            for (count, answered) in self.sums.active_respondents.iter_mut().zip(answered) {
+                *count += u64::from(answered);
+            }
+        }
     }
 
-    #[test]
-    fn little_effort_depends_on_the_scale() {
-        let ces = [1, 10, 100, 1000, 10_000, 100_000, 1_000_000];
-        let check = |max, better, expected| {
-            assert_eq!(low_effort(&ces, CesScale { max, better }), expected);
-        };
-        check(CesMax::Five, Better::Low, 11);
-        check(CesMax::Five, Better::High, 11_000);
-        check(CesMax::Seven, Better::Low, 111);
-        check(CesMax::Seven, Better::High, 1_110_000);
+    fn channel(&mut self, code: u8) -> &mut Answers {
+        let place = usize::from(code);
+        if self.channels.len() <= place {
+            self.channels.resize(place + 1, Answers::default());
+        }
+        &mut self.channels[place]
+    }
+
+    /// The sums by text.
+    #[must_use]
+    pub fn finish(self, channels: &Texts) -> SatisfactionSums {
+        let mut sums = self.sums;
+        for (channel, answers) in channels.iter().zip(&self.channels) {
+            if answers.total() > 0 {
+                let known = sums.channels.entry(channel.to_owned()).or_default();
+                known.merge(answers);
+            }
+        }
+        sums
     }
 }

@@ -93,7 +93,7 @@ pub fn spells(
             }
             Kind::Signup if rules.starts_with == CustomerStart::Signup => walk.activity(instant),
             Kind::Order => walk.activity(instant),
-            Kind::Signup | Kind::Nps | Kind::Csat | Kind::Ces => {}
+            Kind::Signup | Kind::Nps | Kind::Csat | Kind::Ces | Kind::Attributes => {}
         }
     }
     walk.finish();

@@ -73,11 +73,7 @@ impl Exposition {
             let measure = family.measure;
             let mut block = self.family(measure.name, Kind::Gauge, measure.help);
             for sample in &family.samples {
-                let labels = sample
-                    .labels
-                    .iter()
-                    .map(|(name, value)| (*name, value.as_ref()));
-                block.sample(measure.name, labels, sample.value);
+                block.sample(measure.name, family.labelled(sample), sample.value);
             }
         }
     }

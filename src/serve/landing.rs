@@ -205,8 +205,8 @@ fn value(report: &Report, measure: &str, period: Option<&str>) -> Option<f64> {
         .iter()
         .find(|family| family.measure.name == measure)?;
     let sample = family.samples.iter().find(|sample| {
-        let of = sample.labels.iter().find(|(name, _)| *name == "period");
-        of.map(|(_, value)| value.as_ref()) == period
+        let of = family.labelled(sample).find(|(name, _)| *name == "period");
+        of.map(|(_, value)| value) == period
     })?;
     Some(sample.value)
 }
@@ -265,6 +265,10 @@ fn advice(reason: WithheldReason) -> (&'static str, &'static str) {
             "The log did not begin at the beginning, so customers from before it are unknown.",
             "Set customer_base_complete_since if you know it, or set inactivity_timeout and wait \
              until it has passed since the beginning of the log.",
+        ),
+        WithheldReason::HistoryTooShort => (
+            "What the period is compared with lies before the history that is kept event by event.",
+            "Raise history, and let the topic be read again; or leave out the longest periods.",
         ),
     }
 }

@@ -94,7 +94,8 @@ fn passing(reason: WithheldReason) -> bool {
         WithheldReason::CatchingUp | WithheldReason::Incomplete | WithheldReason::Degraded => true,
         WithheldReason::SplitCustomers
         | WithheldReason::NoChurnSource
-        | WithheldReason::BaseIncomplete => false,
+        | WithheldReason::BaseIncomplete
+        | WithheldReason::HistoryTooShort => false,
     }
 }
 

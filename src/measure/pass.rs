@@ -1,0 +1,369 @@
+//! The pass: once over the customers of a shard, for all instants and periods of a question.
+//!
+//! A pass can be cut into slices. Between two of them the shard may go on folding: a customer whose
+//! facts are about to change, and whose turn has not come, is evaluated before the change. So what
+//! comes out is exact as of the moment at which the pass began, however long it takes.
+//!
+//! ```text
+//!  rows      0 1 2 3 4 5 | 6 7 8 9 ..       | joined since
+//!            evaluated   ^ their turn comes ^ end: not asked about
+//!                     cursor     8 changes: evaluated now, left out later
+//! ```
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use crate::event::Timestamp;
+use crate::ledger::Shard;
+use crate::ledger::customers::Row;
+use crate::ledger::hash::CustomerDigest;
+use crate::ledger::shard::LogStart;
+use crate::measure::catalogue::Section;
+use crate::measure::cohort::CohortTally;
+use crate::measure::life::{Life, Status};
+use crate::measure::link::{KnownGroup, LinkTally};
+use crate::measure::now::NowTally;
+use crate::measure::orders::OrderTally;
+use crate::measure::partial::{Partial, PeriodSums, Sample, Sums};
+use crate::measure::question::{Instant, Question, Window};
+use crate::measure::retention::RetentionTally;
+use crate::measure::satisfaction::SatisfactionTally;
+use crate::measure::segment::{SegmentCode, SegmentTally, Segments};
+use crate::measure::spell::SpellRules;
+
+/// A shard contributes at most this many customers to the search for split ones; in a shard of
+/// more, fewer bits decide, down to 1 customer in 1,024.
+const SAMPLED: usize = 4096;
+const COARSEST_MASK: u128 = 1023;
+
+/// The instant asked for needs facts that are no longer kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a period that begins at {needed} needs events from before {kept_since}, which are no longer \
+     kept one by one: ask for a later instant, or raise `history` and read the topic again"
+)]
+pub struct HistoryGone {
+    pub needed: Timestamp,
+    pub kept_since: Timestamp,
+}
+
+/// Evaluates one shard at once. `number` is its number, by which split customers are named.
+///
+/// Costs a pass over all customers of the shard.
+///
+/// # Errors
+/// If a period begins before the shard's prune line.
+pub fn evaluate(
+    shard: &Shard,
+    number: usize,
+    question: &Arc<Question>,
+) -> Result<Partial, HistoryGone> {
+    let mut pass = Pass::begin(shard, number, Arc::clone(question))?;
+    pass.advance(shard, usize::MAX)?;
+    Ok(pass.finish(shard))
+}
+
+/// An evaluation of one shard under way.
+#[derive(Debug)]
+pub struct Pass {
+    question: Arc<Question>,
+    number: usize,
+    ranks: Vec<u8>,
+    segments: Segments,
+    tallies: Vec<Tally>,
+    quiet: Quiet,
+    sampler: Sampler,
+    /// From here on nobody is quiet who did anything.
+    looks_back_to: Timestamp,
+    latest: Timestamp,
+    life: Life,
+    cursor: usize,
+    end: usize,
+    out_of_turn: HashSet<Row>,
+    first_churn_at: Option<Timestamp>,
+    log_start: LogStart,
+}
+
+impl Pass {
+    /// Begins with a shard as it is now.
+    ///
+    /// # Errors
+    /// If a period begins before the shard's prune line.
+    pub fn begin(
+        shard: &Shard,
+        number: usize,
+        question: Arc<Question>,
+    ) -> Result<Self, HistoryGone> {
+        check_history(shard, &question)?;
+        let tally = |instant: &Instant| Tally::new(instant, &question);
+        Ok(Self {
+            number,
+            ranks: ranks(shard.reasons().iter()),
+            segments: Segments::new(shard.settings().dimensions.len()),
+            tallies: question.instants.iter().map(tally).collect(),
+            quiet: Quiet::default(),
+            sampler: Sampler::default(),
+            looks_back_to: question.looks_back_to(),
+            latest: question.latest(),
+            life: Life::default(),
+            cursor: 0,
+            end: shard.customers().len(),
+            out_of_turn: HashSet::new(),
+            first_churn_at: shard.first_churn_at(),
+            log_start: shard.log_start(),
+            question,
+        })
+    }
+
+    /// Evaluates up to `customers` more; true once all are done.
+    ///
+    /// # Errors
+    /// If the shard's prune line has moved into a period since the pass began.
+    pub fn advance(&mut self, shard: &Shard, customers: usize) -> Result<bool, HistoryGone> {
+        check_history(shard, &self.question)?;
+        let until = self.end.min(self.cursor.saturating_add(customers));
+        for row in shard.customers().rows_between(self.cursor, until) {
+            if self.out_of_turn.is_empty() || !self.out_of_turn.remove(&row) {
+                self.customer(shard, row);
+            }
+        }
+        self.cursor = until;
+        Ok(self.cursor == self.end)
+    }
+
+    /// To be called before anything of this customer changes: evaluates it if its turn has not come.
+    pub fn before_change(&mut self, shard: &Shard, customer: CustomerDigest) {
+        let Some(row) = shard.customers().find(customer) else {
+            return;
+        };
+        let waits = (self.cursor..self.end).contains(&row.number());
+        if waits && self.out_of_turn.insert(row) {
+            self.customer(shard, row);
+        }
+    }
+
+    fn customer(&mut self, shard: &Shard, row: Row) {
+        self.sampler.offer(shard.customers().digest(row));
+        let settings = &self.question.settings;
+        let rules = SpellRules {
+            starts_with: settings.customer_starts_with,
+            timeout_millis: settings.inactivity_timeout_millis,
+            reason_ranks: &self.ranks,
+        };
+        let life = &mut self.life;
+        life.read(shard, row, rules, &mut self.segments, self.latest);
+        let quiet = life.quiet(self.looks_back_to, self.latest);
+        let sections = self.question.sections;
+        if quiet && life.active_at(self.latest) {
+            self.quiet.add(life, self.looks_back_to);
+        }
+        for (instant, tally) in self.question.instants.iter().zip(&mut self.tallies) {
+            if sections.contains(Section::Now) {
+                tally.now.add(instant.at, life, shard.customers().base(row));
+            }
+            if sections.contains(Section::Cohorts) {
+                tally.cohorts.add(instant.at, life, &self.question.months);
+            }
+            if sections.contains(Section::Segments) && life.active_at(instant.at) {
+                tally.segments.active(life.segment_at(instant.at));
+            }
+            if !quiet {
+                tally.windows(instant, life, &self.question);
+            }
+        }
+    }
+
+    /// What the shard contributes.
+    #[must_use]
+    pub fn finish(self, shard: &Shard) -> Partial {
+        let churn_seen = |at: Timestamp| self.first_churn_at.is_some_and(|first| first < at);
+        let instants = self.question.instants.iter().zip(self.tallies);
+        let sums = instants.map(|(instant, mut tally)| {
+            self.quiet.spread(&mut tally, &self.question);
+            let churn_seen = churn_seen(instant.at);
+            tally.finish(shard, &self.segments, &self.question, churn_seen)
+        });
+        Partial {
+            instants: sums.collect(),
+            log_start: self.log_start,
+            prune_line: shard.prune_line(),
+            samples: vec![self.sampler.sample(self.number)],
+        }
+    }
+}
+
+fn check_history(shard: &Shard, question: &Question) -> Result<(), HistoryGone> {
+    let needed = question.earliest();
+    match shard.prune_line() {
+        Some(kept_since) if needed < kept_since => Err(HistoryGone { needed, kept_since }),
+        _ => Ok(()),
+    }
+}
+
+/// By code, the place of each text among all in ascending order.
+fn ranks<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<u8> {
+    let mut by_text: Vec<(&str, usize)> = texts.zip(0..).collect();
+    by_text.sort_unstable();
+    let mut ranks = vec![0; by_text.len()];
+    for (rank, (_, code)) in (0..=u8::MAX).zip(by_text) {
+        ranks[code] = rank;
+    }
+    ranks
+}
+
+/// The sums of one instant while the pass is under way.
+#[derive(Debug)]
+struct Tally {
+    now: NowTally,
+    cohorts: CohortTally,
+    segments: SegmentTally,
+    windows: Vec<WindowTally>,
+}
+
+#[derive(Debug, Default)]
+struct WindowTally {
+    retention: RetentionTally,
+    satisfaction: SatisfactionTally,
+    orders: OrderTally,
+    link: LinkTally,
+}
+
+impl Tally {
+    fn new(instant: &Instant, question: &Question) -> Self {
+        let windows = instant.windows.iter().map(|_| WindowTally::default());
+        Self {
+            now: NowTally::default(),
+            cohorts: CohortTally::new(instant.at, &question.months),
+            segments: SegmentTally::default(),
+            windows: windows.collect(),
+        }
+    }
+
+    fn windows(&mut self, instant: &Instant, life: &Life, question: &Question) {
+        let windows = instant.windows.iter().zip(&mut self.windows);
+        for (period, (window, tally)) in windows.enumerate() {
+            let status = life.status(window.bounds);
+            tally.add(window, life, status, question);
+            if question.sections.contains(Section::Segments) {
+                self.segments.add(period, window, life, status);
+            }
+        }
+    }
+
+    fn finish(
+        self,
+        shard: &Shard,
+        segments: &Segments,
+        question: &Question,
+        churn_seen: bool,
+    ) -> Sums {
+        let currency = |code| shard.currencies().text(code).to_owned();
+        let periods = self.windows.len();
+        Sums {
+            churn_seen,
+            now: self.now.finish(shard.currencies()),
+            cohorts: self.cohorts.finish(question.settings.cohorts),
+            segments: self
+                .segments
+                .finish(segments, shard.attributes(), currency, periods),
+            periods: self
+                .windows
+                .into_iter()
+                .map(|tally| PeriodSums {
+                    retention: tally.retention.finish(shard.reasons()),
+                    satisfaction: tally.satisfaction.finish(shard.channels()),
+                    orders: tally.orders.finish(shard.currencies()),
+                    link: tally.link.finish(shard.currencies()),
+                })
+                .collect(),
+        }
+    }
+}
+
+impl WindowTally {
+    fn add(&mut self, window: &Window, life: &Life, status: Option<Status>, question: &Question) {
+        let sections = question.sections;
+        self.retention.status(status);
+        if sections.contains(Section::Retention) {
+            self.retention.spells(window.bounds, life, status);
+        }
+        if sections.contains(Section::Satisfaction) {
+            self.satisfaction.add(window, life, status);
+        }
+        if sections.contains(Section::Orders) {
+            self.orders.add(window, life);
+        }
+        if sections.contains(Section::Link)
+            && let Some(status) = status
+        {
+            self.link.add(window, life, status);
+        }
+    }
+}
+
+/// Customers with whom nothing happened in any window: they are active all the while, so they are
+/// retained in every period, and need no look at each.
+#[derive(Debug, Default)]
+struct Quiet {
+    /// In the order of [`KnownGroup::ALL`].
+    by_group: [u64; 4],
+    by_segment: Vec<(SegmentCode, u64)>,
+}
+
+impl Quiet {
+    fn add(&mut self, life: &Life, since: Timestamp) {
+        let group = KnownGroup::of(life.nps_before(since));
+        self.by_group[group as usize] += 1;
+        let code = life.segment_at(since);
+        match self.by_segment.binary_search_by_key(&code, |(code, _)| *code) {
+            Ok(place) => self.by_segment[place].1 += 1,
+            Err(place) => self.by_segment.insert(place, (code, 1)),
+        }
+    }
+
+    fn spread(&self, tally: &mut Tally, question: &Question) {
+        let all = self.by_group.iter().sum();
+        for (period, window) in tally.windows.iter_mut().enumerate() {
+            window.retention.retained(all);
+            if question.sections.contains(Section::Link) {
+                for (group, customers) in KnownGroup::ALL.into_iter().zip(self.by_group) {
+                    window.link.retained(group, customers);
+                }
+            }
+            if question.sections.contains(Section::Segments) {
+                for (code, customers) in &self.by_segment {
+                    tally.segments.retained(*code, period, *customers);
+                }
+            }
+        }
+    }
+}
+
+/// Picks customers by their digest, so that every shard picks the same ones.
+#[derive(Debug, Default)]
+struct Sampler {
+    mask: u128,
+    customers: Vec<CustomerDigest>,
+}
+
+impl Sampler {
+    fn offer(&mut self, customer: CustomerDigest) {
+        if customer.0 & self.mask != 0 {
+            return;
+        }
+        self.customers.push(customer);
+        if self.customers.len() > SAMPLED && self.mask < COARSEST_MASK {
+            self.mask = self.mask << 1 | 1;
+            let mask = self.mask;
+            self.customers.retain(|customer| customer.0 & mask == 0);
+        }
+    }
+
+    fn sample(self, shard: usize) -> Sample {
+        Sample {
+            shard,
+            mask: self.mask,
+            customers: self.customers,
+        }
+    }
+}

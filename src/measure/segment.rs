@@ -1,0 +1,289 @@
+//! Segments: customers by the values of the configured dimensions, as one joint split.
+//!
+//! A customer's value of a dimension at `t` is the newest one told of before `t`, each dimension by
+//! itself; of two told at one instant it is the larger text. So an event that tells of the plan alone
+//! leaves the country as it was.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::event::{MAX_DIMENSIONS, Timestamp};
+use crate::ledger::attributes::{ABSENT, Attributes, Values};
+use crate::ledger::base::KnownValue;
+use crate::measure::life::{Life, Status};
+use crate::measure::orders::Sales;
+use crate::measure::question::Window;
+use crate::measure::scores::Groups;
+
+/// What stands for a dimension of which nothing is known.
+pub const UNKNOWN: &str = "unknown";
+
+/// A segment within one evaluation of one shard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SegmentCode(u32);
+
+impl SegmentCode {
+    /// Nothing is known in any dimension.
+    pub const UNKNOWN: Self = Self(0);
+
+    const fn place(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// The segments that come up in one evaluation of one shard, and the customer who is being read.
+#[derive(Debug)]
+pub struct Segments {
+    dimensions: usize,
+    codes: HashMap<Values, SegmentCode>,
+    values: Vec<Values>,
+    /// The values of the customer as far as it was read, and when each of them was told of.
+    current: Values,
+    told_at: [Timestamp; MAX_DIMENSIONS],
+}
+
+impl Segments {
+    #[must_use]
+    pub fn new(dimensions: usize) -> Self {
+        let unknown = Values::default();
+        Self {
+            dimensions,
+            codes: HashMap::from([(unknown, SegmentCode::UNKNOWN)]),
+            values: vec![unknown],
+            current: unknown,
+            told_at: [Timestamp::FIRST; MAX_DIMENSIONS],
+        }
+    }
+
+    /// Begins with the next customer: what is known from before the kept facts, if anything.
+    pub fn begin(&mut self, base: Option<&[Option<KnownValue>]>) -> Option<SegmentCode> {
+        self.current = Values::default();
+        self.told_at = [Timestamp::FIRST; MAX_DIMENSIONS];
+        let base = base?;
+        for (dimension, known) in base.iter().enumerate() {
+            if let Some(known) = known {
+                self.current[dimension] = known.value;
+                self.told_at[dimension] = known.at;
+            }
+        }
+        Some(self.code())
+    }
+
+    /// Goes on with what an event of the customer at `at` told, which is not before the last one.
+    pub fn follow(&mut self, told: u32, at: Timestamp, attributes: &Attributes) -> SegmentCode {
+        let told = attributes.values(told);
+        for (dimension, value) in told.into_iter().enumerate() {
+            if value == ABSENT {
+                continue;
+            }
+            let text = |value| attributes.text(dimension, value);
+            let tied = self.told_at[dimension] == at && self.current[dimension] != ABSENT;
+            if !tied || text(value) > text(self.current[dimension]) {
+                self.current[dimension] = value;
+                self.told_at[dimension] = at;
+            }
+        }
+        self.code()
+    }
+
+    fn code(&mut self) -> SegmentCode {
+        if let Some(code) = self.codes.get(&self.current) {
+            return *code;
+        }
+        let code = SegmentCode(u32::try_from(self.values.len()).unwrap_or(u32::MAX));
+        self.codes.insert(self.current, code);
+        self.values.push(self.current);
+        code
+    }
+
+    /// The texts of a segment, by dimension.
+    fn texts(&self, code: usize, attributes: &Attributes) -> Vec<String> {
+        let values = self.values[code].iter().take(self.dimensions).enumerate();
+        values
+            .map(|(dimension, value)| attributes.text(dimension, *value).unwrap_or(UNKNOWN))
+            .map(str::to_owned)
+            .collect()
+    }
+}
+
+/// The sums of one segment in one period.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SegmentSums {
+    /// In the order of [`Status::ALL`].
+    pub customers: [u64; 4],
+    /// By the latest answer of each customer in the window.
+    pub nps: Groups,
+    /// By currency.
+    pub sales: BTreeMap<String, Sales>,
+}
+
+impl SegmentSums {
+    pub fn merge(&mut self, other: &Self) {
+        for (mine, theirs) in self.customers.iter_mut().zip(other.customers) {
+            *mine += theirs;
+        }
+        self.nps.merge(other.nps);
+        for (currency, sales) in &other.sales {
+            self.sales.entry(currency.clone()).or_default().merge(*sales);
+        }
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.customers == [0; 4] && self.nps.total() == 0 && self.sales.is_empty()
+    }
+}
+
+/// One segment of a report: who is in it at the instant, and its sums by period.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Segment {
+    /// Customers active at the instant: by them it is decided which segments are shown.
+    pub active: u64,
+    /// In the order of the periods.
+    pub periods: Vec<SegmentSums>,
+}
+
+impl Segment {
+    pub fn merge(&mut self, other: &Self) {
+        self.active += other.active;
+        self.periods.resize(other.periods.len(), SegmentSums::default());
+        for (mine, theirs) in self.periods.iter_mut().zip(&other.periods) {
+            mine.merge(theirs);
+        }
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.active == 0 && self.periods.iter().all(SegmentSums::is_empty)
+    }
+}
+
+/// By the texts of a segment in the order of the dimensions.
+pub type SegmentMap = BTreeMap<Vec<String>, Segment>;
+
+/// What is counted while an evaluation is under way, of one instant: by code instead of text.
+#[derive(Debug, Default)]
+pub struct SegmentTally {
+    segments: Vec<Counted>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Counted {
+    active: u64,
+    periods: Vec<CountedPeriod>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct CountedPeriod {
+    customers: [u64; 4],
+    nps: Groups,
+    /// Few currencies are used within one segment, so they are looked through.
+    sales: Vec<(u8, Sales)>,
+}
+
+impl CountedPeriod {
+    fn sales(&mut self, currency: u8) -> &mut Sales {
+        let place = self.sales.iter().position(|(known, _)| *known == currency);
+        let place = place.unwrap_or_else(|| {
+            self.sales.push((currency, Sales::default()));
+            self.sales.len() - 1
+        });
+        &mut self.sales[place].1
+    }
+}
+
+impl SegmentTally {
+    fn counted(&mut self, code: SegmentCode) -> &mut Counted {
+        let place = code.place();
+        if self.segments.len() <= place {
+            self.segments.resize(place + 1, Counted::default());
+        }
+        &mut self.segments[place]
+    }
+
+    fn period(&mut self, code: SegmentCode, period: usize) -> &mut CountedPeriod {
+        let periods = &mut self.counted(code).periods;
+        if periods.len() <= period {
+            periods.resize(period + 1, CountedPeriod::default());
+        }
+        &mut periods[period]
+    }
+
+    /// Counts a customer who is active at the instant.
+    pub fn active(&mut self, code: SegmentCode) {
+        self.counted(code).active += 1;
+    }
+
+    /// Counts customers who were retained in a period by their segment all the while.
+    pub fn retained(&mut self, code: SegmentCode, period: usize, customers: u64) {
+        self.period(code, period).customers[Status::Retained as usize] += customers;
+    }
+
+    /// Counts what a customer does in the window of a period.
+    pub fn add(&mut self, period: usize, window: &Window, life: &Life, status: Option<Status>) {
+        let bounds = window.bounds;
+        if let Some(status) = status {
+            let at = if status.at_start() {
+                bounds.start
+            } else {
+                bounds.end
+            };
+            let code = life.segment_at(at);
+            self.period(code, period).customers[status as usize] += 1;
+        }
+        let (_, orders) = life.orders_in(bounds);
+        let score = life.latest_nps_in(bounds);
+        if orders.is_empty() && score.is_none() {
+            return;
+        }
+        let counted = self.period(life.segment_at(bounds.end), period);
+        if let Some(score) = score {
+            counted.nps.add(score);
+        }
+        for order in orders {
+            counted.sales(order.currency).add(order.millionths);
+        }
+    }
+
+    /// The sums by text.
+    #[must_use]
+    pub fn finish(
+        self,
+        segments: &Segments,
+        attributes: &Attributes,
+        currency: impl Fn(u8) -> String,
+        periods: usize,
+    ) -> SegmentMap {
+        let mut map = SegmentMap::new();
+        for (code, counted) in self.segments.into_iter().enumerate() {
+            let mut sums: Vec<SegmentSums> = counted
+                .periods
+                .into_iter()
+                .map(|counted| counted.into_sums(&currency))
+                .collect();
+            sums.resize(periods, SegmentSums::default());
+            let segment = Segment {
+                active: counted.active,
+                periods: sums,
+            };
+            if !segment.is_empty() {
+                let texts = segments.texts(code, attributes);
+                map.entry(texts).or_default().merge(&segment);
+            }
+        }
+        map
+    }
+}
+
+impl CountedPeriod {
+    fn into_sums(self, currency: impl Fn(u8) -> String) -> SegmentSums {
+        let mut sales: BTreeMap<String, Sales> = BTreeMap::new();
+        for (code, sum) in self.sales {
+            sales.entry(currency(code)).or_default().merge(sum);
+        }
+        SegmentSums {
+            customers: self.customers,
+            nps: self.nps,
+            sales,
+        }
+    }
+}
