@@ -83,9 +83,14 @@ struct Case<'a> {
 }
 
 /// The files that the cases name.
-const SECRETS: [(&str, &str); 4] = [
+const SECRETS: [(&str, &str); 9] = [
     ("/run/secret", "hunter2\n"),
     ("/run/empty", "\n"),
+    ("/run/token", "hunter2-hunter2-hunter2\n"),
+    ("keys/good", "00112233445566778899aabbccddeeff\n"),
+    ("keys/short-token", "hunter2\n"),
+    ("keys/two-tokens", "hunter2-hunter2\nhunter2-hunter2\n"),
+    ("keys/token-with-blank", "hunter2 hunter2-hunter2\n"),
     ("keys/short", "0011223344\n"),
     (
         "keys/long",
@@ -216,6 +221,8 @@ fn without_any_source_the_parts_get_their_defaults() {
     assert_eq!(settings.kafka.topics, ["customer-events"]);
     assert_eq!(settings.kafka.group_id, "tenure");
     assert!(settings.kafka.properties.is_empty());
+    assert!(!settings.api.customers);
+    assert!(settings.api.token.is_none());
     assert_eq!(settings.log.format, LogFormat::Text);
     assert_eq!(settings.log.level, tracing::Level::INFO);
 }
@@ -338,16 +345,22 @@ fn other_value(key: Key) -> (&'static str, &'static str) {
         Key::InactivityTimeout => ("90d", "90d"),
         Key::ChurnEvents => ("complete", "complete"),
         Key::CustomerBaseCompleteSince => ("2024-07-01T00:00:00+03:00", "2024-06-30T21:00:00.000Z"),
+        Key::Cohorts => ("24", "24"),
         Key::History => ("1000d", "1000d"),
         Key::LateAfter => ("0", "0s"),
         Key::DuplicateWindow => ("1w", "7d"),
         Key::MaxFutureSkew => ("1h", "1h"),
         Key::Currencies => ("POINTS,BTC", "[BTC, POINTS]"),
         Key::ChurnReasons => ("price, no need", "[price, no need]"),
+        Key::Channels => ("email, in app", "[email, in app]"),
         Key::MaxLabelValues => ("50", "50"),
+        Key::Dimensions => ("plan,country", "[plan, country]"),
+        Key::MaxSegments => ("10000", "10000"),
         Key::CustomerDigestKeyFile => ("/run/key", "/run/key"),
         Key::CesMax => ("7", "7"),
         Key::CesBetter => ("high", "high"),
+        Key::ApiCustomers => ("true", "true"),
+        Key::ApiTokenFile => ("/run/token", "/run/token"),
         Key::BootstrapServers => ("a:1, b:2", "a:1,b:2"),
         Key::Topics => ("orders,surveys", "[orders, surveys]"),
         Key::GroupId => ("shop", "shop"),
@@ -359,16 +372,27 @@ fn other_value(key: Key) -> (&'static str, &'static str) {
 
 #[test]
 fn every_key_can_be_set_by_its_variable_and_by_a_flag() {
-    let read_file = files(&[("/run/key", "00112233445566778899aabbccddeeff\n")]);
+    let read_file = files(&[
+        ("/run/key", "00112233445566778899aabbccddeeff\n"),
+        ("/run/token", "hunter2-hunter2-hunter2\n"),
+    ]);
     for key in Key::ALL.into_iter().filter(|key| key.shape() != Shape::Map) {
         let (text, expected) = other_value(key);
         let variable = key.variable();
+        let needed: &[(&str, &str)] = match key {
+            Key::ApiCustomers => &[
+                ("TENURE_CUSTOMER_DIGEST_KEY_FILE", "/run/key"),
+                ("TENURE_API_TOKEN_FILE", "/run/token"),
+            ],
+            _ => &[],
+        };
         let by_variable = Sources {
-            environment: variables(&[(&variable, text)]),
+            environment: variables(&[needed, &[(&variable, text)]].concat()),
             read_file: &read_file,
             ..Sources::none()
         };
         let by_flag = Sources {
+            environment: variables(needed),
             flags: vec![flag("--it", key.path(), text)],
             read_file: &read_file,
             ..Sources::none()
@@ -485,6 +509,238 @@ fn the_files_of_properties_become_secrets() {
         (client.value.as_str(), client.origin.to_string().as_str()),
         ("0x10", "/etc/tenure/tenure.yaml:4")
     );
+}
+
+#[test]
+fn customers_are_looked_up_with_a_token_and_a_digest_key_of_its_own() {
+    let text = "customer_digest_key_file: digest\napi:\n  customers: true\n  token_file: token\n";
+    for end in ["", "\n", "\r\n"] {
+        let token = format!("hunter2-hunter2!{end}");
+        let settings = load(&Sources {
+            file: Some("/etc/tenure/tenure.yaml".into()),
+            read_file: &files(&[
+                ("/etc/tenure/tenure.yaml", text),
+                ("/etc/tenure/digest", "00112233445566778899aabbccddeeff\n"),
+                ("/etc/tenure/token", &token),
+            ]),
+            ..Sources::none()
+        })
+        .unwrap_or_else(|complaints| panic!("{complaints}"));
+        assert!(settings.warnings.is_empty(), "{}", settings.warnings);
+        assert!(settings.api.customers);
+        let token = settings.api.token.as_ref().expect("a token");
+        assert_eq!(token.reveal(), "hunter2-hunter2!");
+        let shown = format!("{settings:?}{:?}", settings.describe());
+        assert!(!shown.contains(CANARY), "{shown}");
+        let file = described(&settings, "api.token_file");
+        assert_eq!(file.value, "/etc/tenure/token");
+    }
+}
+
+#[test]
+fn a_token_in_the_place_of_its_file_is_not_shown() {
+    let complaint = |text: &str| {
+        let complaints = load_file(&format!("api: {{ token_file: {text} }}\n"));
+        complaints.expect_err("no settings").to_string()
+    };
+    for token in [
+        "hunter2",
+        "hunter2/hunter2+hunter2==",
+        "\"hunter2 hunter2\"",
+    ] {
+        let shown = complaint(token);
+        assert!(shown.contains("could not read that file"), "{shown}");
+        assert!(!shown.contains(CANARY), "{shown}");
+    }
+    let digits = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+    let shown = complaint(digits);
+    assert!(shown.contains("this is a token, not the path"), "{shown}");
+    assert!(!shown.contains(digits), "{shown}");
+}
+
+#[test]
+fn what_decides_the_numbers_is_in_their_hash_and_the_api_is_not() {
+    let hash = |text: &str| settings(text).definition_hash();
+    let default = hash("");
+    for text in [
+        "dimensions: [plan]\n",
+        "max_segments: 10\n",
+        "channels: [email]\n",
+        "cohorts: 6\n",
+    ] {
+        assert_ne!(hash(text), default, "{text}");
+    }
+    let with_token = load(&Sources {
+        file: Some("tenure.yaml".into()),
+        read_file: &files(&[
+            ("tenure.yaml", "api: { token_file: token }\n"),
+            ("token", "hunter2-hunter2!"),
+        ]),
+        ..Sources::none()
+    })
+    .unwrap_or_else(|complaints| panic!("{complaints}"));
+    assert_eq!(with_token.definition_hash(), default);
+    assert_ne!(with_token.hash(), settings("").hash());
+    assert_ne!(
+        hash("dimensions: [plan, country]\n"),
+        hash("dimensions: [country, plan]\n")
+    );
+}
+
+#[test]
+fn the_dimensions_keep_their_order() {
+    let text = "dimensions: [plan, country, _tier9, B]\nchannels: [web, email]\nmax_segments: 1\ncohorts: 1\n";
+    let settings = settings(text);
+    assert!(settings.warnings.is_empty(), "{}", settings.warnings);
+    assert_eq!(settings.fold.dimensions, ["plan", "country", "_tier9", "B"]);
+    assert_eq!(
+        settings.fold.decoding().dimensions,
+        settings.fold.dimensions
+    );
+    assert_eq!(settings.evaluation.channels, ["web", "email"]);
+    assert_eq!(
+        (
+            settings.evaluation.max_segments,
+            settings.evaluation.cohorts
+        ),
+        (1, 1)
+    );
+}
+
+#[test]
+fn names_that_are_labels_already_are_no_dimensions() {
+    for name in [
+        "period",
+        "status",
+        "currency",
+        "group",
+        "survey",
+        "channel",
+        "reason",
+        "rating",
+        "cohort",
+        "months_after",
+        "buyer",
+        "score",
+        "for",
+        "job",
+        "instance",
+        "le",
+        "quantile",
+        "min",
+        "max",
+        "better",
+    ] {
+        let complaints = load_file(&format!("dimensions: [{name}]\n")).expect_err("no settings");
+        let expected = format!("`dimensions`: there is a label `{name}` already");
+        assert_eq!(complaints.iter().next().expect("one").message(), expected);
+    }
+    // No label of a measure can be a dimension: both would stand on one series.
+    for label in tenure::measure::MEASURES
+        .iter()
+        .flat_map(|measure| measure.labels)
+    {
+        assert!(
+            load_file(&format!("dimensions: [{label}]\n")).is_err(),
+            "{label}"
+        );
+    }
+    let length = |length: usize| load_file(&format!("dimensions: [{}]\n", "x".repeat(length)));
+    assert!(length(64).is_ok() && length(65).is_err());
+}
+
+#[test]
+fn names_that_bring_trouble_are_warned_about() {
+    for (name, expected) in [
+        ("plan", None),
+        ("country", None),
+        ("plan_id", None),
+        ("customer_type", None),
+        ("type", Some("a label of the target")),
+        ("customer", Some("a label of the target")),
+        ("service", Some("a label of the target")),
+        ("owner", Some("a label of the target")),
+        ("zone", Some("a label of the target")),
+        ("env", Some("a label of the target")),
+        ("customer_id", Some("personal data")),
+        ("customerId", Some("personal data")),
+        ("email", Some("personal data")),
+        ("E_Mail", Some("personal data")),
+        ("phone_number", Some("personal data")),
+    ] {
+        let warnings = settings(&format!("dimensions: [{name}]\n")).warnings;
+        match expected {
+            None => assert!(warnings.is_empty(), "{warnings}"),
+            Some(expected) => {
+                assert_eq!(warnings.iter().count(), 1, "{name}");
+                assert!(warnings.to_string().contains(expected), "{warnings}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_history_that_lacks_what_periods_are_compared_with_is_warned_about() {
+    let warned = |periods: &str, history: i64| {
+        let text = format!("periods: [{periods}]\nhistory: {history}d\ncohorts: 1\n");
+        let warnings = settings(&text).warnings;
+        let messages: Vec<String> = warnings
+            .iter()
+            .map(|warning| {
+                let (_, what) = warning
+                    .message()
+                    .split_once("too short for ")
+                    .expect("what");
+                let help = warning.way_out().expect("a way out");
+                let (_, enough) = help.rsplit_once("; ").expect("how much");
+                format!("{what}, {enough}")
+            })
+            .collect();
+        messages.join("; ")
+    };
+    let both = "tenure_nps_change_score and tenure_reorder_ratio";
+    for (periods, history, expected) in [
+        // A short period is compared with four weeks, a longer one with twice its length.
+        ("24h", 91, String::new()),
+        ("7d", 97, String::new()),
+        ("80d", 241, String::new()),
+        (
+            "80d",
+            240,
+            "tenure_nps_change_score of `80d`, 241d would do".to_owned(),
+        ),
+        (
+            "365d",
+            800,
+            "tenure_nps_change_score of `365d`, 1096d would do".to_owned(),
+        ),
+        (
+            "365d",
+            731,
+            "tenure_nps_change_score of `365d`, 1096d would do".to_owned(),
+        ),
+        ("365d", 730, format!("{both} of `365d`, 1096d would do")),
+        // Of three quarters each may have an hour more than its days.
+        ("last_quarter", 278, String::new()),
+        (
+            "last_quarter",
+            277,
+            "tenure_reorder_ratio of `last_quarter`, 278d would do".to_owned(),
+        ),
+        (
+            "last_year",
+            823,
+            "tenure_reorder_ratio of `last_year`, 1100d would do".to_owned(),
+        ),
+        ("this_year", 457, String::new()),
+    ] {
+        assert_eq!(
+            warned(periods, history),
+            expected,
+            "{periods} in {history}d"
+        );
+    }
+    assert!(settings("").warnings.is_empty());
 }
 
 #[test]

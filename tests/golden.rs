@@ -71,6 +71,41 @@ read 28 lines: 20 applied, 2 redundant, 11 of them late, 1 repeated, 1 conflicti
 }
 
 #[test]
+fn attributes_that_cannot_be_labels_are_counted() {
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let line = |id: u32, attributes: &str| {
+        format!(
+            r#"{{"event_id":"{id}","type":"signup","customer_id":{id},"occurred_at":"2026-11-01T00:00:00Z","attributes":{attributes}}}"#
+        )
+    };
+    let lines = [
+        line(1, r#"{"plan":["pro"],"country":{"code":"TR"}}"#),
+        line(2, r#"{"plan":"pro","country":[]}"#),
+        line(3, r#"{"plan":null,"country":true,"seats":[]}"#),
+        line(4, "[]"),
+    ];
+    std::fs::write(log.path(), lines.join("\n")).unwrap();
+    for (dimensions, ignored) in [
+        ("plan,country", "  attributes ignored: 3\n"),
+        ("plan", "  attributes ignored: 1\n"),
+        ("", ""),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_tenure"))
+            .args(["replay", "--at", "2026-11-21T00:00:00Z"])
+            .args(["--set", &format!("dimensions={dimensions}")])
+            .arg(log.path())
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        let expected = format!(
+            "read 4 lines: 3 applied, 0 redundant, 0 repeated, 0 conflicting, 1 rejected\n  \
+             rejected: wrong_type 1\n{ignored}"
+        );
+        assert_eq!(stderr, expected, "{dimensions}");
+    }
+}
+
+#[test]
 fn the_default_instant_is_a_millisecond_after_the_newest_event() {
     let output = Command::new(env!("CARGO_BIN_EXE_tenure"))
         .arg("replay")

@@ -14,9 +14,11 @@
 //!                                                     each other
 //! ```
 
+mod api;
 mod complaint;
 mod document;
 mod duration;
+mod history;
 mod keys;
 mod layers;
 mod nearest;
@@ -36,7 +38,8 @@ use std::path::{Path, PathBuf};
 pub use complaint::{Complaint, Complaints, Severity};
 pub use keys::{Key, Shape};
 pub use settings::{
-    Described, KafkaSettings, LogFormat, LogSettings, Origin, Property, Secret, Settings,
+    ApiSettings, Described, KafkaSettings, LogFormat, LogSettings, Origin, Property, Secret,
+    Settings,
 };
 
 use complaint::{Source, Span};

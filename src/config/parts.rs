@@ -12,25 +12,26 @@ use jiff::civil::Weekday;
 use tracing::Level;
 
 use super::ReadFile;
-use super::complaint::{Complaint, Complaints, quoted};
+use super::complaint::{Complaint, Complaints, Place, quoted};
 use super::duration::Written;
 use super::keys::Key;
 use super::layers::Layers;
 use super::reading::{Checked, Reading};
 use super::settings::{KafkaSettings, LogFormat, LogSettings, Origin, Origins, Settings};
 use super::values::{self, Trouble};
+use crate::event::MAX_DIMENSIONS;
 use crate::event::currency::iso_4217;
 use crate::ledger::settings::{Better, CesMax, CesScale, DigestKey, FoldSettings};
 use crate::measure::period::Period;
 use crate::measure::settings::{CustomerStart, EvaluationSettings};
 
 const SECOND: i64 = 1000;
-const DAY: i64 = 86_400 * SECOND;
+pub(super) const DAY: i64 = 86_400 * SECOND;
 
-/// A period can begin this long before the history does, so that spells from before are known.
-const HISTORY_BEYOND_PERIODS: i64 = 90 * DAY;
 /// All instants an event can have lie within a hundred years.
 const LONGEST_HISTORY: i64 = 36_500 * DAY;
+/// Ten years of months; each cohort costs its months of cells.
+const MOST_COHORTS: usize = 120;
 /// Each period costs a walk over all customers, and its series.
 const MOST_PERIODS: usize = 50;
 
@@ -89,18 +90,23 @@ impl Reading<'_> {
         let log = self.log();
         self.check_interval(interval, staleness);
         self.check_history();
+        let own_digest_key = digest_key.as_ref().map(|(_, file)| file.is_some());
+        let api = self.api(own_digest_key);
         let (_, digest_key_file) = digest_key?;
+        let (api, token_file) = api?;
         Some(Settings {
             listen: listen?,
             evaluation_interval: Duration::from_millis(u64::try_from(interval?).ok()?),
             max_staleness: Duration::from_millis(u64::try_from(staleness?).ok()?),
             fold: fold?,
             evaluation: evaluation?,
+            api,
             kafka: kafka?,
             log: log?,
             built_in_digest_key: digest_key_file.is_none(),
             warnings: Complaints::default(),
             digest_key_file,
+            token_file,
             origins: self.origins,
         })
     }
@@ -120,6 +126,10 @@ impl Reading<'_> {
         let churn_reasons = self.list(Key::ChurnReasons, 1000, values::churn_reason);
         let max_label_values =
             self.scalar(Key::MaxLabelValues, |text| values::count(text, 1..=1000));
+        let channels = self.list(Key::Channels, 1000, values::channel);
+        let max_segments = self.scalar(Key::MaxSegments, |text| values::count(text, 1..=10_000));
+        let cohorts = self.scalar(Key::Cohorts, |text| values::count(text, 1..=MOST_COHORTS));
+        self.checked.cohorts = cohorts;
         self.checked.inactivity_timeout_millis = timeout.flatten();
         if let (Some(Some(timeout)), Some(churn_events)) = (timeout, churn_events) {
             self.hint_at_timeout(timeout, churn_events.is_some());
@@ -132,12 +142,11 @@ impl Reading<'_> {
             inactivity_timeout_millis: timeout?,
             churn_events_complete: churn_events?.is_some(),
             customer_base_complete_since: complete_since?,
-            churn_reasons: churn_reasons?
-                .into_iter()
-                .map(|(reason, _)| reason)
-                .collect(),
+            churn_reasons: texts(churn_reasons?),
             max_label_values: max_label_values?,
-            ..EvaluationSettings::default()
+            channels: texts(channels?),
+            max_segments: max_segments?,
+            cohorts: cohorts?,
         })
     }
 
@@ -148,6 +157,7 @@ impl Reading<'_> {
         let duplicate_window = self.length(Key::DuplicateWindow, 0, 365 * DAY);
         let max_future_skew = self.length(Key::MaxFutureSkew, 0, 365 * DAY);
         let currencies = self.list(Key::Currencies, 1000, values::currency);
+        let dimensions = self.dimensions();
         let max = self.choice(Key::CesMax, &CES_MAXIMA);
         let better = self.choice(Key::CesBetter, &BETTER_ENDS);
         for (code, place) in currencies.iter().flatten() {
@@ -168,9 +178,22 @@ impl Reading<'_> {
                 max: max?,
                 better: better?,
             },
+            dimensions: dimensions?,
             late_after_millis: late_after?,
-            ..FoldSettings::default()
         })
+    }
+
+    /// The names of attributes that become labels, each as it must be for that.
+    fn dimensions(&mut self) -> Option<Vec<String>> {
+        let dimensions = self.list(Key::Dimensions, MAX_DIMENSIONS, values::dimension);
+        for (name, place) in dimensions.iter().flatten() {
+            if let Some(Trouble { message, help }) = values::risk_of_dimension(name) {
+                let message = format!("`dimensions`: {message}");
+                self.complaints
+                    .add(Complaint::warning(message).at(place.as_ref()).help(help));
+            }
+        }
+        Some(texts(dimensions?))
     }
 
     fn kafka(&mut self) -> Option<KafkaSettings> {
@@ -185,7 +208,7 @@ impl Reading<'_> {
         let properties = self.properties();
         Some(KafkaSettings {
             bootstrap_servers: bootstrap_servers?,
-            topics: topics?.into_iter().map(|(topic, _)| topic).collect(),
+            topics: texts(topics?),
             group_id: group_id?,
             properties,
         })
@@ -219,10 +242,7 @@ impl Reading<'_> {
                     .help("remove one of them: their numbers are equal"),
             );
         }
-        let longest = periods
-            .iter()
-            .max_by_key(|(period, _)| period.longest_millis());
-        self.checked.longest_period = longest.cloned();
+        self.checked.periods.clone_from(&periods);
         Some(periods.into_iter().map(|(period, _)| period).collect())
     }
 
@@ -242,36 +262,6 @@ impl Reading<'_> {
                 message,
                 "numbers would be stale before the next ones come",
             );
-        }
-    }
-
-    /// The history reaches beyond every period, and beyond the timeout.
-    fn check_history(&mut self) {
-        let Some(history) = self.checked.history_millis else {
-            return;
-        };
-        let written = Written(history);
-        if let Some((longest, place)) = self.checked.longest_period.take() {
-            let needed = longest.longest_millis() + HISTORY_BEYOND_PERIODS;
-            if history < needed {
-                let place = self.places.get(&Key::History).or(place.as_ref());
-                let message = format!("`history` of {written} is too short for `{longest}`");
-                let help = format!(
-                    "write at least {}, which is the longest period and 90d, or remove the period",
-                    Written(round_up_to_days(needed))
-                );
-                self.complaints
-                    .add(Complaint::error(message).at(place).help(help));
-            }
-        }
-        let timeout = self.checked.inactivity_timeout_millis;
-        if let Some(timeout) = timeout.filter(|timeout| *timeout >= history) {
-            let message = format!(
-                "`inactivity_timeout` of {} is not shorter than `history` of {written}",
-                Written(timeout)
-            );
-            let help = "within the history nobody would ever count as lost";
-            self.error(&[Key::InactivityTimeout, Key::History], message, help);
         }
     }
 
@@ -326,6 +316,11 @@ impl Reading<'_> {
     }
 }
 
+/// Items without their places.
+fn texts(items: Vec<(String, Option<Place>)>) -> Vec<String> {
+    items.into_iter().map(|(text, _)| text).collect()
+}
+
 /// Whether two rolling periods end and begin at the same instants, as `24h` and `1d` do.
 fn same_length(a: Period, b: Period) -> bool {
     let rolling = |period| matches!(period, Period::Rolling { .. });
@@ -333,10 +328,6 @@ fn same_length(a: Period, b: Period) -> bool {
 }
 
 /// Whether the text is a key in digits, of whatever length, instead of a path.
-fn is_key_text(text: &str) -> bool {
+pub(super) fn is_key_text(text: &str) -> bool {
     text.len() >= 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
-}
-
-fn round_up_to_days(millis: i64) -> i64 {
-    millis.div_euclid(DAY) * DAY + if millis % DAY > 0 { DAY } else { 0 }
 }

@@ -29,12 +29,13 @@ pub(super) struct Reading<'a> {
     pub checked: Checked,
 }
 
-/// The lengths that are checked against each other, as far as they could be read.
+/// What is checked against each other, as far as they could be read.
 #[derive(Default)]
 pub(super) struct Checked {
     pub history_millis: Option<i64>,
     pub inactivity_timeout_millis: Option<i64>,
-    pub longest_period: Option<(Period, Option<Place>)>,
+    pub cohorts: Option<usize>,
+    pub periods: Vec<(Period, Option<Place>)>,
 }
 
 impl Reading<'_> {

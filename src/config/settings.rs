@@ -31,6 +31,7 @@ pub struct Settings {
     pub fold: FoldSettings,
     /// What decides how the state is read.
     pub evaluation: EvaluationSettings,
+    pub api: ApiSettings,
     pub kafka: KafkaSettings,
     pub log: LogSettings,
     /// No key was configured, so that anybody can compute the digest of a customer.
@@ -38,7 +39,17 @@ pub struct Settings {
     /// What can be used but probably should not be.
     pub warnings: Complaints,
     pub(super) digest_key_file: Option<PathBuf>,
+    pub(super) token_file: Option<PathBuf>,
     pub(super) origins: Origins,
+}
+
+/// What the API answers beside the numbers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiSettings {
+    /// Whether single customers can be looked up. Then there is a token, and a digest key of its own.
+    pub customers: bool,
+    /// What a client has to show: 16 to 4096 printable ASCII characters without blanks.
+    pub token: Option<Secret>,
 }
 
 /// How Kafka is reached and what is read.
@@ -190,6 +201,7 @@ impl Settings {
             ![
                 "listen",
                 "log",
+                "api",
                 "kafka",
                 "evaluation_interval",
                 "max_staleness",
@@ -251,6 +263,12 @@ impl Settings {
             Key::CustomerDigestKeyFile => {
                 optional(self.digest_key_file.as_ref().map(|path| path.display()))
             }
+            Key::Channels => list(&evaluation.channels),
+            Key::Dimensions => list(&fold.dimensions),
+            Key::MaxSegments => evaluation.max_segments.to_string(),
+            Key::Cohorts => evaluation.cohorts.to_string(),
+            Key::ApiCustomers => self.api.customers.to_string(),
+            Key::ApiTokenFile => optional(self.token_file.as_ref().map(|path| path.display())),
             Key::CesMax => fold.ces.max.rating().to_string(),
             Key::CesBetter => fold.ces.better.name().to_owned(),
             Key::BootstrapServers => self.kafka.bootstrap_servers.clone(),

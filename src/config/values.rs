@@ -12,6 +12,7 @@ use super::complaint::quoted;
 use super::duration::{self, Written};
 use super::nearest::nearest;
 use crate::event::Timestamp;
+use crate::event::decode::MAX_TEXT_BYTES;
 use crate::ledger::settings::DigestKey;
 use crate::measure::period::Period;
 
@@ -228,6 +229,135 @@ pub fn churn_reason(text: &str) -> Parsed<String> {
     }
 }
 
+/// A channel as answers have it.
+pub fn channel(text: &str) -> Parsed<String> {
+    match text.len() {
+        1..=MAX_TEXT_BYTES => Ok(text.to_owned()),
+        _ => trouble(
+            format!("{} is no channel of a survey", quoted(text)),
+            format!("write a text of 1 to {MAX_TEXT_BYTES} bytes"),
+        ),
+    }
+}
+
+/// Labels that stand beside those of the dimensions, or that Prometheus gives a meaning of its own.
+const TAKEN_LABELS: [&str; 20] = [
+    "period",
+    "status",
+    "currency",
+    "group",
+    "survey",
+    "channel",
+    "reason",
+    "rating",
+    "cohort",
+    "months_after",
+    "buyer",
+    "score",
+    "for",
+    "job",
+    "instance",
+    "le",
+    "quantile",
+    "min",
+    "max",
+    "better",
+];
+
+/// Labels that scrape configurations often give to their targets.
+const TARGET_LABELS: [&str; 6] = ["type", "customer", "service", "owner", "zone", "env"];
+
+/// Names of what tells who somebody is, in lower case and without underscores.
+const PERSONAL: [&str; 37] = [
+    "id",
+    "uuid",
+    "guid",
+    "customerid",
+    "customeruuid",
+    "userid",
+    "useruuid",
+    "accountid",
+    "personid",
+    "clientid",
+    "memberid",
+    "buyerid",
+    "shopperid",
+    "contactid",
+    "subscriberid",
+    "visitorid",
+    "deviceid",
+    "sessionid",
+    "orderid",
+    "eventid",
+    "email",
+    "emailaddress",
+    "mail",
+    "phone",
+    "phonenumber",
+    "name",
+    "firstname",
+    "lastname",
+    "fullname",
+    "username",
+    "customername",
+    "login",
+    "address",
+    "ip",
+    "ipaddress",
+    "birthday",
+    "dateofbirth",
+];
+
+/// The name of an attribute that becomes a label of the same name.
+pub fn dimension(text: &str) -> Parsed<String> {
+    let letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let begins = text.starts_with(|first: char| !first.is_ascii_digit());
+    let legal = (1..=64).contains(&text.len()) && text.bytes().all(letter) && begins;
+    if !legal || text.starts_with("__") {
+        return trouble(
+            format!("{} cannot be the name of a label", quoted(text)),
+            "write the name of an attribute that has 1 to 64 of the characters a-z, A-Z, 0-9 and _, \
+             and does not begin with a digit or with __",
+        );
+    }
+    if TAKEN_LABELS.contains(&text) {
+        return trouble(
+            format!("there is a label `{text}` already"),
+            format!("send the attribute under another name, for instance `customer_{text}`"),
+        );
+    }
+    Ok(text.to_owned())
+}
+
+/// Why a dimension should probably not be one.
+pub fn risk_of_dimension(name: &str) -> Option<Trouble> {
+    let plain = name.replace('_', "").to_ascii_lowercase();
+    let risk = |message: &str, help: String| {
+        Some(Trouble {
+            message: format!("`{name}` {message}"),
+            help,
+        })
+    };
+    if PERSONAL.contains(&plain.as_str()) {
+        return risk(
+            "sounds like personal data",
+            "its values would be labels that everybody can read, thousands of them, and nearly all \
+             would be `other`; choose what many customers share, such as a plan or a country"
+                .to_owned(),
+        );
+    }
+    if TARGET_LABELS.contains(&name) {
+        return risk(
+            "is often a label of the target that Prometheus scrapes",
+            format!(
+                "Prometheus would store Tenure's as `exported_{name}`; if your targets have such a \
+                 label, send the attribute under another name"
+            ),
+        );
+    }
+    None
+}
+
 /// `host:port`, several separated by commas, as librdkafka has it.
 pub fn bootstrap_servers(text: &str) -> Parsed<String> {
     let servers: Vec<&str> = text.split(',').map(str::trim).collect();
@@ -304,6 +434,28 @@ pub fn digest_key(bytes: &[u8]) -> Parsed<DigestKey> {
     match <[u8; 16]>::try_from(bytes).or_else(|_| <[u8; 16]>::try_from(text)) {
         Ok(key) => Ok(DigestKey(key)),
         Err(_) => trouble(format!("the key has {} bytes", text.len()), help),
+    }
+}
+
+/// Shorter tokens could be guessed.
+const SHORTEST_TOKEN: usize = 16;
+/// Longer tokens would not fit into the headers of a request.
+const LONGEST_TOKEN: usize = 4096;
+
+/// A bearer token, from the bytes of its file.
+pub fn token(bytes: &[u8]) -> Parsed<String> {
+    let help = "it must hold 16 to 4096 printable ASCII characters without blanks: `openssl rand -hex \
+                32` makes a token";
+    let text = without_newline(bytes);
+    if !(SHORTEST_TOKEN..=LONGEST_TOKEN).contains(&text.len()) {
+        return trouble(format!("the token has {} bytes", text.len()), help);
+    }
+    match std::str::from_utf8(text) {
+        Ok(token) if token.bytes().all(|byte| byte.is_ascii_graphic()) => Ok(token.to_owned()),
+        _ => trouble(
+            "the token holds blanks or other bytes that cannot be sent",
+            help,
+        ),
     }
 }
 

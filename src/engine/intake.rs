@@ -128,3 +128,33 @@ impl Tally {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::event::decode::DecodeSettings;
+    use crate::ledger::settings::FoldSettings;
+    use crate::telemetry::Telemetry;
+
+    #[test]
+    fn ignored_attributes_are_counted_whatever_becomes_of_their_event() {
+        let decoder = Decoder::new(DecodeSettings {
+            dimensions: vec!["plan".to_owned(), "country".to_owned()],
+            ..DecodeSettings::default()
+        });
+        let mut shard = Shard::new(Arc::new(FoldSettings::default()), 1);
+        shard.start_at(0, 0);
+        let record = br#"{"event_id":"1","type":"signup","customer_id":"c","occurred_at":"2026-11-01T00:00:00Z","attributes":{"plan":[],"country":{},"other":[]}}"#;
+        let mut tally = Tally::default();
+        for value in [Some(&record[..]), Some(&record[..]), Some(b"{"), None] {
+            tally.add(take(&mut shard, &decoder, value, None));
+        }
+        assert_eq!((tally.applied, tally.duplicates), (1, 1));
+        assert_eq!((tally.received(), tally.ignored_attributes), (4, 4));
+        let telemetry = Telemetry::new().expect("the catalogue has no clash");
+        tally.flush(&telemetry.fold);
+        assert_eq!(telemetry.fold.ignored_attributes.get(), 4);
+    }
+}
