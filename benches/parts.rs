@@ -9,6 +9,7 @@ mod history;
 
 use std::cell::LazyCell;
 use std::hint::black_box;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use criterion::{BenchmarkId, Criterion, Throughput};
@@ -17,7 +18,8 @@ use history::{Folding, UNTIL, history};
 use tenure::event::decode::{DecodeSettings, Decoder};
 use tenure::event::{Event, Timestamp};
 use tenure::generate::{Generator, Record};
-use tenure::measure::evaluate::{Instant as EvaluationInstant, evaluate};
+use tenure::measure::pass::evaluate;
+use tenure::measure::question::Question;
 use tenure::measure::settings::EvaluationSettings;
 
 /// The program's own; allocation is part of what is measured.
@@ -83,15 +85,14 @@ fn fold(criterion: &mut Criterion) {
 /// One iteration is one evaluation of a shard, of all measures with the default periods; the
 /// throughput tells customers a second.
 fn evaluations(criterion: &mut Criterion) {
-    let settings = EvaluationSettings::default();
-    let instant = EvaluationInstant::new(UNTIL, &settings);
+    let question = Arc::new(Question::at(UNTIL, Arc::new(EvaluationSettings::default())));
     let mut group = criterion.benchmark_group("evaluate");
     for customers in [100_000, 1_000_000] {
         let shard = LazyCell::new(|| Folding::of_history(customers).shard);
         group.throughput(Throughput::Elements(u64::from(customers)));
         group.bench_function(BenchmarkId::new("customers", customers), |bencher| {
             let shard = LazyCell::force(&shard);
-            bencher.iter(|| evaluate(shard, 0, &instant, &settings).is_ok());
+            bencher.iter(|| evaluate(shard, 0, &question).is_ok());
         });
     }
     group.finish();

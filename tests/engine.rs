@@ -26,9 +26,10 @@ use tenure::event::Timestamp;
 use tenure::event::decode::Decoder;
 use tenure::ledger::Shard;
 use tenure::ledger::settings::{Better, CesMax, CesScale, FoldSettings};
-use tenure::measure::evaluate::{Instant, evaluate};
 use tenure::measure::partial::Partial;
-use tenure::measure::publish::{Context, report};
+use tenure::measure::pass::evaluate;
+use tenure::measure::publish::{Context, reports};
+use tenure::measure::question::Question;
 use tenure::measure::report::Report;
 use tenure::measure::settings::{CustomerStart, EvaluationSettings};
 
@@ -121,12 +122,11 @@ fn fold_with_tombstones(log: &Log, settings: &Settings, tombstones: i64) -> Shar
 }
 
 fn publish(shards: &[Shard], settings: &Settings, at: i64) -> Report {
-    let evaluation = evaluation_settings(settings);
-    let instant = Instant::new(Timestamp::from_millis(at), &evaluation);
-    let mut merged = Partial::empty(instant.at, instant.periods.len());
+    let question = question(at, settings);
+    let mut merged = Partial::empty(&question);
     for (number, shard) in shards.iter().enumerate() {
         assert_eq!(shard.digest(), shard.digest_recomputed());
-        merged.merge(&evaluate(shard, number, &instant, &evaluation).unwrap());
+        merged.merge(&evaluate(shard, number, &question).unwrap());
     }
     // Logs of the oracle are given as a whole, and what they miss at their head beside them.
     merged.log_start = match (settings.log_starts_at_beginning, settings.log_start) {
@@ -134,22 +134,24 @@ fn publish(shards: &[Shard], settings: &Settings, at: i64) -> Report {
         (false, Some(at)) => tenure::ledger::shard::LogStart::At(Timestamp::from_millis(at)),
         (false, None) => tenure::ledger::shard::LogStart::Unknown,
     };
+    let fold = fold_settings(settings);
     let context = Context {
-        settings: &evaluation,
-        ces: fold_settings(settings).ces,
+        ces: fold.ces,
+        dimensions: &fold.dimensions,
     };
-    report(&merged, &instant, context)
+    reports(&merged, &question, context).pop().unwrap()
+}
+
+fn question(at: i64, settings: &Settings) -> Arc<Question> {
+    let evaluation = Arc::new(evaluation_settings(settings));
+    Arc::new(Question::at(Timestamp::from_millis(at), evaluation))
 }
 
 fn page(report: &Report) -> Page {
     let mut page = Page::default();
     for family in &report.families {
         for sample in &family.samples {
-            let labels: Vec<(&str, &str)> = sample
-                .labels
-                .iter()
-                .map(|(name, value)| (*name, value.as_ref()))
-                .collect();
+            let labels: Vec<(&str, &str)> = family.labelled(sample).collect();
             page.put(family.measure.name, &labels, sample.value);
         }
     }
@@ -253,17 +255,16 @@ fn the_digest_does_not_depend_on_the_order_of_arrival() {
 /// Partials of the shards of random logs, all of one instant.
 fn partials(seed: u64) -> Vec<Partial> {
     let case = random_case(seed);
-    let evaluation = evaluation_settings(&case.settings);
-    let instant = Instant::new(Timestamp::from_millis(case.instants[0]), &evaluation);
+    let question = question(case.instants[0], &case.settings);
     let parts = split_by_customer(&case.log, 3, seed);
     let partial = |(number, log): (usize, &Log)| {
-        evaluate(&fold(log, &case.settings), number, &instant, &evaluation).unwrap()
+        evaluate(&fold(log, &case.settings), number, &question).unwrap()
     };
     parts.iter().enumerate().map(partial).collect()
 }
 
-fn merged(parts: &[&Partial]) -> Partial {
-    let mut sum = Partial::empty(parts[0].at, parts[0].periods.len());
+fn merged(empty: &Partial, parts: &[&Partial]) -> Partial {
+    let mut sum = empty.clone();
     for part in parts {
         sum.merge(part);
     }
@@ -273,8 +274,11 @@ fn merged(parts: &[&Partial]) -> Partial {
 #[test]
 fn merging_is_addition() {
     for seed in seeds(300) {
+        let case = random_case(seed);
+        let empty = Partial::empty(&question(case.instants[0], &case.settings));
         let parts = partials(seed);
         let [a, b, c] = [&parts[0], &parts[1], &parts[2]];
+        let merged = |parts: &[&Partial]| merged(&empty, parts);
         assert_eq!(
             merged(&[a]),
             *a,

@@ -262,25 +262,17 @@ fn read_to_close(stream: &mut TcpStream) -> usize {
 
 /// A report whose every measure has one series with this value, and whose instant goes with it.
 fn report(value: f64) -> Report {
-    let family = |measure: &'static Measure| Family {
-        measure,
-        samples: vec![Sample {
-            labels: measure
-                .labels
-                .iter()
-                .map(|name| (*name, Cow::Borrowed("30d")))
-                .collect(),
-            value,
-        }],
+    let family = |measure: &'static Measure| {
+        let family = Family::empty(measure, &["plan".to_owned()]);
+        let labels = vec![Cow::Borrowed("30d"); family.label_names.len()];
+        Family {
+            samples: vec![Sample::new(labels, value)],
+            ..family
+        }
     };
     Report {
-        at: Timestamp::from_millis(1_795_000_000_000 + value as i64),
-        periods: Vec::new(),
         families: MEASURES.iter().map(family).collect(),
-        withheld: Vec::new(),
-        split_customers: 0,
-        split_partitions: Vec::new(),
-        folded_labels: Vec::new(),
+        ..Report::empty(Timestamp::from_millis(1_795_000_000_000 + value as i64))
     }
 }
 

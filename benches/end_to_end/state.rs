@@ -2,13 +2,15 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Instant;
 
 use crate::history::{Folding, UNTIL, history};
 use crate::table::{Table, grouped, median};
 use tenure::event::{Amount, Attributes, Body, Event};
 use tenure::generate::Record;
-use tenure::measure::evaluate::{Instant as EvaluationInstant, evaluate};
+use tenure::measure::pass::evaluate;
+use tenure::measure::question::Question;
 use tenure::measure::settings::EvaluationSettings;
 
 /// Customers of the shard that grows.
@@ -80,13 +82,12 @@ fn order_once_each(folding: &mut Folding, names: &[String], number: u32) {
 }
 
 fn describe_evaluations(table: &mut Table) {
-    let settings = EvaluationSettings::default();
-    let instant = EvaluationInstant::new(UNTIL, &settings);
+    let question = Arc::new(Question::at(UNTIL, Arc::new(EvaluationSettings::default())));
     for customers in [100_000, 1_000_000] {
         let shard = Folding::of_history(customers).shard;
         let time = |_| {
             let started = Instant::now();
-            assert!(evaluate(&shard, 0, &instant, &settings).is_ok());
+            assert!(evaluate(&shard, 0, &question).is_ok());
             started.elapsed().as_secs_f64()
         };
         let times: Vec<f64> = (0..EVALUATIONS).map(time).collect();

@@ -98,7 +98,8 @@ pub fn run(args: &ReplayArgs) -> Result<(), Failure> {
 /// The report of one shard that holds everything.
 pub fn evaluate_at(shard: &Shard, at: Timestamp, settings: &Settings) -> Result<Report, Failure> {
     let question = Arc::new(Question::at(at, Arc::new(settings.evaluation.clone())));
-    let partial = evaluate(shard, 0, &question).map_err(|error| Failure::work(error.to_string()))?;
+    let partial =
+        evaluate(shard, 0, &question).map_err(|error| Failure::work(error.to_string()))?;
     let context = Context {
         ces: settings.fold.ces,
         dimensions: &settings.fold.dimensions,

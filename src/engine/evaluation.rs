@@ -130,7 +130,7 @@ impl Evaluation {
 
     fn withhold(&mut self, at: Timestamp, reason: WithheldReason) {
         let instant = question::Instant::new(at, &self.settings);
-        let report = withheld(&instant, &self.settings, self.context(), reason);
+        let report = withheld(&instant, self.context(), reason);
         self.publish(report, None);
     }
 

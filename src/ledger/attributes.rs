@@ -152,7 +152,10 @@ impl Attributes {
     #[must_use]
     pub fn bytes(&self) -> usize {
         let entry = size_of::<(Values, u32)>() + size_of::<Combination>();
-        let values = self.dimensions.iter().flat_map(|dimension| &dimension.texts);
+        let values = self
+            .dimensions
+            .iter()
+            .flat_map(|dimension| &dimension.texts);
         let texts: usize = values.map(|text| 2 * text.len() + 64).sum();
         self.combinations.len() * entry * 3 / 2 + texts
     }
@@ -208,11 +211,17 @@ mod tests {
         let mut attributes = Attributes::default();
         for number in 0..MAX_COMBINATIONS {
             let text = number.to_string();
-            assert_eq!(attributes.code(&told(&[Some(&text)]), &hashes), Some(number));
+            assert_eq!(
+                attributes.code(&told(&[Some(&text)]), &hashes),
+                Some(number)
+            );
         }
         let other = attributes.code(&told(&[Some("one more")]), &hashes);
         assert_eq!(other, Some(MAX_COMBINATIONS));
-        assert_eq!(other, attributes.code(&told(&[Some("and another")]), &hashes));
+        assert_eq!(
+            other,
+            attributes.code(&told(&[Some("and another")]), &hashes)
+        );
         let [value, ..] = attributes.values(MAX_COMBINATIONS);
         assert_eq!(attributes.text(0, value), Some(OTHER));
         let both = attributes.code(&told(&[Some("one more"), Some("TR")]), &hashes);

@@ -207,7 +207,10 @@ mod tests {
     fn a_base_does_not_depend_on_the_order_of_its_facts_or_on_repeats() {
         let hashes = Hashes::new(DigestKey::BUILT_IN);
         let mut currencies = Texts::new(255, "", &hashes);
-        let (eur, chf) = (currencies.code("EUR", &hashes), currencies.code("CHF", &hashes));
+        let (eur, chf) = (
+            currencies.code("EUR", &hashes),
+            currencies.code("CHF", &hashes),
+        );
         let mut attributes = Attributes::default();
         let mut code = |values| attributes.code(&told(values), &hashes).unwrap();
         let (basic, pro) = (code([Some("basic"), None]), code([Some("pro"), None]));
@@ -246,7 +249,10 @@ mod tests {
                 last: at(last),
             })
         };
-        assert_eq!((expected.signups, expected.orders), (span(2, 5), span(4, 8)));
+        assert_eq!(
+            (expected.signups, expected.orders),
+            (span(2, 5), span(4, 8))
+        );
         assert_eq!(expected.last_churn_at, Some(at(9)));
         assert_eq!(expected.last_nps, Some((at(6), 9)));
         assert_eq!(expected.first_order, Some((at(4), 700, chf)));
@@ -255,13 +261,27 @@ mod tests {
             orders,
             millionths,
         };
-        assert_eq!(expected.revenue, [revenue(eur, 2, 800), revenue(chf, 1, 700)]);
-        let known = expected.attributes.as_deref().unwrap().map(|known| known.map(|known| known.at));
+        assert_eq!(
+            expected.revenue,
+            [revenue(eur, 2, 800), revenue(chf, 1, 700)]
+        );
+        let known = expected
+            .attributes
+            .as_deref()
+            .unwrap()
+            .map(|known| known.map(|known| known.at));
         assert_eq!(known[..2], [Some(at(7)), Some(at(2))]);
         let value = expected.attributes.as_deref().unwrap()[0].unwrap().value;
         assert_eq!(attributes.text(0, value), Some("pro"));
         for start in 0..facts.len() {
-            let turned = || facts.iter().copied().cycle().skip(start).take(facts.len() + 4);
+            let turned = || {
+                facts
+                    .iter()
+                    .copied()
+                    .cycle()
+                    .skip(start)
+                    .take(facts.len() + 4)
+            };
             assert_eq!(fold(&mut turned()), expected);
             let mut backwards: Vec<Fact> = turned().collect();
             backwards.reverse();

@@ -289,7 +289,10 @@ mod tests {
         assert_eq!((answer.word.score(), answer.word.channel()), (10, 255));
         for code in [0, 4095, 4096, 65_535, (1 << 20) - 1] {
             let told = Fact::attributes(Timestamp::LAST, code);
-            assert_eq!((told.word.kind(), told.word.attributes()), (Kind::Attributes, code));
+            assert_eq!(
+                (told.word.kind(), told.word.attributes()),
+                (Kind::Attributes, code)
+            );
         }
     }
 

@@ -348,12 +348,7 @@ impl Shard {
     }
 
     /// Folds facts into a customer's base; `Present` if none of them said anything new.
-    fn fold_into_base(
-        &mut self,
-        row: Row,
-        customer: CustomerDigest,
-        facts: &[Fact],
-    ) -> Insertion {
+    fn fold_into_base(&mut self, row: Row, customer: CustomerDigest, facts: &[Fact]) -> Insertion {
         let fingerprints: Vec<u32> = facts
             .iter()
             .map(|fact| self.fact_hash(customer, *fact) as u32)
@@ -403,7 +398,8 @@ impl Shard {
             currencies: &self.currencies,
             attributes: &self.attributes,
         };
-        self.hashes.words(&base.words(customer.0, codes, &self.hashes))
+        self.hashes
+            .words(&base.words(customer.0, codes, &self.hashes))
     }
 
     /// The running digest: the sum modulo 2^128 of keyed hashes of all facts and bases.

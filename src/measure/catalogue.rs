@@ -573,7 +573,11 @@ mod tests {
         for (at, entry) in MEASURES.iter().enumerate() {
             assert_eq!(position(entry.name), Some(at));
             assert!(entry.name.starts_with("tenure_"), "{}", entry.name);
-            assert!(entry.help.ends_with('.') && !entry.help.contains("  "), "{}", entry.help);
+            assert!(
+                entry.help.ends_with('.') && !entry.help.contains("  "),
+                "{}",
+                entry.help
+            );
             assert!(entry.parts.len() <= 3, "{}", entry.name);
         }
         assert_eq!(measure("tenure_nothing"), None);
@@ -587,7 +591,10 @@ mod tests {
             labels.map(str::to_owned).collect()
         };
         let expected = ["period", "plan", "country", "status"];
-        assert_eq!(names("tenure_segment_customers", &["plan", "country"]), expected);
+        assert_eq!(
+            names("tenure_segment_customers", &["plan", "country"]),
+            expected
+        );
         assert_eq!(names("tenure_customers_at_end", &["plan"]), ["period"]);
     }
 }

@@ -108,7 +108,8 @@ pub fn merge(mine: &mut CohortMap, theirs: &CohortMap) {
     for (month, theirs) in theirs {
         let mine = mine.entry(*month).or_default();
         mine.customers += theirs.customers;
-        mine.active.resize(mine.active.len().max(theirs.active.len()), 0);
+        mine.active
+            .resize(mine.active.len().max(theirs.active.len()), 0);
         for (mine, theirs) in mine.active.iter_mut().zip(&theirs.active) {
             *mine += theirs;
         }

@@ -131,7 +131,8 @@ impl Life {
         };
         self.pruned_order_at = base.orders.map(|orders| orders.last);
         self.pruned_nps = base.last_nps.map(|(_, score)| score);
-        if let Some(code) = segments.begin(base.attributes.as_deref().map(|known| known.as_slice())) {
+        if let Some(code) = segments.begin(base.attributes.as_deref().map(|known| known.as_slice()))
+        {
             self.segments.push((Timestamp::FIRST, code));
         }
     }
@@ -266,7 +267,10 @@ impl Life {
             && self.answers.last().is_none_or(|answer| before(answer.at))
             && self.segments.last().is_none_or(|(at, _)| before(*at))
             && self.spells.last().is_none_or(|spell| {
-                before(spell.from) && spell.end.is_none_or(|end| before(end.at) || end.at >= until)
+                before(spell.from)
+                    && spell
+                        .end
+                        .is_none_or(|end| before(end.at) || end.at >= until)
             })
     }
 }

@@ -315,7 +315,10 @@ impl Quiet {
         let group = KnownGroup::of(life.nps_before(since));
         self.by_group[group as usize] += 1;
         let code = life.segment_at(since);
-        match self.by_segment.binary_search_by_key(&code, |(code, _)| *code) {
+        match self
+            .by_segment
+            .binary_search_by_key(&code, |(code, _)| *code)
+        {
             Ok(place) => self.by_segment[place].1 += 1,
             Err(place) => self.by_segment.insert(place, (code, 1)),
         }

@@ -134,8 +134,7 @@ impl Window {
     #[must_use]
     pub fn new(period: Period, at: Timestamp, settings: &EvaluationSettings) -> Self {
         let bounds = period.interval(at, &settings.time_zone, settings.week_starts_on);
-        let before =
-            period.interval_before(bounds, &settings.time_zone, settings.week_starts_on);
+        let before = period.interval_before(bounds, &settings.time_zone, settings.week_starts_on);
         Self {
             period,
             bounds,

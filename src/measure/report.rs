@@ -33,6 +33,21 @@ pub struct Report {
 pub type Label = Cow<'static, str>;
 
 impl Report {
+    /// A report of no periods and no measures.
+    #[must_use]
+    pub const fn empty(at: Timestamp) -> Self {
+        Self {
+            at,
+            periods: Vec::new(),
+            families: Vec::new(),
+            withheld: Vec::new(),
+            lost_by_reason: Vec::new(),
+            split_customers: 0,
+            split_partitions: Vec::new(),
+            folded_labels: Vec::new(),
+        }
+    }
+
     /// The value of a series, if it is published.
     ///
     /// Labels may come in any order and must be all there.
@@ -71,6 +86,17 @@ pub struct Family {
 }
 
 impl Family {
+    /// The family of a measure without any series, with the configured dimensions among its labels.
+    #[must_use]
+    pub fn empty(measure: &'static Measure, dimensions: &[String]) -> Self {
+        let names = measure.label_names(dimensions);
+        Self {
+            measure,
+            label_names: names.map(|name| Cow::Owned(name.to_owned())).collect(),
+            samples: Vec::new(),
+        }
+    }
+
     /// The labels of one of its samples: names and values, in the order of the catalogue.
     pub fn labelled<'a>(&'a self, sample: &'a Sample) -> impl Iterator<Item = (&'a str, &'a str)> {
         let names = self.label_names.iter().map(AsRef::as_ref);
@@ -86,6 +112,18 @@ pub struct Sample {
     pub value: f64,
     /// What the value is made of, as far as the catalogue names parts; 0 beyond.
     pub parts: [f64; 3],
+}
+
+impl Sample {
+    /// A series without parts.
+    #[must_use]
+    pub fn new(labels: impl Into<Vec<Label>>, value: f64) -> Self {
+        Self {
+            labels: labels.into(),
+            value,
+            parts: [0.0; 3],
+        }
+    }
 }
 
 /// A measure that is kept back, at least for some of its periods.

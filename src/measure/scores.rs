@@ -176,7 +176,10 @@ pub fn mean(ratings: &[u64]) -> Option<f64> {
 /// The sum of all ratings that were counted by rating, from 1 up.
 #[must_use]
 pub fn sum_of_ratings(ratings: &[u64]) -> u64 {
-    let products = ratings.iter().zip(1..).map(|(count, rating)| count * rating);
+    let products = ratings
+        .iter()
+        .zip(1..)
+        .map(|(count, rating)| count * rating);
     products.sum()
 }
 

@@ -123,7 +123,10 @@ impl SegmentSums {
         }
         self.nps.merge(other.nps);
         for (currency, sales) in &other.sales {
-            self.sales.entry(currency.clone()).or_default().merge(*sales);
+            self.sales
+                .entry(currency.clone())
+                .or_default()
+                .merge(*sales);
         }
     }
 
@@ -145,7 +148,8 @@ pub struct Segment {
 impl Segment {
     pub fn merge(&mut self, other: &Self) {
         self.active += other.active;
-        self.periods.resize(other.periods.len(), SegmentSums::default());
+        self.periods
+            .resize(other.periods.len(), SegmentSums::default());
         for (mine, theirs) in self.periods.iter_mut().zip(&other.periods) {
             mine.merge(theirs);
         }

@@ -120,13 +120,8 @@ mod tests {
             reason: *reason,
         });
         let report = Report {
-            at: Timestamp::from_millis(0),
-            periods: Vec::new(),
-            families: Vec::new(),
             withheld: withheld.collect(),
-            split_customers: 0,
-            split_partitions: Vec::new(),
-            folded_labels: Vec::new(),
+            ..Report::empty(Timestamp::from_millis(0))
         };
         Published::new(Arc::new(report), 1.0, None)
     }

@@ -96,12 +96,7 @@ pub fn reports(partial: &Partial, question: &Question, context: Context<'_>) -> 
 
 /// A report that publishes nothing but the scales, and says why of every other measure.
 #[must_use]
-pub fn withheld(
-    instant: &Instant,
-    settings: &EvaluationSettings,
-    context: Context<'_>,
-    reason: WithheldReason,
-) -> Report {
+pub fn withheld(instant: &Instant, context: Context<'_>, reason: WithheldReason) -> Report {
     let mut families = empty_families(context);
     let mut page = Put {
         families: &mut families,
@@ -117,14 +112,11 @@ pub fn withheld(
         .collect();
     withheld.sort_unstable();
     Report {
-        at: instant.at,
         periods: instant.periods(),
         families,
         withheld,
-        lost_by_reason: vec![BTreeMap::new(); settings.periods.len()],
-        split_customers: 0,
-        split_partitions: Vec::new(),
-        folded_labels: Vec::new(),
+        lost_by_reason: vec![BTreeMap::new(); instant.windows.len()],
+        ..Report::empty(instant.at)
     }
 }
 
@@ -134,14 +126,7 @@ fn exists(measure: &Measure, context: Context<'_>) -> bool {
 }
 
 fn empty_families(context: Context<'_>) -> Vec<Family> {
-    let family = |measure: &'static Measure| Family {
-        measure,
-        label_names: measure
-            .label_names(context.dimensions)
-            .map(|name| Cow::Owned(name.to_owned()))
-            .collect(),
-        samples: Vec::new(),
-    };
+    let family = |measure| Family::empty(measure, context.dimensions);
     MEASURES.iter().map(family).collect()
 }
 
@@ -242,7 +227,9 @@ impl<'a> Page<'a> {
 
     /// Names what is withheld whatever the period.
     fn withhold_all(&mut self) {
-        let measures = MEASURES.iter().filter(|measure| exists(measure, self.context));
+        let measures = MEASURES
+            .iter()
+            .filter(|measure| exists(measure, self.context));
         for measure in measures {
             if self.limits.split && measure.counts == Counts::Customers {
                 self.withheld.insert(Withheld {
@@ -306,8 +293,7 @@ impl<'a> Page<'a> {
         let departures = measure.needs == Needs::Departures;
         let split = self.limits.split && measure.counts == Counts::Customers;
         let unobservable = departures && !self.limits.churn_observable;
-        let unknown = departures
-            && since.is_some_and(|since| !self.limits.base.complete_at(since));
+        let unknown = departures && since.is_some_and(|since| !self.limits.base.complete_at(since));
         !(split || unobservable || unknown)
     }
 
@@ -415,7 +401,9 @@ impl OfPeriod<'_, '_> {
             return;
         };
         let measure = &MEASURES[at];
-        if self.page.may_publish(measure, Some(self.window.bounds.start))
+        if self
+            .page
+            .may_publish(measure, Some(self.window.bounds.start))
             && !self.page.too_old(measure, self.window)
         {
             let mut all = Vec::with_capacity(labels.len() + 1);

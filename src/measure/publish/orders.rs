@@ -14,9 +14,7 @@ const SHORTEST_FOR_LIFETIME_MILLIS: i64 = 28 * 86_400_000;
 /// Whether a measure has any meaning for the period.
 pub(super) fn defined(measure: &Measure, window: &Window) -> bool {
     match measure.name {
-        "tenure_expected_lifetime_value" => {
-            window.bounds.millis() >= SHORTEST_FOR_LIFETIME_MILLIS
-        }
+        "tenure_expected_lifetime_value" => window.bounds.millis() >= SHORTEST_FOR_LIFETIME_MILLIS,
         _ => true,
     }
 }

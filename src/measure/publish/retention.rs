@@ -7,12 +7,7 @@ use crate::measure::question::Window;
 use crate::measure::retention::RetentionSums;
 
 impl Page<'_> {
-    pub(super) fn retention(
-        &mut self,
-        window: &Window,
-        sums: &RetentionSums,
-        reasons: &Shown<'_>,
-    ) {
+    pub(super) fn retention(&mut self, window: &Window, sums: &RetentionSums, reasons: &Shown<'_>) {
         let (start, end) = (sums.at_start(), sums.at_end());
         let mut page = self.of(window);
         page.count("tenure_customers_at_start", &[], start);
@@ -24,7 +19,12 @@ impl Page<'_> {
                 sums.of(status),
             );
         }
-        page.ratio("tenure_retention_ratio", &[], sums.of(Status::Retained), start);
+        page.ratio(
+            "tenure_retention_ratio",
+            &[],
+            sums.of(Status::Retained),
+            start,
+        );
         page.ratio("tenure_churn_ratio", &[], sums.of(Status::Lost), start);
         page.count("tenure_joined_customers", &[], sums.joined);
         page.count("tenure_early_churn_customers", &[], sums.early_churn);

@@ -222,36 +222,20 @@ fn metric_name(name: &str) -> bool {
 
 /// A report of the catalogue's families with the given samples; the others have none.
 pub fn report(samples: &[(&str, &[&'static str], f64)]) -> Report {
-    let families = MEASURES
-        .iter()
-        .map(|measure| Family {
-            measure,
-            samples: samples
-                .iter()
-                .filter(|(name, _, _)| *name == measure.name)
-                .map(|(_, values, value)| sample_of(measure, values, *value))
-                .collect(),
-        })
-        .collect();
+    let family = |measure: &'static Measure| {
+        let samples = samples.iter().filter(|(name, _, _)| *name == measure.name);
+        let family = Family::empty(measure, &["plan".to_owned()]);
+        let sample = |(_, values, value): &(&str, &[&'static str], f64)| {
+            assert_eq!(family.label_names.len(), values.len(), "{}", measure.name);
+            let labels: Vec<_> = values.iter().map(|value| Cow::Borrowed(*value)).collect();
+            Sample::new(labels, *value)
+        };
+        let samples = samples.map(sample).collect();
+        Family { samples, ..family }
+    };
     Report {
-        at: Timestamp::from_millis(1_795_000_000_123),
-        periods: Vec::new(),
-        families,
-        withheld: Vec::new(),
-        split_customers: 0,
-        split_partitions: Vec::new(),
-        folded_labels: Vec::new(),
-    }
-}
-
-fn sample_of(measure: &Measure, values: &[&'static str], value: f64) -> Sample {
-    assert_eq!(measure.labels.len(), values.len(), "{}", measure.name);
-    let labels = measure.labels.iter().zip(values);
-    Sample {
-        labels: labels
-            .map(|(name, value)| (*name, Cow::Borrowed(*value)))
-            .collect(),
-        value,
+        families: MEASURES.iter().map(family).collect(),
+        ..Report::empty(Timestamp::from_millis(1_795_000_000_123))
     }
 }
 
@@ -505,12 +489,8 @@ proptest! {
             .expect("in the catalogue");
         family.samples = departures
             .iter()
-            .map(|(reason, (period, value))| Sample {
-                labels: vec![
-                    ("period", period.clone().into()),
-                    ("reason", reason.clone().into()),
-                ],
-                value: *value,
+            .map(|(reason, (period, value))| {
+                Sample::new([period.clone().into(), reason.clone().into()], *value)
             })
             .collect();
         for format in FORMATS {
