@@ -11,6 +11,7 @@
 //! ```
 
 use std::collections::HashSet;
+use std::hint::black_box;
 use std::sync::Arc;
 
 use crate::event::Timestamp;
@@ -35,6 +36,10 @@ use crate::measure::spell::SpellRules;
 /// more, fewer bits decide, down to 1 customer in 1,024.
 const SAMPLED: usize = 4096;
 const COARSEST_MASK: u128 = 1023;
+
+/// The facts of so many customers are fetched from memory at once: without it an evaluation would
+/// spend a third of its time waiting for one after the other.
+const FETCHED_TOGETHER: usize = 16;
 
 /// The instant asked for needs facts that are no longer kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -71,6 +76,7 @@ pub struct Pass {
     ranks: Vec<u8>,
     segments: Segments,
     tallies: Vec<Tally>,
+    sections: Sections,
     sampler: Sampler,
     latest: Timestamp,
     life: Life,
@@ -92,12 +98,19 @@ impl Pass {
         question: Arc<Question>,
     ) -> Result<Self, HistoryGone> {
         check_history(shard, &question)?;
+        let dimensions = shard.settings().dimensions.len();
+        let sections = if dimensions == 0 {
+            question.sections.without(Section::Segments)
+        } else {
+            question.sections
+        };
         let tally = |instant: &Instant| Tally::new(instant, &question);
         Ok(Self {
             number,
             ranks: ranks(shard.reasons().iter()),
-            segments: Segments::new(shard.settings().dimensions.len()),
+            segments: Segments::new(dimensions),
             tallies: question.instants.iter().map(tally).collect(),
+            sections,
             sampler: Sampler::default(),
             latest: question.latest(),
             life: Life::default(),
@@ -117,12 +130,18 @@ impl Pass {
     pub fn advance(&mut self, shard: &Shard, customers: usize) -> Result<bool, HistoryGone> {
         check_history(shard, &self.question)?;
         let until = self.end.min(self.cursor.saturating_add(customers));
-        for row in shard.customers().rows_between(self.cursor, until) {
-            if self.out_of_turn.is_empty() || !self.out_of_turn.remove(&row) {
-                self.customer(shard, row);
+        while self.cursor < until {
+            let next = until.min(self.cursor + FETCHED_TOGETHER);
+            for row in shard.customers().rows_between(self.cursor, next) {
+                black_box(shard.customers().first_word(row));
             }
+            for row in shard.customers().rows_between(self.cursor, next) {
+                if self.out_of_turn.is_empty() || !self.out_of_turn.remove(&row) {
+                    self.customer(shard, row);
+                }
+            }
+            self.cursor = next;
         }
-        self.cursor = until;
         Ok(self.cursor == self.end)
     }
 
@@ -147,7 +166,7 @@ impl Pass {
         };
         let life = &mut self.life;
         life.read(shard, row, rules, &mut self.segments, self.latest);
-        let sections = self.question.sections;
+        let sections = self.sections;
         for (instant, tally) in self.question.instants.iter().zip(&mut self.tallies) {
             if sections.contains(Section::Now) {
                 tally.now.add(instant.at, life, shard.customers().base(row));

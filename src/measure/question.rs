@@ -161,6 +161,11 @@ impl Sections {
     }
 
     #[must_use]
+    pub const fn without(self, section: Section) -> Self {
+        Self(self.0 & !(1 << section as u8))
+    }
+
+    #[must_use]
     pub const fn contains(self, section: Section) -> bool {
         self.0 & 1 << section as u8 != 0
     }
