@@ -19,11 +19,12 @@ use oracle::log::{Body, Fact, Log, Record, Survey};
 use oracle::page::{Page, agree, series};
 use oracle::period::interval;
 use oracle::random::{
-    Dice, RandomCase, Stragglers, batches, compare, pruned_case, random_case, shuffled, smallest,
-    split_by_customer,
+    Dice, RandomCase, Stragglers, batches, compare, pruned_case, random_case, reach, shuffled,
+    smallest, split_by_customer,
 };
 use oracle::settings::{Settings, StartsWith};
 use oracle::spell;
+use serde_json::value::RawValue;
 
 const SEEDS: std::ops::Range<u64> = 0..200;
 
@@ -204,6 +205,7 @@ fn what_happens_at_or_after_an_instant_changes_nothing_at_it() {
                         at: at + number as i64,
                         id: "later".to_owned(),
                         body: Body::Churn { reason: None },
+                        attributes: BTreeMap::from([("plan".to_owned(), "later".to_owned())]),
                     },
                     spelling: 0,
                 });
@@ -217,8 +219,10 @@ fn what_happens_at_or_after_an_instant_changes_nothing_at_it() {
 fn counts_of_shards_add_up_to_those_of_the_whole() {
     for case in all_kinds() {
         let mut settings = case.settings.clone();
-        // Which reasons are shown is decided on the whole.
+        // Which reasons, channels, segments and months are shown is decided on the whole.
         settings.max_label_values = usize::MAX;
+        settings.max_segments = usize::MAX;
+        settings.cohorts = usize::MAX;
         for at in &case.instants {
             let whole = evaluate(&case.log, &settings, *at);
             let mut sums: BTreeMap<String, f64> = BTreeMap::new();
@@ -239,9 +243,16 @@ fn counts(page: &Page) -> BTreeMap<String, f64> {
         .map(|(name, value)| (name.clone(), *value));
     let counted = |name: &str| {
         let metric = name.split('{').next().unwrap_or_default();
-        ["_customers", "_responses", "_departures", "_start", "_end"]
-            .iter()
-            .any(|suffix| metric.ends_with(suffix))
+        [
+            "_customers",
+            "_responses",
+            "_departures",
+            "_start",
+            "_end",
+            "_orders",
+        ]
+        .iter()
+        .any(|suffix| metric.ends_with(suffix))
     };
     series.filter(|(name, _)| counted(name)).collect()
 }
@@ -366,15 +377,9 @@ fn pruned_cases_ask_about_kept_history_and_have_older_facts() {
                 .filter_map(|record| record.kafka_timestamp)
                 .max();
             let line = newest.expect("Kafka timestamps") - case.settings.history;
-            for (at, name) in case
-                .instants
-                .iter()
-                .flat_map(|at| case.settings.periods.iter().map(move |name| (*at, name)))
-            {
-                assert!(
-                    interval(name, at, &case.settings).t0 >= line,
-                    "seed {seed} {name}"
-                );
+            for at in &case.instants {
+                let reach = reach(&case.log, &case.settings, *at);
+                assert!(*at >= line && reach >= line, "seed {seed} at {at}");
             }
             assert!(!case.instants.is_empty(), "seed {seed}");
             let old = |record: &&Record| record.fact.at < line;
@@ -600,13 +605,14 @@ fn the_wire_text_says_what_the_fact_says() {
             assert_eq!(customer, record.fact.customer, "{text}");
             assert_eq!(at, i128::from(record.fact.at), "{text}");
             assert_eq!(json["event_id"], record.fact.id, "{text}");
-            assert_eq!(body(&json), record.fact.body, "{text}");
+            assert_eq!(body(&json, &text), record.fact.body, "{text}");
+            assert_eq!(attributes(&text), record.fact.attributes, "{text}");
         }
     }
 }
 
 /// Reads the wire text back, the dull way.
-fn body(json: &serde_json::Value) -> Body {
+fn body(json: &serde_json::Value, json_text: &str) -> Body {
     let text = |field: &str| {
         let text = json[field].as_str().filter(|text| !text.is_empty());
         text.map(str::to_owned)
@@ -614,13 +620,9 @@ fn body(json: &serde_json::Value) -> Body {
     match json["type"].as_str() {
         Some("signup") => Body::Signup,
         Some("purchase") => {
-            let amount = match &json["amount"] {
-                serde_json::Value::String(amount) => amount.clone(),
-                number => number.to_string(),
-            };
-            let units: f64 = amount.parse().expect("an amount");
+            let amount = members(json_text)["amount"].get();
             Body::Purchase {
-                cents: (units * 100.0).round() as u64,
+                micros: micros(amount.trim_matches('"')),
                 currency: text("currency").expect("a currency"),
             }
         }
@@ -637,6 +639,42 @@ fn body(json: &serde_json::Value) -> Body {
             channel: text("channel"),
         },
     }
+}
+
+/// The text of each member of an object.
+fn members(json: &str) -> BTreeMap<String, &RawValue> {
+    serde_json::from_str(json).expect("an object")
+}
+
+/// Rounded, since no text of ours lies in the middle.
+fn micros(amount: &str) -> u64 {
+    if let Some(micros) = amount.strip_suffix("e-6") {
+        return micros.parse().expect("digits");
+    }
+    let (whole, decimals) = amount.split_once('.').unwrap_or((amount, ""));
+    let digits = format!("{whole}{:.6}", format!("{decimals:0<6}"));
+    let round_up = decimals.chars().nth(6).is_some_and(|digit| digit >= '5');
+    digits.parse::<u64>().expect("digits") + u64::from(round_up)
+}
+
+/// The attributes that have a value, by the text of numbers and booleans.
+fn attributes(json: &str) -> BTreeMap<String, String> {
+    let mut attributes = BTreeMap::new();
+    let all = members(json)
+        .get("attributes")
+        .map_or("null", |raw| raw.get());
+    let all: Option<BTreeMap<String, &RawValue>> = serde_json::from_str(all).expect("an object");
+    for (name, value) in all.unwrap_or_default() {
+        let text = match value.get().as_bytes()[0] {
+            b'"' => serde_json::from_str(value.get()).expect("a text"),
+            b'n' | b'[' | b'{' => continue,
+            _ => value.get().to_owned(),
+        };
+        if !text.is_empty() && ["plan", "country", "tier_2"].contains(&name.as_str()) {
+            attributes.insert(name, text);
+        }
+    }
+    attributes
 }
 
 #[test]

@@ -419,7 +419,7 @@ const SPELLS: Tables = &[
     (
         "an order for nothing makes a customer too",
         "
-        2026-06-01 a purchase cents=0
+        2026-06-01 a purchase amount=0
         at 2026-06-10
         page customers=1
         ",

@@ -11,7 +11,7 @@
 //!
 //! Events: `signup`, `purchase`, `churn [REASON]`, `nps SCORE`, `csat SCORE`, `ces SCORE`. Each may
 //! be followed by `id=ID` (one of its own otherwise), `kafka=TIME`, `channel=TEXT`,
-//! `cents=NUMBER`.
+//! `amount=12.50` (10 otherwise), `currency=CODE` (EUR otherwise), and `@plan=pro`, an attribute.
 //!
 //! Numbers: `3`, `0.7`, `3/4`, `absent`, or `~0.2553`, which is right to the digits shown.
 //! `reasons` lists every reason of the period, `withheld` every reason for which the three ratios
@@ -203,9 +203,13 @@ fn event(words: &[&str], log: &mut Log) {
         words.iter().copied().partition(|word| word.contains('='));
     let named: BTreeMap<&str, &str> = named.into_iter().map(pair).collect();
     for key in named.keys() {
-        let known = ["id", "kafka", "channel", "cents"].contains(key);
-        assert!(known, "no part of an event: {key}");
+        let known = ["id", "kafka", "channel", "amount", "currency"].contains(key);
+        assert!(known || key.starts_with('@'), "no part of an event: {key}");
     }
+    let attributes: BTreeMap<String, String> = named
+        .iter()
+        .filter_map(|(key, value)| Some((key.strip_prefix('@')?.to_owned(), (*value).to_owned())))
+        .collect();
     let text = |key: &str| named.get(key).map(|value| (*value).to_owned());
     let score = || plain[3].parse().expect("a score");
     let survey = |survey| Body::Survey {
@@ -216,8 +220,8 @@ fn event(words: &[&str], log: &mut Log) {
     let body = match plain[2] {
         "signup" => Body::Signup,
         "purchase" => Body::Purchase {
-            cents: text("cents").map_or(1000, |cents| cents.parse().expect("cents")),
-            currency: "EUR".to_owned(),
+            micros: micros(named.get("amount").unwrap_or(&"10")),
+            currency: text("currency").unwrap_or("EUR".to_owned()),
         },
         "churn" => Body::Churn {
             reason: plain.get(3).map(|reason| (*reason).to_owned()),
@@ -236,10 +240,18 @@ fn event(words: &[&str], log: &mut Log) {
                 at: instant(plain[0]),
                 id: text("id").unwrap_or_else(|| format!("event-{number}")),
                 body: body.clone(),
+                attributes: attributes.clone(),
             },
             spelling: number.wrapping_mul(0x9E37_79B9_7F4A_7C15),
         });
     }
+}
+
+/// The millionths of `12.5`.
+fn micros(text: &str) -> u64 {
+    let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
+    let digits = format!("{whole}{decimals:0<6}");
+    digits.parse().expect("an amount of at most six decimals")
 }
 
 /// `a,b1..b3` is a, b1, b2, b3.
