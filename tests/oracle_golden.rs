@@ -84,10 +84,11 @@ fn every_way_to_be_wrong_is_noticed() {
     let notice = |numbers: &'static str| {
         let text = format!(
             "
-            set periods=24h
-            2026-06-01 a,b signup
+            set periods=24h dimensions=plan
+            2026-06-01 a,b signup @plan=pro
             2026-06-09T12:00 a churn price
-            2026-06-09T12:00 a csat 4
+            2026-06-09T12:00 a csat 4 channel=web
+            2026-06-09T13:00 b purchase amount=2.5
             at 2026-06-10
             {numbers}
             "
@@ -100,6 +101,9 @@ fn every_way_to_be_wrong_is_noticed() {
         "24h reasons=price:1",
         "page withheld=none",
         "24h csat=1 csat_lower=~0.207 nps=absent N=0 retention=1/2",
+        "24h orders=EUR:1 revenue=EUR:2.5 segment_revenue=pro/EUR:5/2",
+        "24h segments=pro:1+1+0+0 channels=web:0+1+0 channel_nps=none",
+        "page cohorts=2026-06:2 cells=none lifetime=EUR:~2.5 withheld_cohorts=none",
     ] {
         assert!(!notice(right), "{right}");
     }
@@ -108,11 +112,26 @@ fn every_way_to_be_wrong_is_noticed() {
         "24h reasons=price:2",
         "24h reasons=price:1,moved:1",
         "page withheld=no_churn_source",
+        "page withheld_cohorts=no_churn_source",
+        "page withheld_segments=base_incomplete",
         "24h csat=absent",
         "24h csat_lower=~0.208",
         "24h nps=0",
         "24h N=1",
         "24h retention=0.5000001",
+        "24h orders=none",
+        "24h orders=EUR:2",
+        "24h orders=EUR:1,TRY:0",
+        "24h revenue=EUR:2.500001",
+        "24h segments=pro:1+1+0+1",
+        "24h segments=free:1+1+0+0",
+        "24h segment_revenue=pro/TRY:2.5",
+        "24h channels=none",
+        "24h channels=web:1+0+0",
+        "24h channel_nps=web:0",
+        "page cohorts=2026-06:1",
+        "page cells=2026-06/00:1",
+        "page lifetime=EUR:~2.4",
     ] {
         assert!(notice(wrong), "{wrong}");
     }

@@ -195,7 +195,7 @@ fn publish_expected_value(
     if lost == 0.0 {
         return;
     }
-    let mean = (at_start + at_end) / 2.0;
+    let mean = at_start.midpoint(at_end);
     let churn = lost / at_start;
     for (currency, orders) in by_currency(&within(orders, interval)) {
         let labels = [("period", name), ("currency", currency)];

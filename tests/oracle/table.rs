@@ -332,7 +332,7 @@ fn expectation(period: &str, word: &str, settings: &Settings) -> Expectation {
         };
     }
     if let Some((_, metric, closed)) = LISTINGS.iter().find(|(word, ..)| *word == key) {
-        return listing(text, metric, closed, period, value, settings);
+        return listing(text, metric, *closed, period, value, settings);
     }
     Expectation::Number {
         text,
@@ -425,7 +425,7 @@ const LISTINGS: &[Listing] = &[
 fn listing(
     text: String,
     metric: &str,
-    closed: &Option<(&str, &[&str])>,
+    closed: Option<(&str, &[&str])>,
     period: &str,
     value: &str,
     settings: &Settings,
