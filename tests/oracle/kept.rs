@@ -57,7 +57,7 @@ pub fn kept(log: &Log, settings: &Settings) -> BTreeSet<Fact> {
 }
 
 /// The event as it is looked at: attributes of other than the configured dimensions are nothing.
-fn seen(fact: &Fact, settings: &Settings) -> Fact {
+pub fn seen(fact: &Fact, settings: &Settings) -> Fact {
     let mut fact = fact.clone();
     fact.attributes
         .retain(|name, _| settings.dimensions.contains(name));

@@ -121,6 +121,10 @@ pub fn names(series: &str) -> (String, Vec<String>) {
 }
 
 fn escaped(value: &str) -> String {
+    // Nearly all are plain, and there are many.
+    if value.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return value.to_owned();
+    }
     value
         .replace('\\', "\\\\")
         .replace('"', "\\\"")

@@ -510,7 +510,7 @@ impl Dice {
             churn_reasons: texts(allow_list),
             max_label_values: self.pick(&[1, 2, 3, 20]),
             dimensions: texts(self.pick(DIMENSIONS)),
-            max_segments: self.pick(&[1, 2, 3, 200]),
+            max_segments: self.pick(&[1, 1, 2, 200]),
             channels: texts(channels),
             cohorts: self.pick(&[1, 2, 3, 12]),
             ces_max: self.pick(&[5, 7]),
@@ -687,7 +687,7 @@ impl<'a> Writer<'a> {
         channels.truncate(1 + dice.below(6) as usize);
         let mut values = VALUES.to_vec();
         dice.shuffle(&mut values);
-        values.truncate(1 + dice.below(4) as usize);
+        values.truncate(2 + dice.below(3) as usize);
         Self {
             dice,
             settings,
