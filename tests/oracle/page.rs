@@ -89,14 +89,18 @@ pub fn agree(series: &str, left: f64, right: f64) -> bool {
 
 /// The name of a series as Prometheus writes it, labels in the given order.
 pub fn series(metric: &str, labels: &[(&str, &str)]) -> String {
-    if labels.is_empty() {
-        return metric.to_owned();
+    let mut text = metric.to_owned();
+    for (place, (name, value)) in labels.iter().enumerate() {
+        text.push(if place == 0 { '{' } else { ',' });
+        text.push_str(name);
+        text.push_str("=\"");
+        text.push_str(&escaped(value));
+        text.push('"');
     }
-    let labels: Vec<String> = labels
-        .iter()
-        .map(|(name, value)| format!("{name}=\"{}\"", escaped(value)))
-        .collect();
-    format!("{metric}{{{}}}", labels.join(","))
+    if !labels.is_empty() {
+        text.push('}');
+    }
+    text
 }
 
 /// The metric and the names of the labels, in order, of what [`series`] made.
