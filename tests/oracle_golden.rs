@@ -8,11 +8,10 @@
 )]
 mod oracle;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use oracle::page::names;
 use oracle::{cases, catalogue, evaluate, table};
-use tenure::measure::MEASURES;
 
 #[test]
 fn the_oracle_agrees_with_every_golden_case() {
@@ -48,21 +47,6 @@ fn the_golden_cases_show_every_metric_with_exactly_its_labels() {
         .collect();
     assert_eq!(listed.len(), catalogue::metrics().len());
     assert_eq!(shown, listed);
-}
-
-#[test]
-fn every_measure_of_the_program_is_known_with_the_same_labels() {
-    let listed: BTreeMap<&str, &[&str]> = catalogue::metrics().iter().copied().collect();
-    for measure in MEASURES {
-        let labels = listed.get(measure.name).copied();
-        // How the program writes that a measure has the configured dimensions is its own affair.
-        let has_dimensions = labels.is_some_and(|labels| labels.contains(&catalogue::DIMENSIONS));
-        assert!(
-            has_dimensions || labels == Some(measure.labels),
-            "{}: {labels:?}",
-            measure.name
-        );
-    }
 }
 
 #[test]
