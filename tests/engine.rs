@@ -87,7 +87,6 @@ fn evaluation_settings(settings: &Settings) -> EvaluationSettings {
         max_segments: settings.max_segments,
         cohorts: settings.cohorts,
         max_label_values: settings.max_label_values,
-        ..EvaluationSettings::default()
     }
 }
 

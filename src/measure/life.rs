@@ -138,8 +138,7 @@ impl Life {
         };
         self.pruned_order_at = base.orders.map(|orders| orders.last);
         self.pruned_nps = base.last_nps.map(|(_, score)| score);
-        if let Some(code) = segments.begin(base.attributes.as_deref().map(|known| known.as_slice()))
-        {
+        if let Some(code) = segments.begin(base.attributes.as_deref()) {
             self.segments.push((Timestamp::FIRST, code));
         }
     }

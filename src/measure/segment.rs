@@ -55,7 +55,10 @@ impl Segments {
     }
 
     /// Begins with the next customer: what is known from before the kept facts, if anything.
-    pub fn begin(&mut self, base: Option<&[Option<KnownValue>]>) -> Option<SegmentCode> {
+    pub fn begin(
+        &mut self,
+        base: Option<&[Option<KnownValue>; MAX_DIMENSIONS]>,
+    ) -> Option<SegmentCode> {
         self.current = Values::default();
         self.told_at = [Timestamp::FIRST; MAX_DIMENSIONS];
         let base = base?;
