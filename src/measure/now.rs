@@ -105,7 +105,10 @@ impl NowTally {
 
     /// The first of the instants that lies after `at`.
     fn after(&self, at: Timestamp) -> usize {
-        self.instants.partition_point(|instant| *instant <= at)
+        match self.instants.as_slice() {
+            [only] => usize::from(*only <= at),
+            instants => instants.partition_point(|instant| *instant <= at),
+        }
     }
 
     /// Counts a customer who is active at some instants, among which there is no order.

@@ -32,7 +32,7 @@ use crate::measure::retention::RetentionTally;
 use crate::measure::runs::Runs;
 use crate::measure::satisfaction::SatisfactionTally;
 use crate::measure::segment::{SegmentTally, Segments};
-use crate::measure::spell::SpellRules;
+use crate::measure::spell::{Spell, SpellRules};
 
 /// A shard contributes at most this many customers to the search for split ones; in a shard of
 /// more, fewer bits decide, down to 1 customer in 1,024.
@@ -258,21 +258,16 @@ struct Part {
 
 impl Part {
     fn of(life: &Life, instants: &[Instant], period: usize) -> Self {
-        let first = |holds: &dyn Fn(&Window) -> bool| {
-            instants.partition_point(|instant| holds(&instant.windows[period]))
-        };
         let begins_at = life.begins_at();
-        let begin = first(&|window| window.bounds.end <= begins_at);
-        let settled = first(&|window| life.stirs_in(window)).max(begin);
+        let begin = first_after(instants, period, |window| window.bounds.end <= begins_at);
+        let settled = first_after(instants, period, |window| life.stirs_in(window)).max(begin);
         let (left, gone) = match life.spells.last() {
             None => (settled, settled),
-            Some(last) => match last.end {
-                None => (instants.len(), instants.len()),
-                Some(end) => (
-                    first(&|window| window.bounds.end <= end.at),
-                    first(&|window| window.bounds.start <= end.at),
-                ),
-            },
+            Some(Spell { end: None, .. }) => (instants.len(), instants.len()),
+            Some(Spell { end: Some(end), .. }) => (
+                first_after(instants, period, |window| window.bounds.end <= end.at),
+                first_after(instants, period, |window| window.bounds.start <= end.at),
+            ),
         };
         let left = left.max(settled);
         Self {
@@ -372,6 +367,15 @@ impl WindowTally {
         if sections.contains(Section::Link) {
             self.link.add(window, life, within);
         }
+    }
+}
+
+/// The first instant for whose window of a period something no longer holds, which holds for all
+/// before it. Reports are of one instant, so that is decided without a search.
+fn first_after(instants: &[Instant], period: usize, holds: impl Fn(&Window) -> bool) -> usize {
+    match instants {
+        [only] => usize::from(holds(&only.windows[period])),
+        _ => instants.partition_point(|instant| holds(&instant.windows[period])),
     }
 }
 
