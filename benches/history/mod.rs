@@ -40,10 +40,6 @@ pub struct Folding {
 }
 
 impl Folding {
-    pub fn new() -> Self {
-        Self::with(FoldSettings::default())
-    }
-
     pub fn with(settings: FoldSettings) -> Self {
         let decoder = Decoder::new(settings.decoding());
         let mut shard = Shard::new(Arc::new(settings), 1);

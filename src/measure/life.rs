@@ -337,12 +337,16 @@ impl Life {
     #[must_use]
     pub fn within(&self, window: &Window) -> Within<'_> {
         let bounds = window.bounds;
-        let settled = self.settled_in(bounds);
-        let status = settled.unwrap_or_else(|| self.status(bounds));
+        let came_or_went = self.came_or_went_in(bounds);
+        let status = if came_or_went {
+            self.status(bounds)
+        } else {
+            self.active_at(bounds.start).then_some(Status::Retained)
+        };
         let (first_order, orders) = within(&self.orders, bounds, |order| order.at);
         Within {
             status,
-            came_or_went: settled.is_none(),
+            came_or_went,
             segment_settled: self.latest_segment_since() < bounds.start,
             orders_matter: self.last_order_at() >= window.orders_since,
             first_order,
@@ -352,17 +356,13 @@ impl Life {
         }
     }
 
-    /// The status of a customer whose last spell began before the bounds, or ended before them; for
-    /// others nothing.
-    fn settled_in(&self, bounds: Interval) -> Option<Option<Status>> {
-        let Some(last) = self.spells.last() else {
-            return Some(None);
-        };
-        match last.end {
-            Some(end) if end.at < bounds.start => Some(None),
-            Some(end) if end.at < bounds.end => None,
-            _ => (last.from < bounds.start).then_some(Some(Status::Retained)),
-        }
+    /// Whether a spell began or ended between the bounds, as far as the last one tells.
+    fn came_or_went_in(&self, bounds: Interval) -> bool {
+        self.spells.last().is_some_and(|last| {
+            let gone_before = last.end.is_some_and(|end| end.at < bounds.start);
+            let went = last.end.is_some_and(|end| end.at < bounds.end);
+            !gone_before && (went || last.from >= bounds.start)
+        })
     }
 
     /// The group of the latest NPS answer there is.
