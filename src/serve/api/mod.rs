@@ -1,0 +1,3 @@
+//! The API: any instant of the kept history as JSON, and the customer's own view.
+pub mod archive;
+pub mod refusal;
