@@ -96,6 +96,7 @@ impl Server {
         let endpoint = Endpoint {
             telemetry: Arc::clone(&telemetry),
             source: Arc::clone(&source) as Arc<dyn Source>,
+            api: None,
             limits,
         };
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");

@@ -28,12 +28,10 @@ use crate::measure::publish::{Context, reports};
 use crate::measure::question::{Question, Sections};
 use crate::measure::report::{Family, Report, WithheldReason};
 use crate::measure::settings::EvaluationSettings;
-use crate::serve::api::archive::{Archive, Asker, Moment, Series, SeriesQuestion};
+use crate::serve::api::archive::{Archive, Asker, MOST_INSTANTS, Moment, Series, SeriesQuestion};
 use crate::serve::api::refusal::{Fits, Refusal};
 use crate::serve::{Basis, Published, Source};
 
-/// Instants of one question.
-const MOST_INSTANTS: u64 = 2_000;
 /// Customers times windows of one question: about a minute on one core.
 const MOST_WORK: u64 = 5_000_000_000;
 /// Windows times segments of one question: some 100 bytes each.
@@ -237,7 +235,7 @@ fn bounded_work(question: &Question, customers: u64, segments: u64) -> Result<()
     let windows = (question.settings.periods.len() as u64).max(1);
     let by_work = MOST_WORK / (windows * customers.max(1));
     let by_memory = MOST_SEGMENTS / (windows * segments.max(1));
-    let fits = by_work.min(by_memory).min(MOST_INSTANTS).max(1);
+    let fits = by_work.min(by_memory).clamp(1, MOST_INSTANTS);
     if question.instants.len() as u64 > fits {
         return Err(Refusal::TooMuch {
             fits: Fits(fits),

@@ -11,6 +11,9 @@ use crate::measure::report::{Family, WithheldReason};
 use crate::serve::api::refusal::Refusal;
 use crate::serve::{Basis, Published};
 
+/// Instants of one question, at most.
+pub const MOST_INSTANTS: u64 = 2_000;
+
 /// Where questions about the past are answered. Every answer can take a minute, so nobody may ask
 /// on a thread that has anything else to do.
 pub trait Archive: Send + Sync + 'static {

@@ -13,11 +13,12 @@ use crate::measure::pass::HistoryGone;
 pub enum Refusal {
     #[error("{name}: {expected}")]
     BadParameter {
-        name: &'static str,
+        /// One that is known.
+        name: String,
         expected: String,
     },
     /// A parameter that nobody would look at: a misspelt one must not mean the default.
-    #[error("there is a parameter that is not known here; known are {}{}", .known.join(", "), meant(.nearest))]
+    #[error("there is a parameter that is not known here; known are {}{}", .known.join(", "), meant(.nearest.as_ref()))]
     UnknownParameter {
         known: Vec<String>,
         nearest: Option<String>,
@@ -87,9 +88,8 @@ impl std::fmt::Display for Fits {
     }
 }
 
-fn meant(nearest: &Option<String>) -> String {
-    let meant = nearest.as_ref();
-    meant.map_or_else(String::new, |name| format!(" (did you mean {name}?)"))
+fn meant(nearest: Option<&String>) -> String {
+    nearest.map_or_else(String::new, |name| format!(" (did you mean {name}?)"))
 }
 
 fn meant_of(nearest: &[&'static Measure]) -> String {
@@ -101,6 +101,14 @@ fn meant_of(nearest: &[&'static Measure]) -> String {
 }
 
 impl Refusal {
+    /// A known parameter with a value that is not understood.
+    pub(super) fn bad(name: &str, expected: &str) -> Self {
+        Self::BadParameter {
+            name: name.to_owned(),
+            expected: expected.to_owned(),
+        }
+    }
+
     /// One of the closed list of codes.
     #[must_use]
     pub const fn code(&self) -> &'static str {
