@@ -580,7 +580,6 @@ fn a_customer_is_shown_to_who_has_the_token_and_its_id_is_nowhere_else() {
         ("active", Value::from(true)),
         ("known_since", at(90)),
         ("first_order_at", at(80)),
-        ("history_start", Value::Null),
         ("orders_total", Value::from(3)),
         (
             "spells",

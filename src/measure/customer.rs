@@ -41,7 +41,7 @@ pub struct Customer {
     pub first_order_at: Option<Timestamp>,
     /// The first event that is known.
     pub known_since: Option<Timestamp>,
-    /// From when on every event is kept one by one; nothing while all are.
+    /// From when on every event is kept one by one; nothing while nothing was pruned or read.
     pub history_start: Option<Timestamp>,
 }
 
