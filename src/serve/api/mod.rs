@@ -234,7 +234,7 @@ impl IntoResponse for Refusal {
 }
 
 impl Span {
-    /// The instants of a series: by default the 90 days up to the latest one.
+    /// The instants of a series: by default 90 steps of a day up to the latest instant.
     fn instants(
         self,
         latest: impl FnOnce() -> Result<Timestamp, Refusal>,

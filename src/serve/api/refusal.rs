@@ -30,8 +30,8 @@ pub enum Refusal {
     )]
     NotReached { latest: Timestamp },
     #[error(
-        "the log is still being read, and not every partition has told how far it has come: ask again once /-/ready \
-         does not name it any more"
+        "the log is being read for the first time, and not every partition has told how far it has \
+         come: ask again later, /-/ready tells what is waited for"
     )]
     NotReady,
     #[error(
