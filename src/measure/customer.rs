@@ -281,3 +281,151 @@ fn known_since(base: Option<&Base>, facts: &[Fact]) -> Option<Timestamp> {
     let kept = facts.first().map(|fact| fact.word.at());
     pruned.chain(kept).min()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::event::decode::Decoder;
+    use crate::ledger::settings::FoldSettings;
+
+    fn june(day: i64) -> Timestamp {
+        let june = Timestamp::from_rfc3339("2026-06-01T00:00:00Z").unwrap();
+        june.plus_millis((day - 1) * 86_400_000)
+    }
+
+    /// A customer who joined on the 1st, ordered on the 2nd and 3rd, left on the 4th, and ordered
+    /// again on the 25th; somebody else who never did anything but answer.
+    fn shard() -> Shard {
+        let settings = FoldSettings {
+            history_millis: 10 * 86_400_000,
+            dimensions: vec!["plan".to_owned(), "country".to_owned()],
+            ..FoldSettings::default()
+        };
+        let decoder = Decoder::new(settings.decoding());
+        let mut shard = Shard::new(Arc::new(settings), 1);
+        shard.start_at(0, 0);
+        for (number, (day, customer, rest)) in [
+            (
+                1,
+                "a",
+                r#""type":"signup","attributes":{"plan":"free","country":"TR"}"#,
+            ),
+            (
+                2,
+                "a",
+                r#""type":"purchase","amount":"0.1","currency":"TRY""#,
+            ),
+            (
+                3,
+                "a",
+                r#""type":"purchase","amount":"0.2","currency":"TRY""#,
+            ),
+            (
+                3,
+                "a",
+                r#""type":"survey_submitted","survey":"nps","score":2,"channel":"app""#,
+            ),
+            (
+                3,
+                "a",
+                r#""type":"survey_submitted","survey":"csat","score":2"#,
+            ),
+            (4, "a", r#""type":"churn","reason":"price""#),
+            (
+                25,
+                "a",
+                r#""type":"purchase","amount":"7","currency":"EUR","attributes":{"plan":"pro"}"#,
+            ),
+            (
+                26,
+                "a",
+                r#""type":"survey_submitted","survey":"ces","score":1,"attributes":{"plan":"pro"}"#,
+            ),
+            (
+                9,
+                "b",
+                r#""type":"survey_submitted","survey":"nps","score":9"#,
+            ),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let at = june(day);
+            let event = format!(
+                r#"{{"event_id":"{number}","customer_id":"{customer}","occurred_at":"{at}",{rest}}}"#
+            );
+            let event = decoder.decode(event.as_bytes(), None).unwrap();
+            assert!(shard.fold(&event).outcome.kept());
+        }
+        shard
+    }
+
+    fn find(shard: &Shard, id: &str, at: Timestamp) -> Option<Customer> {
+        let settings = EvaluationSettings {
+            inactivity_timeout_millis: Some(30 * 86_400_000),
+            ..EvaluationSettings::default()
+        };
+        Customer::find(shard, shard.customer(id), &settings, at)
+    }
+
+    #[test]
+    fn what_is_known_of_a_customer_is_what_was_before_the_instant() {
+        let shard = shard();
+        let now = find(&shard, "a", june(27)).unwrap();
+        let spell = |from, to: Option<i64>, reason: Option<&str>| KnownSpell {
+            from: june(from),
+            to: to.map(june),
+            reason: reason.map(str::to_owned),
+        };
+        let spells = [spell(1, Some(4), Some("price")), spell(25, None, None)];
+        assert_eq!((now.active, &now.spells[..]), (true, &spells[..]));
+        let orders: Vec<u64> = now.orders.iter().map(|order| order.millionths).collect();
+        assert_eq!(orders, [7_000_000, 200_000, 100_000]);
+        assert_eq!(now.answers.len(), 3);
+        let plan = now.attributes[0].clone().unwrap();
+        assert_eq!((plan.value.as_str(), plan.since), ("pro", june(25)));
+
+        let before = find(&shard, "a", june(25)).unwrap();
+        assert_eq!((before.active, &before.spells[..]), (false, &spells[..1]));
+        assert_eq!(
+            (before.orders_total, before.first_order_at),
+            (2, Some(june(2)))
+        );
+        let later = find(&shard, "a", june(60)).unwrap();
+        let ended = spell(25, Some(55), Some(INACTIVITY));
+        assert_eq!((later.active, &later.spells[1]), (false, &ended));
+        let none = find(&shard, "b", june(1)).unwrap();
+        assert_eq!((none.active, none.known_since), (false, None));
+        assert_eq!(find(&shard, "c", june(60)), None);
+    }
+
+    #[test]
+    fn what_is_not_kept_one_by_one_is_still_in_the_sums() {
+        let mut shard = shard();
+        let whole = find(&shard, "a", june(27)).unwrap();
+        for offset in 0..40 {
+            assert!(shard.advance(0, offset, Some(june(27))));
+        }
+        let line = shard.prune_line().unwrap();
+        assert!(june(4) < line && line < june(25), "{line}");
+        let pruned = find(&shard, "a", june(27)).unwrap();
+        assert_eq!(pruned.history_start, Some(line));
+        assert_eq!(pruned.revenue, whole.revenue);
+        assert_eq!((pruned.orders.len(), pruned.orders_total), (1, 3));
+        assert_eq!(pruned.first_order_at, whole.first_order_at);
+        assert_eq!(pruned.known_since, whole.known_since);
+        assert_eq!((pruned.active, pruned.spells.len()), (true, 2));
+        assert_eq!(pruned.attributes, whole.attributes);
+        let nps = KnownAnswer {
+            survey: Survey::Nps,
+            score: 2,
+            channel: None,
+            at: june(3),
+        };
+        let surveys: Vec<Survey> = pruned.answers.iter().map(|answer| answer.survey).collect();
+        assert_eq!(pruned.answers[0], nps);
+        assert_eq!(surveys, [Survey::Nps, Survey::Ces]);
+    }
+}
