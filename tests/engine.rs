@@ -9,6 +9,7 @@
 #[expect(dead_code, reason = "other tests use other parts of the oracle")]
 mod oracle;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::civil::Weekday;
@@ -29,7 +30,7 @@ use tenure::ledger::settings::{Better, CesMax, CesScale, FoldSettings};
 use tenure::measure::partial::Partial;
 use tenure::measure::pass::evaluate;
 use tenure::measure::publish::{Context, reports};
-use tenure::measure::question::Question;
+use tenure::measure::question::{Question, Sections};
 use tenure::measure::report::Report;
 use tenure::measure::settings::{CustomerStart, EvaluationSettings};
 
@@ -206,6 +207,35 @@ fn neither_the_order_of_arrival_nor_the_split_over_shards_matters() {
         compare(&random_case(seed), |log, settings, at| {
             sharded(&shuffled(log, seed), settings, at, seed)
         });
+    }
+}
+
+#[test]
+fn a_question_of_many_instants_gets_the_reports_of_each() {
+    for seed in seeds(300) {
+        let case = random_case(seed);
+        let shard = fold(&case.log, &case.settings);
+        let evaluation = Arc::new(evaluation_settings(&case.settings));
+        let around = case.instants.iter().flat_map(|at| {
+            let hours = [-2000, -500, -90, -24, -1, 0, 1, 30, 700];
+            hours.map(|hours| Timestamp::from_millis(at + hours * 3_600_000))
+        });
+        let instants: BTreeSet<Timestamp> = around.collect();
+        let ask = |instants: Vec<Timestamp>| {
+            let question = Question::of(instants, Sections::ALL, Arc::clone(&evaluation));
+            let partial = evaluate(&shard, 0, &Arc::new(question.clone())).unwrap();
+            let fold = fold_settings(&case.settings);
+            let context = Context {
+                ces: fold.ces,
+                dimensions: &fold.dimensions,
+            };
+            reports(&partial, &question, context)
+        };
+        let together = ask(instants.iter().copied().collect());
+        assert_eq!(together.len(), instants.len());
+        for (at, report) in instants.into_iter().zip(together) {
+            assert_eq!(ask(vec![at]), [report], "seed {seed} at {at}");
+        }
     }
 }
 

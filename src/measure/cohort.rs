@@ -15,6 +15,7 @@ use jiff::tz::TimeZone;
 use crate::event::Timestamp;
 use crate::measure::life::Life;
 use crate::measure::period::{month_of, months_until, start_of_month};
+use crate::measure::runs::Runs;
 
 /// A calendar month, as the number of months since December 1999: nothing happens before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -116,10 +117,23 @@ pub fn merge(mine: &mut CohortMap, theirs: &CohortMap) {
     }
 }
 
-/// The cohorts while an evaluation is under way, of one instant.
-#[derive(Debug, Default)]
+/// The cohorts while an evaluation is under way, of all its instants.
+///
+/// What holds at the latest instant holds at every earlier one for the months that had ended by then.
+/// Only the cohort of an instant's own month is smaller there than it will be.
+#[derive(Debug)]
 pub struct CohortTally {
+    instants: Vec<Asked>,
     cohorts: Vec<Option<Counted>>,
+    /// Customers of the cohort of an instant's own month who came at that instant or later.
+    not_yet: Runs<1>,
+}
+
+/// An instant with the month in which it lies, and the months that have ended by then.
+#[derive(Debug, Clone, Copy)]
+struct Asked {
+    at: Timestamp,
+    month: usize,
     ended: usize,
 }
 
@@ -131,24 +145,39 @@ struct Counted {
 }
 
 impl CohortTally {
+    /// For instants in ascending order.
     #[must_use]
-    pub fn new(at: Timestamp, months: &Months) -> Self {
+    pub fn new(instants: impl Iterator<Item = Timestamp>, months: &Months) -> Self {
+        let asked = |at| Asked {
+            at,
+            month: months.month(at).place(),
+            ended: months.ended(at),
+        };
+        let instants: Vec<Asked> = instants.map(asked).collect();
         Self {
             cohorts: Vec::new(),
-            ended: months.ended(at),
+            not_yet: Runs::new(instants.len()),
+            instants,
         }
     }
 
-    /// Counts a customer. Costs the same for any number of months.
-    pub fn add(&mut self, at: Timestamp, life: &Life, months: &Months) {
-        let Some(first) = life.spells.first().filter(|first| first.from < at) else {
+    /// Counts a customer. Costs the same for any number of months and instants.
+    pub fn add(&mut self, life: &Life, months: &Months) {
+        let Some(latest) = self.instants.last().copied() else {
+            return;
+        };
+        let Some(first) = life.spells.first().filter(|first| first.from < latest.at) else {
             return;
         };
         let cohort = months.month(first.from).place();
         if self.cohorts.len() <= cohort {
             self.cohorts.resize(cohort + 1, None);
         }
-        let ended = self.ended;
+        let instants = &self.instants;
+        let begun = instants.partition_point(|asked| asked.month < cohort);
+        let came = instants.partition_point(|asked| asked.at <= first.from);
+        self.not_yet.add(begun..came, 0);
+        let ended = latest.ended;
         let counted = self.cohorts[cohort].get_or_insert_default();
         counted.customers += 1;
         let mut begin = cohort;
@@ -167,19 +196,36 @@ impl CohortTally {
         }
     }
 
-    /// The newest cohorts that have a customer.
-    #[must_use]
-    pub fn finish(self, newest: usize) -> CohortMap {
-        let ended = self.ended;
-        let cohorts = self.cohorts.into_iter().enumerate().rev();
-        let counted = cohorts.filter_map(|(month, counted)| Some((month, counted?)));
-        counted
-            .take(newest)
-            .map(|(month, counted)| {
-                let sums = counted.into_sums(ended.saturating_sub(month));
-                (Month(u16::try_from(month).unwrap_or(u16::MAX)), sums)
+    /// At each instant, the newest cohorts that have a customer.
+    pub fn finish(self, newest: usize) -> impl Iterator<Item = CohortMap> {
+        let cells = self.instants.last().map_or(0, |latest| latest.ended);
+        let cohorts: Vec<(usize, CohortSums)> = self
+            .cohorts
+            .into_iter()
+            .enumerate()
+            .filter_map(|(month, counted)| {
+                let sums = counted?.into_sums(cells.saturating_sub(month));
+                Some((month, sums))
             })
-            .collect()
+            .collect();
+        let instants = self.instants.into_iter().zip(self.not_yet.totals());
+        instants.map(move |(asked, [not_yet])| {
+            let known = cohorts.iter().rev();
+            let then = known.filter_map(|(month, sums)| {
+                let missing = if *month == asked.month { not_yet } else { 0 };
+                let customers = sums.customers - missing;
+                let had_begun = *month <= asked.month && customers > 0;
+                let cells = asked.ended.saturating_sub(*month).min(sums.active.len());
+                had_begun.then(|| {
+                    let sums = CohortSums {
+                        customers,
+                        active: sums.active[..cells].to_vec(),
+                    };
+                    (Month(u16::try_from(*month).unwrap_or(u16::MAX)), sums)
+                })
+            });
+            then.take(newest).collect()
+        })
     }
 }
 

@@ -22,8 +22,11 @@ use crate::measure::question::Window;
 use crate::measure::segment::{SegmentCode, Segments};
 use crate::measure::spell::{Spell, SpellRules, Walk};
 
+/// Before everything that can happen.
+const NEVER: Timestamp = Timestamp::from_millis(i64::MIN);
+
 /// What one customer did, by kind, each in order of time.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Life {
     pub spells: Vec<Spell>,
     /// The kept ones.
@@ -37,6 +40,7 @@ pub struct Life {
     pruned_nps: Option<u8>,
     /// Among the kept orders the customer's first ever, if it is among them.
     first_order: Option<usize>,
+    begins_at: Timestamp,
     words: Vec<u64>,
 }
 
@@ -95,6 +99,22 @@ impl Status {
     }
 }
 
+impl Default for Life {
+    fn default() -> Self {
+        Self {
+            spells: Vec::new(),
+            orders: Vec::new(),
+            answers: Vec::new(),
+            segments: Vec::new(),
+            pruned_order_at: None,
+            pruned_nps: None,
+            first_order: None,
+            begins_at: Timestamp::FIRST,
+            words: Vec::new(),
+        }
+    }
+}
+
 impl Life {
     /// Reads the facts of a customer before `until` into the buffers of this life.
     pub fn read(
@@ -112,6 +132,10 @@ impl Life {
         let mut spells = std::mem::take(&mut self.spells);
         let mut walk = Walk::new(rules, base, &mut spells);
         let end = Word::first_at(until);
+        self.begins_at = match (base, facts.clone().next()) {
+            (None, Some(first)) => first.word.at(),
+            (None, None) | (Some(_), _) => Timestamp::FIRST,
+        };
         for fact in facts.take_while(|fact| fact.word < end) {
             let (at, kind) = (fact.word.at(), fact.word.kind());
             walk.take(at, kind, fact.word.payload());
@@ -238,6 +262,44 @@ impl Life {
             || self.orders.first().is_some_and(|order| order.at < at)
     }
 
+    /// Nothing of the customer is from before this instant.
+    #[must_use]
+    pub const fn begins_at(&self) -> Timestamp {
+        self.begins_at
+    }
+
+    /// The last kept order; before everything if there is none.
+    #[must_use]
+    pub fn last_order_at(&self) -> Timestamp {
+        self.orders.last().map_or(NEVER, |order| order.at)
+    }
+
+    /// When the last spell began; before everything if there is none.
+    #[must_use]
+    pub fn last_spell_from(&self) -> Timestamp {
+        self.spells.last().map_or(NEVER, |spell| spell.from)
+    }
+
+    fn last_answer_at(&self) -> Timestamp {
+        self.answers.last().map_or(NEVER, |answer| answer.at)
+    }
+
+    /// When the customer came into its latest segment.
+    #[must_use]
+    pub fn latest_segment_since(&self) -> Timestamp {
+        self.segments.last().map_or(NEVER, |(told_at, _)| *told_at)
+    }
+
+    /// Whether anything happened in a window, or in what it is compared with, beside that a spell
+    /// ended. Once not so, it never is in a later window of the period.
+    #[must_use]
+    pub fn stirs_in(&self, window: &Window) -> bool {
+        self.last_spell_from() >= window.bounds.start
+            || self.last_order_at() >= window.orders_since
+            || self.last_answer_at() >= window.answers_since
+            || self.latest_segment_since() >= window.bounds.start
+    }
+
     /// The last order before `at`.
     #[must_use]
     pub fn last_order_before(&self, at: Timestamp) -> Option<Timestamp> {
@@ -278,17 +340,14 @@ impl Life {
         let settled = self.settled_in(bounds);
         let status = settled.unwrap_or_else(|| self.status(bounds));
         let (first_order, orders) = within(&self.orders, bounds, |order| order.at);
-        let last_order = self.orders.last().map(|order| order.at);
-        let last_answer = self.answers.last().map(|answer| answer.at);
-        let last_segment = self.segments.last().map(|(told_at, _)| *told_at);
         Within {
             status,
             came_or_went: settled.is_none(),
-            segment_settled: last_segment.is_none_or(|at| at < bounds.start),
-            orders_matter: last_order.is_some_and(|at| at >= window.orders_since),
+            segment_settled: self.latest_segment_since() < bounds.start,
+            orders_matter: self.last_order_at() >= window.orders_since,
             first_order,
             orders,
-            answers_matter: last_answer.is_some_and(|at| at >= window.answers_since),
+            answers_matter: self.last_answer_at() >= window.answers_since,
             answers: self.answers_in(bounds),
         }
     }
@@ -340,13 +399,6 @@ pub struct Within<'a> {
 }
 
 impl Within<'_> {
-    /// Whether the customer was active all the while, or never, and did nothing that the window looks
-    /// at. Most customers are quiet in most windows.
-    #[must_use]
-    pub const fn is_quiet(&self) -> bool {
-        !self.came_or_went && self.segment_settled && !self.orders_matter && !self.answers_matter
-    }
-
     /// The score of the latest NPS answer; of two at one instant the larger.
     #[must_use]
     pub fn latest_nps(&self) -> Option<u8> {

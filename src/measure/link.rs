@@ -113,9 +113,11 @@ pub struct LinkTally {
 }
 
 impl LinkTally {
-    /// Counts a customer of a group who was retained, did not order and was not scored.
-    pub const fn retained(&mut self, group: KnownGroup) {
-        self.sums.groups[group as usize].customers.retained += 1;
+    /// Counts customers who were retained, did not order and were not scored, by group.
+    pub fn retained(&mut self, groups: [u64; 4]) {
+        for (sums, customers) in self.sums.groups.iter_mut().zip(groups) {
+            sums.customers.retained += customers;
+        }
     }
 
     /// Counts a customer, if it was active at the start of the period.

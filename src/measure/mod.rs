@@ -27,6 +27,7 @@ pub mod publish;
 pub mod question;
 pub mod report;
 pub mod retention;
+pub mod runs;
 pub mod satisfaction;
 pub mod scores;
 pub mod segment;

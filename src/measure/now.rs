@@ -1,11 +1,13 @@
 //! What is true at the instant itself: how many customers there are, who sleeps, what they are worth.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use crate::event::Timestamp;
 use crate::ledger::base::Base;
 use crate::ledger::texts::Texts;
 use crate::measure::life::Life;
+use crate::measure::runs::Runs;
 
 const DAY: i64 = 86_400_000;
 
@@ -58,59 +60,109 @@ impl NowSums {
     }
 }
 
-/// The sums while an evaluation is under way: currencies by code instead of text.
-#[derive(Debug, Default)]
+/// The sums while an evaluation is under way, of all its instants: currencies by code instead of
+/// text.
+#[derive(Debug)]
 pub struct NowTally {
-    sums: NowSums,
-    lifetime: Vec<LifetimeSums>,
+    instants: Vec<Timestamp>,
+    /// Active customers, and those of them who are dormant, in the order of [`DORMANT_FOR`].
+    counts: Runs<5>,
+    /// By instant and code of a currency: what is added from this instant on.
+    lifetime: Vec<Vec<LifetimeSums>>,
 }
 
 impl NowTally {
-    /// Counts a customer as of `at`.
-    pub fn add(&mut self, at: Timestamp, life: &Life, base: Option<&Base>) {
-        if life.active_at(at) {
-            self.sums.customers += 1;
-            let last_order = life.last_order_before(at);
-            for (count, (_, millis)) in self.sums.dormant.iter_mut().zip(DORMANT_FOR) {
-                let sleeps = last_order.is_none_or(|order| order < at.minus_millis(millis));
-                *count += u64::from(sleeps);
-            }
+    /// For instants in ascending order.
+    #[must_use]
+    pub fn new(instants: Vec<Timestamp>) -> Self {
+        Self {
+            counts: Runs::new(instants.len()),
+            lifetime: vec![Vec::new(); instants.len()],
+            instants,
         }
-        self.lifetime(at, life, base);
     }
 
-    fn lifetime(&mut self, at: Timestamp, life: &Life, base: Option<&Base>) {
+    /// Counts a customer.
+    pub fn add(&mut self, life: &Life, base: Option<&Base>) {
+        let first = self.after(life.begins_at());
+        let settled = self.after(life.last_order_at().max(life.last_spell_from()));
+        for step in first..settled {
+            let at = self.instants[step];
+            if life.active_at(at) {
+                self.active(step..step + 1, life.last_order_before(at));
+            }
+        }
+        // From here on nothing happens but that time goes by.
+        if let Some(last) = life.spells.last() {
+            let left = last
+                .end
+                .map_or(self.instants.len(), |end| self.after(end.at));
+            let last_order = life.last_order_before(Timestamp::LAST.plus_millis(1));
+            self.active(settled..left.max(settled), last_order);
+        }
+        self.lifetime(life, base);
+    }
+
+    /// The first of the instants that lies after `at`.
+    fn after(&self, at: Timestamp) -> usize {
+        match self.instants.as_slice() {
+            [only] => usize::from(*only <= at),
+            instants => instants.partition_point(|instant| *instant <= at),
+        }
+    }
+
+    /// Counts a customer who is active at some instants, among which there is no order.
+    fn active(&mut self, steps: Range<usize>, last_order: Option<Timestamp>) {
+        for (kind, (_, millis)) in (1..).zip(DORMANT_FOR) {
+            let asleep = last_order.map_or(0, |order| self.after(order.plus_millis(millis)));
+            self.counts.add(asleep.max(steps.start)..steps.end, kind);
+        }
+        self.counts.add(steps, 0);
+    }
+
+    fn lifetime(&mut self, life: &Life, base: Option<&Base>) {
         // One bit for each code of a currency.
         let mut seen = [0_u64; 4];
         for revenue in base.iter().flat_map(|base| &base.revenue) {
-            self.order(revenue.currency, revenue.millionths, &mut seen);
+            self.revenue(0, revenue.currency, revenue.millionths, &mut seen);
         }
-        for order in life.orders.iter().take_while(|order| order.at < at) {
-            self.order(order.currency, u128::from(order.millionths), &mut seen);
+        for order in &life.orders {
+            let step = self.after(order.at);
+            let millionths = u128::from(order.millionths);
+            self.revenue(step, order.currency, millionths, &mut seen);
         }
     }
 
-    fn order(&mut self, currency: u8, millionths: u128, seen: &mut [u64; 4]) {
+    fn revenue(&mut self, step: usize, currency: u8, millionths: u128, seen: &mut [u64; 4]) {
+        let Some(lifetime) = self.lifetime.get_mut(step) else {
+            return;
+        };
         let place = usize::from(currency);
-        if self.lifetime.len() <= place {
-            self.lifetime.resize(place + 1, LifetimeSums::default());
+        if lifetime.len() <= place {
+            lifetime.resize(place + 1, LifetimeSums::default());
         }
         let (word, bit) = (&mut seen[place / 64], 1 << (place % 64));
-        let sums = &mut self.lifetime[place];
+        let sums = &mut lifetime[place];
         sums.customers += u64::from(*word & bit == 0);
         *word |= bit;
         sums.millionths += millionths;
     }
 
-    /// The sums by text.
-    #[must_use]
-    pub fn finish(self, currencies: &Texts) -> NowSums {
-        let mut sums = self.sums;
-        let by_code = currencies.iter().zip(self.lifetime);
-        for (currency, counted) in by_code.filter(|(_, counted)| counted.customers > 0) {
-            let known = sums.lifetime.entry(currency.to_owned()).or_default();
-            known.merge(counted);
-        }
-        sums
+    /// The sums of each instant by text.
+    pub fn finish(self, currencies: &Texts) -> impl Iterator<Item = NowSums> {
+        let mut lifetime: BTreeMap<String, LifetimeSums> = BTreeMap::new();
+        let steps = self.counts.totals().zip(self.lifetime);
+        steps.map(move |([customers, dormant @ ..], added)| {
+            let by_code = currencies.iter().zip(added);
+            for (currency, sums) in by_code.filter(|(_, sums)| *sums != LifetimeSums::default()) {
+                let known = lifetime.entry(currency.to_owned()).or_default();
+                known.merge(sums);
+            }
+            NowSums {
+                customers,
+                dormant,
+                lifetime: lifetime.clone(),
+            }
+        })
     }
 }

@@ -12,6 +12,7 @@
 
 use std::collections::HashSet;
 use std::hint::black_box;
+use std::ops::Range;
 use std::sync::Arc;
 
 use crate::event::Timestamp;
@@ -21,16 +22,17 @@ use crate::ledger::hash::CustomerDigest;
 use crate::ledger::shard::LogStart;
 use crate::measure::catalogue::Section;
 use crate::measure::cohort::CohortTally;
-use crate::measure::life::{Life, Status, Within};
+use crate::measure::life::{Life, Within};
 use crate::measure::link::LinkTally;
 use crate::measure::now::NowTally;
 use crate::measure::orders::OrderTally;
 use crate::measure::partial::{Partial, PeriodSums, Sample, Sums};
 use crate::measure::question::{Instant, Question, Sections, Window};
 use crate::measure::retention::RetentionTally;
+use crate::measure::runs::Runs;
 use crate::measure::satisfaction::SatisfactionTally;
 use crate::measure::segment::{SegmentTally, Segments};
-use crate::measure::spell::SpellRules;
+use crate::measure::spell::{Spell, SpellRules};
 
 /// A shard contributes at most this many customers to the search for split ones; in a shard of
 /// more, fewer bits decide, down to 1 customer in 1,024.
@@ -76,6 +78,10 @@ pub struct Pass {
     ranks: Vec<u8>,
     segments: Segments,
     tallies: Vec<Tally>,
+    now: NowTally,
+    cohorts: CohortTally,
+    /// By period, customers who were retained over a run of instants and did nothing, by group.
+    retained: Vec<Runs<4>>,
     sections: Sections,
     sampler: Sampler,
     /// Where the earliest period begins.
@@ -107,12 +113,20 @@ impl Pass {
         } else {
             question.sections
         };
-        let tally = |instant: &Instant| Tally::new(instant, &question);
+        let instants = || question.instants.iter().map(|instant| instant.at);
+        let steps = question.instants.len();
+        let periods = question
+            .instants
+            .first()
+            .map_or(0, |instant| instant.windows.len());
         Ok(Self {
             number,
             ranks: ranks(shard.reasons().iter()),
             segments: Segments::new(dimensions),
-            tallies: question.instants.iter().map(tally).collect(),
+            tallies: question.instants.iter().map(Tally::new).collect(),
+            now: NowTally::new(instants().collect()),
+            cohorts: CohortTally::new(instants(), &question.months),
+            retained: vec![Runs::new(steps); periods],
             sections,
             sampler: Sampler::default(),
             earliest,
@@ -171,34 +185,99 @@ impl Pass {
         let life = &mut self.life;
         life.read(shard, row, rules, &mut self.segments, self.latest);
         let sections = self.sections;
-        for (instant, tally) in self.question.instants.iter().zip(&mut self.tallies) {
-            if sections.contains(Section::Now) {
-                tally.now.add(instant.at, life, shard.customers().base(row));
+        if sections.contains(Section::Now) {
+            self.now.add(life, shard.customers().base(row));
+        }
+        if sections.contains(Section::Cohorts) {
+            self.cohorts.add(life, &self.question.months);
+        }
+        let instants = &self.question.instants;
+        if sections.contains(Section::Segments) {
+            for (instant, tally) in instants.iter().zip(&mut self.tallies) {
+                if life.active_at(instant.at) {
+                    tally.segments.active(life.segment_at(instant.at));
+                }
             }
-            if sections.contains(Section::Cohorts) {
-                tally.cohorts.add(instant.at, life, &self.question.months);
+        }
+        let group = life.latest_group() as usize;
+        for (period, retained) in self.retained.iter_mut().enumerate() {
+            let part = Part::of(life, instants, period);
+            for step in part.closely {
+                let (window, tally) = (&instants[step].windows[period], &mut self.tallies[step]);
+                tally.add(period, window, life, sections);
             }
-            if sections.contains(Section::Segments) && life.active_at(instant.at) {
-                tally.segments.active(life.segment_at(instant.at));
+            if sections.contains(Section::Segments) {
+                for tally in &mut self.tallies[part.retained.clone()] {
+                    tally.segments.retained(life.latest_segment(), period);
+                }
             }
-            tally.windows(instant, life, sections);
+            retained.add(part.retained, group);
+            for step in part.leaving {
+                let (window, tally) = (&instants[step].windows[period], &mut self.tallies[step]);
+                tally.add(period, window, life, sections);
+            }
         }
     }
 
     /// What the shard contributes.
     #[must_use]
-    pub fn finish(self, shard: &Shard) -> Partial {
-        let churn_seen = |at: Timestamp| self.first_churn_at.is_some_and(|first| first < at);
+    pub fn finish(mut self, shard: &Shard) -> Partial {
+        for (period, retained) in self.retained.into_iter().enumerate() {
+            for (tally, groups) in self.tallies.iter_mut().zip(retained.totals()) {
+                tally.windows[period].retained(groups);
+            }
+        }
+        let first_churn_at = self.first_churn_at;
+        let now = self.now.finish(shard.currencies());
+        let cohorts = self.cohorts.finish(self.question.settings.cohorts);
         let instants = self.question.instants.iter().zip(self.tallies);
-        let sums = instants.map(|(instant, tally)| {
-            let churn_seen = churn_seen(instant.at);
-            tally.finish(shard, &self.segments, &self.question, churn_seen)
+        let sums = instants.zip(now).zip(cohorts);
+        let sums = sums.map(|(((instant, tally), now), cohorts)| Sums {
+            churn_seen: first_churn_at.is_some_and(|first| first < instant.at),
+            now,
+            cohorts,
+            ..tally.finish(shard, &self.segments)
         });
         Partial {
             instants: sums.collect(),
             log_start: self.log_start,
             prune_line: shard.prune_line(),
             samples: vec![self.sampler.sample(self.number)],
+        }
+    }
+}
+
+/// How a customer's part in one period goes on over the instants.
+///
+/// ```text
+///  instants   0 .. | closely ..... | retained ........ | leaving .... | ..
+///             not  | something     | nothing happens   | a spell has  | nothing of it
+///             here | happens       | and it is active  | ended        | any more
+/// ```
+struct Part {
+    closely: Range<usize>,
+    retained: Range<usize>,
+    leaving: Range<usize>,
+}
+
+impl Part {
+    fn of(life: &Life, instants: &[Instant], period: usize) -> Self {
+        let begins_at = life.begins_at();
+        let begin = first_after(instants, period, |window| window.bounds.end <= begins_at);
+        let settled = first_after(instants, period, |window| life.stirs_in(window)).max(begin);
+        let (left, gone) = match life.spells.last() {
+            None => (settled, settled),
+            Some(Spell { end: None, .. }) => (instants.len(), instants.len()),
+            Some(Spell { end: Some(end), .. }) => (
+                first_after(instants, period, |window| window.bounds.end <= end.at),
+                first_after(instants, period, |window| window.bounds.start <= end.at),
+            ),
+        };
+        let left = left.max(settled);
+        Self {
+            closely: begin..settled,
+            retained: settled..left,
+            leaving: left..gone.max(left),
         }
     }
 }
@@ -221,11 +300,9 @@ pub(super) fn ranks<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<u8> {
     ranks
 }
 
-/// The sums of one instant while the pass is under way.
+/// The sums of the windows of one instant while the pass is under way.
 #[derive(Debug)]
 struct Tally {
-    now: NowTally,
-    cohorts: CohortTally,
     segments: SegmentTally,
     windows: Vec<WindowTally>,
 }
@@ -239,68 +316,44 @@ struct WindowTally {
 }
 
 impl Tally {
-    fn new(instant: &Instant, question: &Question) -> Self {
+    fn new(instant: &Instant) -> Self {
         let windows = instant.windows.iter().map(|_| WindowTally::default());
         Self {
-            now: NowTally::default(),
-            cohorts: CohortTally::new(instant.at, &question.months),
             segments: SegmentTally::new(instant.windows.len()),
             windows: windows.collect(),
         }
     }
 
-    fn windows(&mut self, instant: &Instant, life: &Life, sections: Sections) {
-        let windows = instant.windows.iter().zip(&mut self.windows);
-        for (period, (window, tally)) in windows.enumerate() {
-            let within = life.within(window);
-            if !within.is_quiet() {
-                tally.add(window, life, within, sections);
-                if sections.contains(Section::Segments) {
-                    self.segments.add(period, window, life, within);
-                }
-            } else if within.status.is_some() {
-                tally.retained(life, sections);
-                if sections.contains(Section::Segments) {
-                    self.segments.retained(life.latest_segment(), period);
-                }
-            }
+    /// Counts what a customer did in the window of a period.
+    fn add(&mut self, period: usize, window: &Window, life: &Life, sections: Sections) {
+        let within = life.within(window);
+        self.windows[period].add(window, life, within, sections);
+        if sections.contains(Section::Segments) {
+            self.segments.add(period, window, life, within);
         }
     }
 
-    fn finish(
-        self,
-        shard: &Shard,
-        segments: &Segments,
-        question: &Question,
-        churn_seen: bool,
-    ) -> Sums {
+    fn finish(self, shard: &Shard, segments: &Segments) -> Sums {
         let currency = |code| shard.currencies().text(code).to_owned();
+        let periods = self.windows.into_iter().map(|tally| PeriodSums {
+            retention: tally.retention.finish(shard.reasons()),
+            satisfaction: tally.satisfaction.finish(shard.channels()),
+            orders: tally.orders.finish(shard.currencies()),
+            link: tally.link.finish(shard.currencies()),
+        });
         Sums {
-            churn_seen,
-            now: self.now.finish(shard.currencies()),
-            cohorts: self.cohorts.finish(question.settings.cohorts),
+            periods: periods.collect(),
             segments: self.segments.finish(segments, shard.attributes(), currency),
-            periods: self
-                .windows
-                .into_iter()
-                .map(|tally| PeriodSums {
-                    retention: tally.retention.finish(shard.reasons()),
-                    satisfaction: tally.satisfaction.finish(shard.channels()),
-                    orders: tally.orders.finish(shard.currencies()),
-                    link: tally.link.finish(shard.currencies()),
-                })
-                .collect(),
+            ..Sums::default()
         }
     }
 }
 
 impl WindowTally {
-    /// Counts a customer who was active all the while and did nothing.
-    fn retained(&mut self, life: &Life, sections: Sections) {
-        self.retention.status(Some(Status::Retained));
-        if sections.contains(Section::Link) {
-            self.link.retained(life.latest_group());
-        }
+    /// Counts customers who were active all the while and did nothing, by NPS group.
+    fn retained(&mut self, groups: [u64; 4]) {
+        self.retention.retained(groups.iter().sum());
+        self.link.retained(groups);
     }
 
     fn add(&mut self, window: &Window, life: &Life, within: Within<'_>, sections: Sections) {
@@ -317,6 +370,15 @@ impl WindowTally {
         if sections.contains(Section::Link) {
             self.link.add(window, life, within);
         }
+    }
+}
+
+/// The first instant for whose window of a period something no longer holds, which holds for all
+/// before it. Reports are of one instant, so that is decided without a search.
+fn first_after(instants: &[Instant], period: usize, holds: impl Fn(&Window) -> bool) -> usize {
+    match instants {
+        [only] => usize::from(holds(&only.windows[period])),
+        _ => instants.partition_point(|instant| holds(&instant.windows[period])),
     }
 }
 

@@ -93,6 +93,11 @@ impl Default for ByCause {
 }
 
 impl RetentionTally {
+    /// Counts customers who were retained and never left.
+    pub const fn retained(&mut self, customers: u64) {
+        self.sums.customers[Status::Retained as usize] += customers;
+    }
+
     /// Counts what became of a customer.
     pub fn status(&mut self, status: Option<Status>) {
         if let Some(status) = status {
