@@ -274,7 +274,13 @@ fn what_prometheus_scrapes_is_what_a_replay_says() {
         sum(page, "tenure_kafka_partition_committed_offset") == records as f64
     });
     assert_eq!(value(&page, "tenure_split_customers"), Some(0.0));
-    assert_eq!(of_metric(&page, "tenure_measures_withheld").count(), 0);
+    // What 365 days are compared with lies before the kept history.
+    let changes = [
+        "tenure_nps_change_score",
+        "tenure_nps_change_standard_error",
+    ];
+    assert_eq!(withheld(&page, "history_too_short"), changes);
+    assert_eq!(of_metric(&page, "tenure_measures_withheld").count(), 2);
     let (code, _) = http::get(&format!("{}/-/ready", service.url), &[]).unwrap();
     assert_eq!(code, 200);
     service.ends_well_on(Signal::Terminate, Duration::from_secs(3));
@@ -373,9 +379,13 @@ fn withheld(page: &Page, reason: &str) -> Vec<String> {
     measures
 }
 
-const RATIOS: [&str; 3] = [
+/// What rests on seeing customers leave, without dimensions.
+const RATIOS: [&str; 6] = [
     "tenure_churn_ratio",
+    "tenure_cohort_retention_ratio",
     "tenure_departure_ratio",
+    "tenure_expected_lifetime_value",
+    "tenure_nps_group_retention_ratio",
     "tenure_retention_ratio",
 ];
 
@@ -720,6 +730,9 @@ fn records_deleted_before_they_were_read_withhold_everything() {
     );
     let (code, body) = http::get(&format!("{}/-/ready", service.url), &[]).unwrap();
     assert_eq!(code, 503, "{body}");
+    let report = format!("{}/api/v1/report", service.url);
+    let (code, body) = http::get(&report, &[("at", &rfc3339(1_793_491_200.0))]).unwrap();
+    assert!(code == 409 && body.contains("degraded"), "{code} {body}");
 }
 
 #[test]

@@ -196,6 +196,13 @@ impl Settings {
     /// The same of the settings that decide the numbers: two instances that differ in it disagree.
     #[must_use]
     pub fn definition_hash(&self) -> String {
+        hash_of(&self.deciding())
+    }
+
+    /// The settings that decide the numbers, in the order of the documented file, none of them
+    /// secret.
+    #[must_use]
+    pub fn deciding(&self) -> Vec<Described> {
         let deciding = self.describe().into_iter().filter(|setting| {
             let part = setting.key.split('.').next().unwrap_or_default();
             ![
@@ -208,7 +215,7 @@ impl Settings {
             ]
             .contains(&part)
         });
-        hash_of(&deciding.collect::<Vec<_>>())
+        deciding.collect()
     }
 
     /// Every setting in use, in the order of the documented file, secrets masked.

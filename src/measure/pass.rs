@@ -84,6 +84,8 @@ pub struct Pass {
     retained: Vec<Runs<4>>,
     sections: Sections,
     sampler: Sampler,
+    /// Where the earliest period begins.
+    earliest: Timestamp,
     latest: Timestamp,
     life: Life,
     cursor: usize,
@@ -103,7 +105,8 @@ impl Pass {
         number: usize,
         question: Arc<Question>,
     ) -> Result<Self, HistoryGone> {
-        check_history(shard, &question)?;
+        let earliest = question.earliest();
+        check_history(shard, earliest)?;
         let dimensions = shard.settings().dimensions.len();
         let sections = if dimensions == 0 {
             question.sections.without(Section::Segments)
@@ -126,6 +129,7 @@ impl Pass {
             retained: vec![Runs::new(steps); periods],
             sections,
             sampler: Sampler::default(),
+            earliest,
             latest: question.latest(),
             life: Life::default(),
             cursor: 0,
@@ -142,7 +146,7 @@ impl Pass {
     /// # Errors
     /// If the shard's prune line has moved into a period since the pass began.
     pub fn advance(&mut self, shard: &Shard, customers: usize) -> Result<bool, HistoryGone> {
-        check_history(shard, &self.question)?;
+        check_history(shard, self.earliest)?;
         let until = self.end.min(self.cursor.saturating_add(customers));
         while self.cursor < until {
             let next = until.min(self.cursor + FETCHED_TOGETHER);
@@ -278,8 +282,7 @@ impl Part {
     }
 }
 
-fn check_history(shard: &Shard, question: &Question) -> Result<(), HistoryGone> {
-    let needed = question.earliest();
+fn check_history(shard: &Shard, needed: Timestamp) -> Result<(), HistoryGone> {
     match shard.prune_line() {
         Some(kept_since) if needed < kept_since => Err(HistoryGone { needed, kept_since }),
         _ => Ok(()),
@@ -287,7 +290,7 @@ fn check_history(shard: &Shard, question: &Question) -> Result<(), HistoryGone> 
 }
 
 /// By code, the place of each text among all in ascending order.
-fn ranks<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<u8> {
+pub(super) fn ranks<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<u8> {
     let mut by_text: Vec<(&str, usize)> = texts.zip(0..).collect();
     by_text.sort_unstable();
     let mut ranks = vec![0; by_text.len()];
