@@ -37,9 +37,10 @@ use std::path::{Path, PathBuf};
 
 pub use complaint::{Complaint, Complaints, Severity};
 pub use keys::{Key, Shape};
+pub use nearest::nearest;
 pub use settings::{
     ApiSettings, Described, KafkaSettings, LogFormat, LogSettings, Origin, Property, Secret,
-    Settings,
+    Settings, definition_hash_of,
 };
 
 use complaint::{Source, Span};

@@ -171,10 +171,35 @@ pub struct Described {
     pub origin: Origin,
 }
 
-/// The same on every machine and in every version that knows the same keys.
+/// Whether the setting of a dotted key has a say in the numbers.
+fn decides(key: &str) -> bool {
+    let part = key.split('.').next().unwrap_or_default();
+    ![
+        "listen",
+        "log",
+        "api",
+        "kafka",
+        "evaluation_interval",
+        "max_staleness",
+    ]
+    .contains(&part)
+}
+
 fn hash_of(settings: &[Described]) -> String {
+    let pairs = settings.iter();
+    hash_of_pairs(pairs.map(|described| (described.key.as_str(), described.value.as_str())))
+}
+
+/// [`Settings::definition_hash`] from keys and values, in the order of the documented file.
+#[must_use]
+pub fn definition_hash_of<'a>(settings: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
+    hash_of_pairs(settings.into_iter().filter(|(key, _)| decides(key)))
+}
+
+/// The same on every machine and in every version that knows the same keys.
+fn hash_of_pairs<'a>(settings: impl Iterator<Item = (&'a str, &'a str)>) -> String {
     let mut hasher = SipHasher13::new();
-    for Described { key, value, .. } in settings {
+    for (key, value) in settings {
         hasher.write(key.as_bytes());
         hasher.write(&[0xff]);
         hasher.write(value.as_bytes());
@@ -196,19 +221,15 @@ impl Settings {
     /// The same of the settings that decide the numbers: two instances that differ in it disagree.
     #[must_use]
     pub fn definition_hash(&self) -> String {
-        let deciding = self.describe().into_iter().filter(|setting| {
-            let part = setting.key.split('.').next().unwrap_or_default();
-            ![
-                "listen",
-                "log",
-                "api",
-                "kafka",
-                "evaluation_interval",
-                "max_staleness",
-            ]
-            .contains(&part)
-        });
-        hash_of(&deciding.collect::<Vec<_>>())
+        hash_of(&self.deciding())
+    }
+
+    /// The settings that decide the numbers, as described.
+    #[must_use]
+    pub fn deciding(&self) -> Vec<Described> {
+        let mut described = self.describe();
+        described.retain(|setting| decides(&setting.key));
+        described
     }
 
     /// Every setting in use, in the order of the documented file, secrets masked.
