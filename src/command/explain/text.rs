@@ -79,23 +79,28 @@ fn windows(paper: &mut Paper, explanation: &Explanation) {
         return;
     };
     let zone = &explanation.time_zone;
-    paper.heading(&format!("Period {}, in {zone} and in UTC", plain(period)));
-    bounds(paper, "now", &explanation.now);
+    let utc = zone == "UTC";
+    let zones = if utc {
+        "UTC".to_owned()
+    } else {
+        format!("{} and in UTC", plain(zone))
+    };
+    paper.heading(&format!("Period {}, in {zones}", plain(period)));
+    bounds(paper, "now", &explanation.now, utc);
     if let Before::Known(before) = &explanation.before {
-        bounds(paper, "before", before);
+        bounds(paper, "before", before, utc);
     }
 }
 
-fn bounds(paper: &mut Paper, name: &str, observation: &Observation) {
+fn bounds(paper: &mut Paper, name: &str, observation: &Observation, utc: bool) {
     let Some(span) = &observation.period else {
         return;
     };
     let ends = [(name, "from", &span.start), ("", "to", &span.end)];
     for (name, end, moment) in ends {
-        paper.line(&format!(
-            "{name:6}  {end:4}  {}  {}",
-            moment.local, moment.utc
-        ));
+        let local = if utc { "" } else { moment.local.as_str() };
+        let gap = if utc { "" } else { "  " };
+        paper.line(&format!("{name:6}  {end:4}  {local}{gap}{}", moment.utc));
     }
 }
 

@@ -69,6 +69,11 @@ fn when(page: &mut Page, figures: &Figures) {
         let moment = moment(at, &clock);
         row([name, &moment.local, &moment.utc])
     }));
+    if zone == "UTC" {
+        for row in &mut rows {
+            row.remove(1);
+        }
+    }
     page.table(3, &rows);
 }
 
@@ -138,7 +143,7 @@ fn formulas(page: &mut Page, figures: &Figures, customers: &Customers) {
         (
             "tenure_departure_ratio",
             "departure ratio",
-            "departures / (S + spells opened)".to_owned(),
+            exposed(figures, *start),
         ),
     ];
     let mut rows = vec![
@@ -183,6 +188,21 @@ fn formulas(page: &mut Page, figures: &Figures, customers: &Customers) {
     }
 }
 
+/// Departures by what could have departed. The spells opened are no measure of their own, but follow
+/// from the ratio: all are counts.
+fn exposed(figures: &Figures, start: f64) -> String {
+    let departures: f64 = figures.departures().map(|(_, count)| count).sum();
+    let formula = "departures / (S + opened)";
+    match figures.of("tenure_departure_ratio") {
+        Figure::Known(ratio) if ratio > 0.0 => {
+            let opened = (departures / ratio).round() - start;
+            let [departures, start, opened] = [departures, start, opened].map(number);
+            format!("{formula} = {departures} / ({start} + {opened})")
+        }
+        _ => formula.to_owned(),
+    }
+}
+
 fn withheld(page: &mut Page, name: &str, figure: Figure) {
     let Figure::Withheld(reasons) = figure else {
         page.paragraph(&format!("{name}: not in the report."));
@@ -198,10 +218,12 @@ fn withheld(page: &mut Page, name: &str, figure: Figure) {
 
 fn settings(page: &mut Page, settings: &[Setting]) {
     page.heading("Settings in force");
-    let mut rows = vec![row(["setting", "value", "from"])];
+    let mut rows = vec![row(["setting", "value (from)"])];
     let all = settings.iter();
-    rows.extend(all.map(|setting| row([&setting.key, &setting.value, &setting.origin])));
-    page.table(3, &rows);
+    rows.extend(
+        all.map(|Setting { key, value, origin }| row([key, &format!("{value} ({origin})")])),
+    );
+    page.table(2, &rows);
 }
 
 fn log(page: &mut Page, figures: &Figures) {
@@ -214,7 +236,7 @@ fn log(page: &mut Page, figures: &Figures) {
         } => {
             page.heading("The file");
             let rejected: u64 = records.rejected.values().sum();
-            let mut rows = vec![row(["", ""]), row(["lines read", &lines.to_string()])];
+            let mut rows = vec![row(["", "count"]), row(["lines read", &lines.to_string()])];
             let counts = [
                 ("applied", records.applied),
                 ("redundant", records.redundant),
@@ -230,8 +252,8 @@ fn log(page: &mut Page, figures: &Figures) {
                     row([&format!("rejected: {reason}"), &count.to_string()])
                 }),
             );
-            rows.push(row(["digest of the facts", digest]));
             page.table(1, &rows);
+            page.paragraph(&format!("Digest of the facts: {digest}."));
         }
         Origin::Service {
             positions, digests, ..

@@ -11,7 +11,7 @@
 //!                + (w1 - w0) * (r0 - R0)  its weight moved, towards or away from better than all
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -436,7 +436,7 @@ fn shares_of(report: &Report, family: &str, fixed: &Fixed<'_>, names: &[&str]) -
 /// What each slice did to a sum.
 fn added_up(of: &str, by: &str, before: &Shares, now: &Shares) -> Breakdown {
     let slices = before.keys().chain(now.keys());
-    let slices: std::collections::BTreeSet<&Vec<String>> = slices.collect();
+    let slices: BTreeSet<&Vec<String>> = slices.collect();
     let mover = |slice: &Vec<String>| {
         let of = |shares: &Shares| shares.get(slice).copied();
         let (before, now) = (of(before), of(now));
@@ -460,7 +460,8 @@ fn added_up(of: &str, by: &str, before: &Shares, now: &Shares) -> Breakdown {
     }
 }
 
-/// What each slice did to a quotient; None where one of the two has nothing to divide by.
+/// What each slice did to a quotient; None where one of the two has nothing to divide by, or there
+/// is but one slice.
 fn weighed(of: &str, by: &str, before: &Rates, now: &Rates) -> Option<Breakdown> {
     let sum = |rates: &Rates| {
         rates
@@ -475,7 +476,11 @@ fn weighed(of: &str, by: &str, before: &Rates, now: &Rates) -> Option<Breakdown>
     }
     let rate = whole_before.0 / whole_before.1;
     let slices = before.keys().chain(now.keys());
-    let slices: std::collections::BTreeSet<&Vec<String>> = slices.collect();
+    let slices: BTreeSet<&Vec<String>> = slices.collect();
+    if slices.len() < 2 {
+        // The one slice is the whole.
+        return None;
+    }
     let mover = |slice: &Vec<String>| {
         let of = |rates: &Rates, whole: f64| {
             let (numerator, denominator) = rates.get(slice).copied().unwrap_or_default();
