@@ -19,11 +19,15 @@ use std::time::{Duration, Instant};
 
 use real::prometheus::promtool_check_metrics;
 use tenure::event::Timestamp;
+use tenure::measure::customer::Customer;
 use tenure::measure::report::{Family, Report, Sample, Withheld, WithheldReason};
 use tenure::measure::{MEASURES, Measure};
+use tenure::serve::api::archive::{Archive, Asker, Moment, Series, SeriesQuestion};
+use tenure::serve::api::refusal::Refusal;
+use tenure::serve::api::{Api, Setting, Token};
 use tenure::serve::http::{Endpoint, Limits, run};
 use tenure::serve::readiness::Readiness;
-use tenure::serve::{Published, Source};
+use tenure::serve::{Basis, LogPosition, Published, ShardDigest, Source};
 use tenure::telemetry::Telemetry;
 use tenure::telemetry::partition::PartitionStatus;
 use tokio::sync::oneshot;
@@ -76,10 +80,101 @@ impl Source for Scripted {
     }
 }
 
+/// The latest instant: 2026-11-18T11:06:40Z.
+const LATEST: i64 = 1_795_000_000_000;
+
+/// An archive that notes what it is asked, and answers or refuses as a test sets it.
+#[derive(Default)]
+struct Asked {
+    refusal: Mutex<Option<Refusal>>,
+    instants: Mutex<Vec<i64>>,
+    periods: Mutex<Vec<Option<String>>>,
+    /// How many customers were looked up.
+    looked_up: Mutex<Vec<String>>,
+    /// Answers only once nobody waits any more, and says that it saw so.
+    slow: AtomicBool,
+    given_up: AtomicBool,
+}
+
+impl Asked {
+    fn note(&self, instants: &[Timestamp]) -> Result<(), Refusal> {
+        *lock(&self.instants) = instants.iter().map(|at| at.as_millis()).collect();
+        lock(&self.refusal).clone().map_or(Ok(()), Err)
+    }
+}
+
+impl Archive for Asked {
+    fn latest(&self) -> Result<Timestamp, Refusal> {
+        Ok(Timestamp::from_millis(LATEST))
+    }
+
+    fn reports(&self, instants: &[Timestamp], asker: &Asker) -> Result<Vec<Published>, Refusal> {
+        self.note(instants)?;
+        while self.slow.load(Ordering::Relaxed) && !asker.is_gone() {
+            std::thread::yield_now();
+        }
+        self.given_up.store(asker.is_gone(), Ordering::Relaxed);
+        let report = |at: &Timestamp| Report {
+            at: *at,
+            ..report(7.0)
+        };
+        let published = |at| Published::new(Arc::new(report(at)), 1.0, None);
+        Ok(instants.iter().map(published).collect())
+    }
+
+    fn series(&self, question: &SeriesQuestion, _: &Asker) -> Result<Series, Refusal> {
+        let period = question.period.map(|period| period.to_string());
+        lock(&self.periods).push(period);
+        self.note(&question.instants)?;
+        let moment = |at: &Timestamp| {
+            let mut family = Family::empty(question.measure, &["plan".to_owned()]);
+            for value in ["30d", "7d"] {
+                let labels = vec![Cow::Borrowed(value); family.label_names.len()];
+                family.samples.push(Sample::new(labels, 0.1 + 0.2));
+            }
+            Moment {
+                at: *at,
+                family,
+                withheld: vec![WithheldReason::BaseIncomplete],
+            }
+        };
+        Ok(Series {
+            moments: question.instants.iter().map(moment).collect(),
+            basis: Basis {
+                positions: vec![LogPosition {
+                    topic: "orders".into(),
+                    partition: 1,
+                    base_offset: 2,
+                    next_offset: 3,
+                }],
+                digests: vec![ShardDigest {
+                    partition: 1,
+                    digest: 255,
+                }],
+            },
+            history_start: None,
+        })
+    }
+
+    fn customer(&self, id: &str, _: &Asker) -> Result<Customer, Refusal> {
+        lock(&self.looked_up).push(id.to_owned());
+        Err(Refusal::UnknownCustomer)
+    }
+}
+
+fn setting() -> Setting {
+    Setting {
+        key: "inactivity_timeout".to_owned(),
+        value: "90d".to_owned(),
+        origin: "tenure.yaml:3".to_owned(),
+    }
+}
+
 /// An endpoint on a free port, ended when dropped.
 struct Server {
     address: SocketAddr,
     source: Arc<Scripted>,
+    archive: Arc<Asked>,
     telemetry: Arc<Telemetry>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -91,11 +186,22 @@ impl Server {
     }
 
     fn with(limits: Limits) -> Self {
+        Self::serving(limits, None)
+    }
+
+    fn serving(limits: Limits, token: Option<Token>) -> Self {
         let source = Arc::new(Scripted::default());
+        let archive = Arc::new(Asked::default());
         let telemetry = Arc::new(Telemetry::new().expect("telemetry"));
         let endpoint = Endpoint {
             telemetry: Arc::clone(&telemetry),
             source: Arc::clone(&source) as Arc<dyn Source>,
+            api: Some(Api {
+                archive: Arc::clone(&archive) as Arc<dyn Archive>,
+                settings: vec![setting()],
+                dimensions: vec!["plan".to_owned()],
+                token,
+            }),
             limits,
         };
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -106,6 +212,7 @@ impl Server {
         Self {
             address,
             source,
+            archive,
             telemetry,
             stop: Some(stop),
             thread: Some(thread),
@@ -706,4 +813,263 @@ fn promtool_finds_nothing_to_complain_about() {
 
     let text = String::from_utf8(page.body).expect("text");
     promtool_check_metrics(&text).expect("nothing to complain about");
+}
+
+/// The status and the code of an error, in the form that every error has.
+#[track_caller]
+fn check_refused(answer: &Answer, status: u16, code: &str, message: &str) {
+    assert_eq!(answer.status, status, "{}", answer.text());
+    assert_eq!(answer.header("content-type"), "application/json");
+    assert_eq!(answer.header("cache-control"), "no-store");
+    let body: serde_json::Value = serde_json::from_slice(&answer.body).expect("JSON");
+    assert_eq!(body["error"]["code"], code);
+    let text = body["error"]["message"].as_str().expect("a message");
+    assert!(text.contains(message), "{text}");
+    assert_eq!(body.as_object().map(serde_json::Map::len), Some(1));
+}
+
+#[test]
+fn parameters_that_are_not_understood_are_refused_and_not_shown() {
+    let server = Server::start();
+    for (path, code, message) in [
+        ("report?at=mallory", "bad_parameter", "at: give a time"),
+        (
+            "report?at=2026-11-01T00:00:00",
+            "bad_parameter",
+            "with its zone",
+        ),
+        ("report?at=1&at=mallory", "bad_parameter", "once"),
+        ("report?mallory=1", "unknown_parameter", "known are at"),
+        (
+            "report?att=1793491200",
+            "unknown_parameter",
+            "did you mean at?",
+        ),
+        ("report?at=%FFmallory", "bad_parameter", "UTF-8"),
+        ("series", "bad_parameter", "metric"),
+        ("series?metric=mallory", "unknown_metric", "no metric"),
+        (
+            "series?metric=tenure_churn_ration",
+            "unknown_metric",
+            "near is tenure_churn_ratio",
+        ),
+        (
+            "series?metric=tenure_churn_ratio&reason=mallory",
+            "unknown_parameter",
+            "known are metric, start, end, step, period",
+        ),
+        (
+            "series?metric=tenure_churn_ratio&perod=30d",
+            "unknown_parameter",
+            "did you mean period?",
+        ),
+        (
+            "series?metric=tenure_segment_revenue&country=mallory",
+            "unknown_parameter",
+            "period, plan, currency",
+        ),
+        (
+            "series?metric=tenure_churn_ratio&period=mallory",
+            "bad_parameter",
+            "period: give",
+        ),
+        (
+            "series?metric=tenure_churn_ratio&step=0",
+            "bad_parameter",
+            "step: give",
+        ),
+        (
+            "series?metric=tenure_churn_ratio&start=1795000001&end=1795000000",
+            "bad_parameter",
+            "start",
+        ),
+    ] {
+        let answer = server.get(&format!("/api/v1/{path}"));
+        check_refused(&answer, 400, code, message);
+        assert!(!answer.text().contains("mallory"), "{}", answer.text());
+    }
+    let answer = server.get("/api/v1/series?metric=tenure_churn_ratio&start=946684800&step=1");
+    check_refused(&answer, 422, "too_much", "2000 instants");
+    assert!(
+        lock(&server.archive.instants).is_empty(),
+        "nobody was asked"
+    );
+    assert_eq!(server.get("/api/v1/mallory").status, 404);
+    assert_eq!(server.ask("POST", "/api/v1/report", &[]).status, 405);
+}
+
+#[test]
+fn refusals_have_a_status_and_say_when_to_come_again() {
+    let server = Server::start();
+    let latest = Timestamp::from_millis(LATEST);
+    for (refusal, status, code, retry) in [
+        (Refusal::NotReached { latest }, 422, "not_reached", ""),
+        (Refusal::NotReady, 503, "not_ready", "10"),
+        (Refusal::Busy, 503, "busy", "5"),
+        (Refusal::TimedOut { seconds: 60 }, 503, "timed_out", "60"),
+        (Refusal::Degraded, 409, "degraded", ""),
+        (Refusal::Incomplete, 409, "incomplete", ""),
+    ] {
+        *lock(&server.archive.refusal) = Some(refusal);
+        for path in ["report?at=1793491200", "series?metric=tenure_customers"] {
+            let answer = server.get(&format!("/api/v1/{path}"));
+            check_refused(&answer, status, code, "");
+            assert_eq!(answer.header("retry-after"), retry, "{code}");
+        }
+    }
+    let unread = server.get("/api/v1/report");
+    check_refused(&unread, 503, "not_ready", "");
+}
+
+#[test]
+fn a_report_has_every_measure_and_what_it_rests_on() {
+    let server = Server::start();
+    server.source.publish(Report {
+        withheld: withheld(WithheldReason::BaseIncomplete),
+        ..report(0.3)
+    });
+    let latest = server.get("/api/v1/report");
+    assert_eq!(latest.status, 200);
+    let body: serde_json::Value = serde_json::from_slice(&latest.body).expect("JSON");
+    assert_eq!(body["at"], "2026-11-18T11:06:40.000Z");
+    assert_eq!(body["history_start"], "2023-11-14T22:13:20.000Z");
+    assert_eq!(body["settings"][0]["origin"], "tenure.yaml:3");
+    assert_eq!(body["withheld"][0]["reason"], "base_incomplete");
+    let measures = body["measures"].as_array().expect("measures");
+    assert_eq!(measures.len(), MEASURES.len());
+    for (shown, measure) in measures.iter().zip(MEASURES) {
+        assert_eq!(shown["name"], measure.name);
+        assert_eq!(shown["help"], measure.help);
+        assert_eq!(shown["series"][0]["value"], 0.3);
+    }
+    let past = server.get("/api/v1/report?at=2026-11-01T00:00:00%2B01:00");
+    let body: serde_json::Value = serde_json::from_slice(&past.body).expect("JSON");
+    assert_eq!(body["at"], "2026-10-31T23:00:00.000Z");
+    assert_eq!(body["measures"][0]["series"][0]["value"], 7.0);
+
+    let zipped = server.ask("GET", "/api/v1/report", &["Accept-Encoding: gzip"]);
+    assert_eq!(zipped.header("content-encoding"), "gzip");
+    assert_eq!(zipped.unzipped(), latest.text());
+}
+
+#[test]
+fn a_series_goes_from_start_to_end_in_steps_and_keeps_to_its_labels() {
+    let server = Server::start();
+    for (query, first, last, count) in [
+        ("", LATEST - 90 * 86_400_000, LATEST, 91),
+        ("&step=1h", LATEST - 90 * 3_600_000, LATEST, 91),
+        (
+            "&end=1794000000",
+            1_794_000_000_000 - 90 * 86_400_000,
+            1_794_000_000_000,
+            91,
+        ),
+        (
+            "&start=1794000000.5&end=1794000010.4&step=3",
+            1_794_000_000_500,
+            1_794_000_009_500,
+            4,
+        ),
+        (
+            "&start=1794000000&end=1794000000",
+            1_794_000_000_000,
+            1_794_000_000_000,
+            1,
+        ),
+    ] {
+        let path = format!("/api/v1/series?metric=tenure_churn_ratio&period=12d{query}");
+        assert_eq!(server.get(&path).status, 200, "{query}");
+        let instants = lock(&server.archive.instants).clone();
+        let ends = (instants.first().copied(), instants.last().copied());
+        assert_eq!(ends, (Some(first), Some(last)), "{query}");
+        assert_eq!(instants.len(), count, "{query}");
+    }
+    let asked = lock(&server.archive.periods).clone();
+    assert!(asked.iter().all(|period| period.as_deref() == Some("12d")));
+
+    let one = "&start=1794000000&end=1794000000.5&step=1";
+    let path = format!("/api/v1/series?metric=tenure_churn_ratio&period=7d{one}");
+    let body = server.get(&path);
+    let expected = r#","positions":[{"topic":"orders","partition":1,"base_offset":2,"next_offset":3}],"digests":[{"partition":1,"digest":"000000000000000000000000000000ff"}],"series":[{"labels":{"period":"7d"},"points":[[1794000000.0,0.30000000000000004]]}],"withheld":[{"at":"2026-11-06T21:20:00.000Z","reason":"base_incomplete"}]}"#;
+    assert!(
+        body.text().trim_end().ends_with(expected),
+        "{}",
+        body.text()
+    );
+}
+
+#[test]
+fn customers_are_shown_to_nobody_without_the_token() {
+    let id = "j%C3%B6rg+x%40example.com";
+    let path = format!("/api/v1/customers?id={id}");
+    let off = Server::start();
+    check_refused(&off.get(&path), 404, "disabled", "api.customers");
+
+    let token = "a-token-of-some-length";
+    let server = Server::serving(Limits::default(), Some(Token::new(token)));
+    let good = format!("Authorization: Bearer {token}");
+    for headers in [
+        &[][..],
+        &["Authorization: Bearer"],
+        &["Authorization: Bearer "],
+        &["Authorization: Bearer a-token-of-some-lengtH"],
+        &["Authorization: Bearer a-token-of-some-length-and-more"],
+        &["Authorization: a-token-of-some-length"],
+        &["Authorization: Basic a-token-of-some-length"],
+        &["X-Authorization: Bearer a-token-of-some-length"],
+        &[&good, "Authorization: Bearer another"],
+    ] {
+        let answer = server.ask("GET", &path, headers);
+        check_refused(&answer, 401, "unauthorized", "Bearer TOKEN");
+        assert_eq!(answer.header("www-authenticate"), "Bearer");
+        assert!(!answer.text().contains(token));
+    }
+    assert!(lock(&server.archive.looked_up).is_empty());
+    let answer = server.ask("GET", &path, &[&good]);
+    check_refused(&answer, 404, "unknown_customer", "");
+    assert!(!answer.text().contains("example"), "{}", answer.text());
+    assert_eq!(lock(&server.archive.looked_up)[..], ["jörg x@example.com"]);
+    for query in ["", "?id=", "?id=%FF", "?id=a&id=b", "?id=a&ID=b"] {
+        let answer = server.ask("GET", &format!("/api/v1/customers{query}"), &[&good]);
+        assert_eq!(answer.status, 400, "{query}");
+    }
+    let long = format!("/api/v1/customers?id={}", "x".repeat(257));
+    check_refused(
+        &server.ask("GET", &long, &[&good]),
+        400,
+        "bad_parameter",
+        "256",
+    );
+    assert_eq!(lock(&server.archive.looked_up).len(), 1);
+}
+
+#[test]
+fn a_question_whose_client_is_gone_is_given_up_and_meanwhile_everything_else_answers() {
+    let server = Server::with(Limits {
+        answer_time: Duration::from_millis(300),
+        ..Limits::default()
+    });
+    server.source.publish(report(1.0));
+    server.archive.slow.store(true, Ordering::Relaxed);
+    let mut asking = server.connect();
+    let question = b"GET /api/v1/report?at=1793491200 HTTP/1.1\r\nHost: test\r\n\r\n";
+    asking.write_all(question).expect("a question");
+    let wait = |what: &str, condition: &dyn Fn() -> bool| {
+        let begun = Instant::now();
+        while !condition() {
+            assert!(begun.elapsed() < DEADLINE, "{what}");
+            assert_eq!(server.get("/metrics").status, 200);
+        }
+    };
+    wait("the question", &|| {
+        !lock(&server.archive.instants).is_empty()
+    });
+    // The time for writing an answer does not run while it is thought about.
+    let begun = Instant::now();
+    wait("a while", &|| begun.elapsed() > Duration::from_millis(900));
+    assert!(!server.archive.given_up.load(Ordering::Relaxed));
+    drop(asking);
+    wait("giving up", &|| {
+        server.archive.given_up.load(Ordering::Relaxed)
+    });
 }

@@ -10,6 +10,7 @@ use crate::command::signal::Termination;
 use crate::command::{Failure, log};
 use crate::config::Settings;
 use crate::engine::{Engine, StartError};
+use crate::serve::api::{Api, Setting, Token};
 use crate::serve::http::{self, Endpoint};
 use crate::telemetry::Telemetry;
 
@@ -79,18 +80,21 @@ pub fn service(
             })?;
         tracing::info!(%address, "listening");
         listening(address)?;
-        serve_until_the_end(listener, engine, telemetry, termination).await
+        let endpoint = Endpoint {
+            api: Some(api(settings, &engine)),
+            ..Endpoint::new(telemetry, engine.live())
+        };
+        serve_until_the_end(listener, engine, endpoint, termination).await
     })
 }
 
 async fn serve_until_the_end(
     listener: TcpListener,
     engine: Engine,
-    telemetry: Arc<Telemetry>,
+    endpoint: Endpoint,
     mut termination: Termination,
 ) -> Result<(), Failure> {
     let live = engine.live();
-    let endpoint = Endpoint::new(telemetry, engine.live());
     let (ended, end) = tokio::sync::oneshot::channel();
     let shutdown = async {
         let cause = tokio::select! {
@@ -123,6 +127,27 @@ async fn serve_until_the_end(
     }
 }
 
+/// What the API serves: numbers to everybody, single customers to who shows the token.
+fn api(settings: &Settings, engine: &Engine) -> Api {
+    let deciding = settings.deciding().into_iter();
+    let shown = deciding.filter(|setting| setting.key != "customer_digest_key_file");
+    let token = settings.api.token.as_ref();
+    Api {
+        archive: engine.archive(),
+        settings: shown
+            .map(|setting| Setting {
+                key: setting.key,
+                value: setting.value,
+                origin: setting.origin.to_string(),
+            })
+            .collect(),
+        dimensions: settings.fold.dimensions.clone(),
+        token: token
+            .filter(|_| settings.api.customers)
+            .map(|token| Token::new(token.reveal())),
+    }
+}
+
 /// Completes once the engine cannot go on, with the reason.
 async fn failed(live: &crate::engine::live::Live) -> String {
     loop {
@@ -147,6 +172,10 @@ fn introduce(settings: &Settings) {
     tracing::warn!(
         "rejected records are counted by reason and logged without their content, not kept: no \
          dead-letter topic is configured"
+    );
+    tracing::info!(
+        on = settings.api.customers,
+        "looking up single customers (api.customers)"
     );
     if settings.built_in_digest_key {
         tracing::warn!(

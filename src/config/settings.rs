@@ -224,7 +224,8 @@ impl Settings {
         hash_of(&self.deciding())
     }
 
-    /// The settings that decide the numbers, as described.
+    /// The settings that decide the numbers, in the order of the documented file, none of them
+    /// secret.
     #[must_use]
     pub fn deciding(&self) -> Vec<Described> {
         let mut described = self.describe();

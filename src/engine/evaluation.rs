@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Sender, bounded};
 
 use crate::config::Settings;
+use crate::engine::ground::basis;
 use crate::engine::live::Live;
 use crate::engine::worker::{Answer, Ask, Task, owner};
 use crate::event::Timestamp;
@@ -23,7 +24,7 @@ use crate::measure::publish::{Context, reports, withheld};
 use crate::measure::question::{self, Question};
 use crate::measure::report::{Family, Report, WithheldReason};
 use crate::measure::settings::EvaluationSettings;
-use crate::serve::Published;
+use crate::serve::{Basis, Published};
 use crate::telemetry::throttle::Throttle;
 
 /// An evaluation may take this share of the time between two ticks at most: one in four.
@@ -38,6 +39,7 @@ pub struct Evaluation {
     settings: Arc<EvaluationSettings>,
     ces: CesScale,
     dimensions: Vec<String>,
+    topics: Vec<Arc<str>>,
     interval: Duration,
     max_staleness: Duration,
     last: Last,
@@ -67,6 +69,19 @@ impl FoldedValues {
     }
 }
 
+/// What all shards say to a question.
+struct Answers {
+    partial: Result<Partial, HistoryGone>,
+    prune_line: Option<Timestamp>,
+    basis: Basis,
+}
+
+/// The names of the topics by number.
+pub(super) fn topics(settings: &Settings) -> Vec<Arc<str>> {
+    let topics = settings.kafka.topics.iter();
+    topics.map(|topic| topic.as_str().into()).collect()
+}
+
 impl Evaluation {
     #[must_use]
     pub fn new(settings: &Settings, live: Arc<Live>, queues: Vec<Sender<Task>>) -> Self {
@@ -76,6 +91,7 @@ impl Evaluation {
             settings: Arc::new(settings.evaluation.clone()),
             ces: settings.fold.ces,
             dimensions: settings.fold.dimensions.clone(),
+            topics: topics(settings),
             interval: settings.evaluation_interval,
             max_staleness: settings.max_staleness,
             last: Last::default(),
@@ -131,7 +147,7 @@ impl Evaluation {
     fn withhold(&mut self, at: Timestamp, reason: WithheldReason) {
         let instant = question::Instant::new(at, &self.settings);
         let report = withheld(&instant, self.context(), reason);
-        self.publish(report, None);
+        self.publish(report, None, Basis::default());
     }
 
     fn evaluate(&mut self, at: Timestamp) {
@@ -145,14 +161,15 @@ impl Evaluation {
             .evaluation
             .duration
             .observe(started.elapsed().as_secs_f64());
-        let Answer {
+        let Answers {
             partial,
             prune_line,
+            basis,
         } = answer;
         match partial {
             Ok(partial) => {
                 for report in reports(&partial, &question, self.context()) {
-                    self.publish(report, prune_line);
+                    self.publish(report, prune_line, basis.clone());
                 }
             }
             Err(gone) => {
@@ -166,18 +183,12 @@ impl Evaluation {
     }
 
     /// Asks every shard in turn and merges what they say; nothing if the workers have ended.
-    fn ask_all(&self, question: &Arc<Question>) -> Option<Answer> {
-        let partitions: BTreeSet<i32> = self
-            .live
-            .progress()
-            .positions()
-            .iter()
-            .map(|(place, _)| place.partition)
-            .collect();
+    fn ask_all(&self, question: &Arc<Question>) -> Option<Answers> {
         let mut merged = Partial::empty(question);
         let mut gone: Option<HistoryGone> = None;
         let mut line = None;
-        for partition in partitions {
+        let mut grounds = Vec::new();
+        for partition in self.live.shards() {
             let (answer, answered) = bounded(1);
             let ask = Ask {
                 partition,
@@ -190,20 +201,23 @@ impl Evaluation {
             let Answer {
                 partial,
                 prune_line,
+                ground,
             } = answered.recv().ok()?;
             line = line.max(prune_line);
+            grounds.push(ground);
             match partial {
                 Ok(partial) => merged.merge(&partial),
                 Err(error) => gone = Some(error),
             }
         }
-        Some(Answer {
+        Some(Answers {
             partial: gone.map_or(Ok(merged), Err),
             prune_line: line,
+            basis: basis(&grounds, &self.topics),
         })
     }
 
-    fn publish(&mut self, report: Report, prune_line: Option<Timestamp>) {
+    fn publish(&mut self, report: Report, prune_line: Option<Timestamp>, basis: Basis) {
         let reasons: BTreeSet<WithheldReason> = report
             .withheld
             .iter()
@@ -226,8 +240,8 @@ impl Evaluation {
             published_numbers: numbers,
         };
         let coverage = self.live.progress().coverage();
-        self.live
-            .publish(Published::new(Arc::new(report), coverage, prune_line));
+        let published = Published::new(Arc::new(report), coverage, prune_line);
+        self.live.publish(published.resting_on(basis));
     }
 
     fn count_folded(&mut self, report: &Report) {

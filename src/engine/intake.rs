@@ -1,7 +1,7 @@
 //! Intake: one record to its outcome, and the counts of outcomes.
 
 use crate::event::decode::Decoder;
-use crate::event::{EventType, Reason, Rejection, Timestamp};
+use crate::event::{Event, EventType, Reason, Rejection, Timestamp};
 use crate::ledger::shard::Folded;
 use crate::ledger::{Outcome, Shard};
 use crate::telemetry::FoldTelemetry;
@@ -28,16 +28,31 @@ pub fn take(
     value: Option<&[u8]>,
     recorded_at: Option<Timestamp>,
 ) -> Fate {
+    take_after(shard, decoder, value, recorded_at, |_, _| {})
+}
+
+/// The same, for who has to look at a customer before anything of it changes: `before` is called
+/// with the shard as it is and the event that is about to be folded.
+pub fn take_after(
+    shard: &mut Shard,
+    decoder: &Decoder,
+    value: Option<&[u8]>,
+    recorded_at: Option<Timestamp>,
+    before: impl FnOnce(&Shard, &Event<'_>),
+) -> Fate {
     let Some(value) = value else {
         return Fate::Tombstone;
     };
     match decoder.decode(value, recorded_at) {
-        Ok(event) => Fate::Folded {
-            event: event.body.event_type(),
-            occurred_at: event.occurred_at,
-            folded: shard.fold(&event),
-            ignored_attributes: event.attributes.ignored,
-        },
+        Ok(event) => {
+            before(shard, &event);
+            Fate::Folded {
+                event: event.body.event_type(),
+                occurred_at: event.occurred_at,
+                folded: shard.fold(&event),
+                ignored_attributes: event.attributes.ignored,
+            }
+        }
         Err(rejection) => Fate::Rejected(rejection),
     }
 }

@@ -1,5 +1,6 @@
 //! What is shared while the engine runs: progress, the published report, and how it ends.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -63,6 +64,14 @@ impl Live {
     #[must_use]
     pub fn lost(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.lost)
+    }
+
+    /// The partition numbers that are read, each a shard.
+    #[must_use]
+    pub fn shards(&self) -> BTreeSet<i32> {
+        let positions = self.progress.positions();
+        let numbers = positions.iter().map(|(place, _)| place.partition);
+        numbers.collect()
     }
 
     /// Makes a report the one that is served.

@@ -15,8 +15,11 @@
 //! ```
 
 pub mod evaluation;
+pub mod ground;
+pub mod inquiry;
 pub mod intake;
 pub mod live;
+pub mod slices;
 pub mod worker;
 
 use std::sync::Arc;
@@ -28,11 +31,13 @@ use crossbeam_channel::Sender;
 
 use crate::config::Settings;
 use crate::engine::evaluation::Evaluation;
+use crate::engine::inquiry::Inquiry;
 use crate::engine::live::Live;
 use crate::engine::worker::{Dispatcher, Task, Worker};
 use crate::kafka::client::{Consumer, Context, configuration};
 use crate::kafka::reader::{Ended, Reader};
 use crate::kafka::watch::Watch;
+use crate::serve::api::archive::Archive;
 use crate::telemetry::{Failure, Telemetry};
 
 /// The watch asks for ends at least this often, so that new events are on the page within two
@@ -45,6 +50,7 @@ pub struct Engine {
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
     client: Arc<Consumer>,
+    inquiry: Arc<Inquiry>,
 }
 
 /// The engine could not be started.
@@ -78,6 +84,7 @@ impl Engine {
             queues.push(queue);
         }
         let evaluation = Evaluation::new(settings, Arc::clone(&live), queues.clone());
+        let inquiry = Inquiry::new(settings, Arc::clone(&live), queues.clone());
         let stopped = Arc::clone(&stop);
         threads.push(spawn("evaluation", &live, move || {
             evaluation.run(&stopped);
@@ -89,6 +96,7 @@ impl Engine {
             stop,
             threads,
             client,
+            inquiry: Arc::new(inquiry),
         })
     }
 
@@ -98,11 +106,18 @@ impl Engine {
         Arc::clone(&self.live)
     }
 
+    /// Answers to questions about the past.
+    #[must_use]
+    pub fn archive(&self) -> Arc<dyn Archive> {
+        Arc::clone(&self.inquiry) as Arc<dyn Archive>
+    }
+
     /// Asks every thread to end and waits for them, but not longer than `grace`. False if one of
     /// them was still at work.
     #[must_use]
     pub fn stop(self, grace: Duration) -> bool {
         self.live.stopping();
+        self.inquiry.close();
         // Closing the client can wait for brokers that are gone, and the state needs nothing of it.
         std::mem::forget(self.client);
         self.stop.store(true, Ordering::Relaxed);

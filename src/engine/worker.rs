@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
 
 use crate::config::Settings;
-use crate::engine::intake::{Fate, Tally, take};
+use crate::engine::ground::Ground;
+use crate::engine::intake::{Fate, Tally, take, take_after};
 use crate::engine::live::Live;
+use crate::engine::slices::{Sliced, Wanted};
 use crate::event::decode::Decoder;
 use crate::event::{Reason, Timestamp};
 use crate::kafka::batch::Batch;
@@ -17,9 +19,11 @@ use crate::kafka::progress::{Applied, Progress};
 use crate::kafka::{Delivery, Place, Sink};
 use crate::ledger::Shard;
 use crate::ledger::settings::FoldSettings;
+use crate::measure::customer::Customer;
 use crate::measure::partial::Partial;
 use crate::measure::pass::{HistoryGone, evaluate};
 use crate::measure::question::Question;
+use crate::measure::settings::EvaluationSettings;
 use crate::telemetry::Telemetry;
 use crate::telemetry::throttle::Throttle;
 
@@ -27,10 +31,18 @@ use crate::telemetry::throttle::Throttle;
 /// every last record is as large as brokers take by default.
 const QUEUE: usize = 32;
 
+/// While a question is answered in slices, the tasks between two of them may take about so long.
+const BETWEEN_SLICES: Duration = Duration::from_millis(4);
+
 /// What a worker is asked to do, in order.
 pub enum Task {
     Deliver(Delivery),
+    /// To be answered at once.
     Evaluate(Ask),
+    /// To be answered in slices, between other tasks, as of the moment at which its turn came. There
+    /// is one such question at a time: a further one takes the place of the last.
+    EvaluateInSlices(Ask, Wanted),
+    LookUp(LookUp),
 }
 
 /// An evaluation of one shard.
@@ -45,6 +57,18 @@ pub struct Answer {
     pub partial: Result<Partial, HistoryGone>,
     /// Facts before it are no longer kept one by one.
     pub prune_line: Option<Timestamp>,
+    pub ground: Ground,
+}
+
+/// A question for one customer of one shard.
+pub struct LookUp {
+    pub partition: i32,
+    /// Personal: for the shard's hash alone.
+    pub id: Arc<str>,
+    pub settings: Arc<EvaluationSettings>,
+    pub at: Timestamp,
+    /// Nothing if the shard does not know the customer.
+    pub answer: Sender<Option<Customer>>,
 }
 
 /// A queue in front of a worker.
@@ -94,6 +118,8 @@ pub struct Worker {
     topics: Vec<String>,
     decoder: Decoder,
     shards: BTreeMap<i32, Shard>,
+    /// The question that is answered in slices.
+    sliced: Option<Sliced>,
     progress: Arc<Progress>,
     telemetry: Arc<Telemetry>,
     rejections: [Throttle; Reason::ALL.len()],
@@ -116,6 +142,7 @@ impl Worker {
             fold: Arc::new(settings.fold.clone()),
             topics: settings.kafka.topics.clone(),
             shards: BTreeMap::new(),
+            sliced: None,
             progress: live.progress(),
             telemetry: live.telemetry(),
             rejections: Default::default(),
@@ -125,24 +152,64 @@ impl Worker {
 
     /// Works until nobody can ask for anything any more.
     pub fn run(mut self) {
-        while let Ok(task) = self.tasks.recv() {
-            match task {
-                Task::Deliver(Delivery::Begin {
-                    place,
-                    first_offset,
-                }) => {
-                    self.shard(place.partition)
-                        .start_at(place.topic, first_offset);
-                }
-                Task::Deliver(Delivery::Records(batch)) => self.fold(&batch),
-                Task::Deliver(Delivery::SkipTo { place, next_offset }) => {
-                    self.shard(place.partition)
-                        .skip_to(place.topic, next_offset);
-                    self.report_progress(place);
-                }
-                Task::Deliver(Delivery::Lost) => {}
-                Task::Evaluate(ask) => self.answer(ask),
+        loop {
+            let open = if self.sliced.is_some() {
+                self.slice();
+                self.work_between_slices()
+            } else {
+                let task = self.tasks.recv();
+                task.map(|task| self.work(task)).is_ok()
+            };
+            if !open {
+                return;
             }
+        }
+    }
+
+    /// Works on what is waiting, but not for long. False if nobody can ask any more.
+    fn work_between_slices(&mut self) -> bool {
+        let begun = Instant::now();
+        while begun.elapsed() < BETWEEN_SLICES {
+            match self.tasks.try_recv() {
+                Ok(task) => self.work(task),
+                Err(TryRecvError::Empty) => return true,
+                Err(TryRecvError::Disconnected) => return false,
+            }
+        }
+        true
+    }
+
+    fn slice(&mut self) {
+        self.sliced = self.sliced.take().and_then(|sliced| {
+            let shard = self.shards.get(&sliced.partition())?;
+            sliced.slice(shard)
+        });
+    }
+
+    fn work(&mut self, task: Task) {
+        match task {
+            Task::Deliver(Delivery::Begin {
+                place,
+                first_offset,
+            }) => {
+                self.shard(place.partition)
+                    .start_at(place.topic, first_offset);
+            }
+            Task::Deliver(Delivery::Records(batch)) => self.fold(&batch),
+            Task::Deliver(Delivery::SkipTo { place, next_offset }) => {
+                self.shard(place.partition)
+                    .skip_to(place.topic, next_offset);
+                self.report_progress(place);
+            }
+            Task::Deliver(Delivery::Lost) => {}
+            Task::Evaluate(ask) => self.answer(ask),
+            Task::EvaluateInSlices(ask, wanted) => {
+                let topics = self.topics.len();
+                let shard = self.shard(ask.partition);
+                let ground = Ground::of(shard, ask.partition, topics);
+                self.sliced = Sliced::begin(shard, ask, ground, wanted);
+            }
+            Task::LookUp(look_up) => self.look_up(look_up),
         }
     }
 
@@ -162,11 +229,23 @@ impl Worker {
         let Some(shard) = self.shards.get_mut(&partition) else {
             return;
         };
+        let mut sliced = self
+            .sliced
+            .as_mut()
+            .filter(|sliced| sliced.partition() == partition);
         for record in batch.records() {
             if !shard.advance(topic, record.offset, record.recorded_at) {
                 continue;
             }
-            let fate = take(shard, &self.decoder, record.value, record.recorded_at);
+            let (value, recorded_at) = (record.value, record.recorded_at);
+            let fate = match &mut sliced {
+                None => take(shard, &self.decoder, value, recorded_at),
+                Some(sliced) => {
+                    take_after(shard, &self.decoder, value, recorded_at, |shard, event| {
+                        sliced.before_change(shard, &event.customer);
+                    })
+                }
+            };
             tally.add(fate);
             match fate {
                 Fate::Folded { occurred_at, .. } => {
@@ -242,6 +321,7 @@ impl Worker {
             question,
             answer,
         } = ask;
+        let topics = self.topics.len();
         let shard = self.shard(partition);
         let number = usize::try_from(partition).unwrap_or(0);
         let partial = evaluate(shard, number, &question);
@@ -249,6 +329,15 @@ impl Worker {
         let _ = answer.send(Answer {
             partial,
             prune_line: shard.prune_line(),
+            ground: Ground::of(shard, partition, topics),
         });
+    }
+
+    fn look_up(&mut self, look_up: LookUp) {
+        let shard = self.shard(look_up.partition);
+        let customer = shard.customer(&look_up.id);
+        let found = Customer::find(shard, customer, &look_up.settings, look_up.at);
+        // Who asked may have given up.
+        let _ = look_up.answer.send(found);
     }
 }

@@ -90,6 +90,15 @@ impl Measure {
         })
     }
 
+    /// Whether a label has open values of which a report shows the most frequent ones. Which these
+    /// are is decided by all periods of the report.
+    #[must_use]
+    pub fn shows_the_most_frequent(&self) -> bool {
+        ["reason", "channel", DIMENSIONS]
+            .iter()
+            .any(|label| self.has_label(label))
+    }
+
     const fn events(mut self) -> Self {
         self.counts = Counts::Events;
         self
@@ -110,6 +119,30 @@ impl Measure {
 #[must_use]
 pub fn measure(name: &str) -> Option<&'static Measure> {
     position(name).map(|at| &MEASURES[at])
+}
+
+/// The measures that a misspelt name may mean, the nearest first, at most three.
+#[must_use]
+pub fn nearest(name: &str) -> Vec<&'static Measure> {
+    let plain = |name: &str| name.trim_start_matches("tenure_").to_lowercase();
+    let wanted = plain(name);
+    // Nobody means a name that is twice as long, and comparing costs the product of the lengths.
+    if wanted.is_empty() || wanted.len() > 2 * 40 {
+        return Vec::new();
+    }
+    let distance = |measure: &Measure| {
+        let known = plain(measure.name);
+        let part = known.contains(&wanted) || wanted.contains(&known);
+        let wrong = strsim::damerau_levenshtein(&wanted, &known);
+        (part || wrong <= wanted.chars().count() / 3).then_some((wrong, measure.name))
+    };
+    let near = MEASURES.iter();
+    let mut near: Vec<_> = near
+        .filter_map(|measure| Some((distance(measure)?, measure)))
+        .collect();
+    near.sort_unstable_by_key(|(distance, _)| *distance);
+    near.truncate(3);
+    near.into_iter().map(|(_, measure)| measure).collect()
 }
 
 /// The place of a measure in [`MEASURES`].
@@ -581,6 +614,27 @@ mod tests {
             assert!(entry.parts.len() <= 3, "{}", entry.name);
         }
         assert_eq!(measure("tenure_nothing"), None);
+    }
+
+    #[test]
+    fn misspelt_names_find_their_neighbours() {
+        let names = |name: &str| -> Vec<&str> {
+            let near = nearest(name).into_iter();
+            near.map(|measure| measure.name).collect()
+        };
+        assert_eq!(
+            names("tenure_retention_ration")[..1],
+            ["tenure_retention_ratio"]
+        );
+        assert_eq!(names("churn_ratio")[..1], ["tenure_churn_ratio"]);
+        assert_eq!(names("tenure_departurs")[..1], ["tenure_departures"]);
+        assert!(names("cohort").contains(&"tenure_cohort_customers"));
+        for stranger in ["", "tenure_", "up", &"x".repeat(1 << 20)] {
+            assert!(
+                names(stranger).iter().all(|name| name.contains(stranger)),
+                "{stranger}"
+            );
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@
 
 pub mod catalogue;
 pub mod cohort;
+pub mod customer;
 pub mod explain;
 pub mod life;
 pub mod link;

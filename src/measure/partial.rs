@@ -129,6 +129,23 @@ impl Partial {
         self.samples.sort_by_key(|sample| sample.shard);
     }
 
+    /// What is known of one period alone, by its place: what no period has, and segments, are left
+    /// out.
+    #[must_use]
+    pub fn of_period(&self, place: usize) -> Self {
+        let sums = |sums: &Sums| Sums {
+            churn_seen: sums.churn_seen,
+            periods: sums.periods.get(place).cloned().into_iter().collect(),
+            ..Sums::default()
+        };
+        Self {
+            instants: self.instants.iter().map(sums).collect(),
+            log_start: self.log_start,
+            prune_line: self.prune_line,
+            samples: self.samples.clone(),
+        }
+    }
+
     /// Looks for customers that live in more than one shard.
     ///
     /// Samples are compared by their coarsest mask, so shards of any size can be compared.

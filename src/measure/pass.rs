@@ -75,6 +75,8 @@ pub struct Pass {
     sampler: Sampler,
     /// From here on nobody is quiet who did anything.
     looks_back_to: Timestamp,
+    /// Where the earliest period begins.
+    earliest: Timestamp,
     latest: Timestamp,
     life: Life,
     cursor: usize,
@@ -94,7 +96,8 @@ impl Pass {
         number: usize,
         question: Arc<Question>,
     ) -> Result<Self, HistoryGone> {
-        check_history(shard, &question)?;
+        let earliest = question.earliest();
+        check_history(shard, earliest)?;
         let tally = |instant: &Instant| Tally::new(instant, &question);
         Ok(Self {
             number,
@@ -104,6 +107,7 @@ impl Pass {
             quiet: Quiet::default(),
             sampler: Sampler::default(),
             looks_back_to: question.looks_back_to(),
+            earliest,
             latest: question.latest(),
             life: Life::default(),
             cursor: 0,
@@ -120,7 +124,7 @@ impl Pass {
     /// # Errors
     /// If the shard's prune line has moved into a period since the pass began.
     pub fn advance(&mut self, shard: &Shard, customers: usize) -> Result<bool, HistoryGone> {
-        check_history(shard, &self.question)?;
+        check_history(shard, self.earliest)?;
         let until = self.end.min(self.cursor.saturating_add(customers));
         for row in shard.customers().rows_between(self.cursor, until) {
             if self.out_of_turn.is_empty() || !self.out_of_turn.remove(&row) {
@@ -192,8 +196,7 @@ impl Pass {
     }
 }
 
-fn check_history(shard: &Shard, question: &Question) -> Result<(), HistoryGone> {
-    let needed = question.earliest();
+fn check_history(shard: &Shard, needed: Timestamp) -> Result<(), HistoryGone> {
     match shard.prune_line() {
         Some(kept_since) if needed < kept_since => Err(HistoryGone { needed, kept_since }),
         _ => Ok(()),
@@ -201,7 +204,7 @@ fn check_history(shard: &Shard, question: &Question) -> Result<(), HistoryGone> 
 }
 
 /// By code, the place of each text among all in ascending order.
-fn ranks<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<u8> {
+pub(super) fn ranks<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<u8> {
     let mut by_text: Vec<(&str, usize)> = texts.zip(0..).collect();
     by_text.sort_unstable();
     let mut ranks = vec![0; by_text.len()];

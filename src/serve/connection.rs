@@ -24,7 +24,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::serve::http::Limits;
 
-/// How long an answer may take before its seat can go to a newcomer.
+/// How long a client may read an answer before its seat can go to a newcomer.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How often somebody without a seat looks again.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
@@ -81,7 +81,8 @@ impl Phase {
         let allowed = match self {
             Self::Idle(_) => limits.idle_time,
             Self::Asking(_) => limits.header_time,
-            Self::Answering(_) | Self::Writing(_) => limits.answer_time,
+            Self::Answering(_) => limits.thinking_time,
+            Self::Writing(_) => limits.answer_time,
         };
         self.since() + allowed
     }
@@ -90,7 +91,9 @@ impl Phase {
     fn yields(self, now: Instant) -> bool {
         match self {
             Self::Idle(_) | Self::Asking(_) => true,
-            Self::Answering(since) | Self::Writing(since) => now >= since + PATIENCE,
+            // It is not the client that is slow, and what takes long is bounded elsewhere.
+            Self::Answering(_) => false,
+            Self::Writing(since) => now >= since + PATIENCE,
         }
     }
 }
@@ -233,14 +236,13 @@ impl<S> Watched<S> {
         });
     }
 
-    /// The time of an answer runs from its request, so the phase keeps its beginning.
     fn wrote(&self) {
         self.seat.phase.send_if_modified(|phase| {
-            let Phase::Answering(since) = *phase else {
-                return false;
-            };
-            *phase = Phase::Writing(since);
-            true
+            let first = matches!(phase, Phase::Answering(_));
+            if first {
+                *phase = Phase::Writing(Instant::now());
+            }
+            first
         });
     }
 

@@ -29,6 +29,7 @@ use tokio::time::{sleep, timeout};
 use tower::ServiceExt;
 use tracing::warn;
 
+use crate::serve::api::{self, Api};
 use crate::serve::connection::{Seats, Ticket};
 use crate::serve::negotiation::{self, Encoding};
 use crate::serve::readiness::Obstacle;
@@ -39,6 +40,8 @@ use crate::telemetry::{Failure, Telemetry};
 pub struct Endpoint {
     pub telemetry: Arc<Telemetry>,
     pub source: Arc<dyn Source>,
+    /// Without it there is no `/api`.
+    pub api: Option<Api>,
     pub limits: Limits,
 }
 
@@ -53,7 +56,10 @@ pub struct Limits {
     pub header_time: Duration,
     /// Between two requests of one connection.
     pub idle_time: Duration,
-    /// From the last header of a request to the last byte of its answer.
+    /// From the last header of a request to the first byte of its answer: most are ready at once,
+    /// but a question about the past takes a while.
+    pub thinking_time: Duration,
+    /// From the first byte of an answer to its last.
     pub answer_time: Duration,
     /// For open requests after the shutdown.
     pub grace: Duration,
@@ -68,6 +74,8 @@ impl Default for Limits {
             header_time: Duration::from_secs(5),
             // Longer than the usual scrape intervals, so that a scraper keeps its connection.
             idle_time: Duration::from_secs(75),
+            // A question waits 5 s for its turn and is answered within 60 s.
+            thinking_time: Duration::from_secs(75),
             answer_time: Duration::from_secs(10),
             grace: Duration::from_secs(1),
         }
@@ -85,16 +93,22 @@ impl Endpoint {
         Self {
             telemetry,
             source,
+            api: None,
             limits: Limits::default(),
         }
     }
 }
 
 /// Serves until `shutdown` completes, and returns within `limits.grace` after it.
-pub async fn run(listener: TcpListener, endpoint: Endpoint, shutdown: impl Future<Output = ()>) {
+pub async fn run(
+    listener: TcpListener,
+    mut endpoint: Endpoint,
+    shutdown: impl Future<Output = ()>,
+) {
     let limits = endpoint.limits;
+    let api = endpoint.api.take();
     let endpoint = Arc::new(endpoint);
-    let router = router(Arc::clone(&endpoint));
+    let router = router(Arc::clone(&endpoint), api);
     let seats = Seats::new(limits);
     let closing = watch::Sender::new(false);
     let mut connections = JoinSet::new();
@@ -188,18 +202,21 @@ impl Complaints {
     }
 }
 
-fn router(endpoint: Arc<Endpoint>) -> Router {
+fn router(endpoint: Arc<Endpoint>, api: Option<Api>) -> Router {
+    let source = Arc::clone(&endpoint.source);
+    let api = api.map(|api| api::routes(source, api));
     Router::new()
         .route("/", get(front))
         .route("/metrics", get(metrics))
         .route("/-/healthy", get(healthy))
         .route("/-/ready", get(ready))
+        .with_state(endpoint)
+        .merge(api.unwrap_or_default())
         .fallback(|| async { (StatusCode::NOT_FOUND, "not found\n") })
         .method_not_allowed_fallback(|| async {
             (StatusCode::METHOD_NOT_ALLOWED, "method not allowed\n")
         })
         .layer(map_response(harden))
-        .with_state(endpoint)
 }
 
 /// Every answer is of this instant, and is what its content type says.
@@ -219,26 +236,31 @@ async fn metrics(State(endpoint): State<Arc<Endpoint>>, headers: HeaderMap) -> R
         (header::CONTENT_TYPE, format.content_type()),
         (header::VARY, "Accept, Accept-Encoding"),
     ];
-    packed(described, page, negotiation::encoding(&headers))
+    packed(
+        described,
+        page.into_bytes(),
+        negotiation::encoding(&headers),
+    )
 }
 
-fn packed<const N: usize>(
+/// A body, packed if the client wants that.
+pub(super) fn packed<const N: usize>(
     described: [(HeaderName, &'static str); N],
-    page: String,
+    body: Vec<u8>,
     encoding: Encoding,
 ) -> Response {
     if encoding == Encoding::Gzip
-        && let Ok(zipped) = zipped(&page)
+        && let Ok(zipped) = zipped(&body)
     {
         return (described, [(header::CONTENT_ENCODING, "gzip")], zipped).into_response();
     }
-    (described, page).into_response()
+    (described, body).into_response()
 }
 
 /// Lightly packed: a page repeats itself so much that more effort gains little.
-fn zipped(page: &str) -> io::Result<Vec<u8>> {
-    let mut encoder = GzEncoder::new(Vec::with_capacity(page.len() / 8), Compression::fast());
-    encoder.write_all(page.as_bytes())?;
+fn zipped(body: &[u8]) -> io::Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 8), Compression::fast());
+    encoder.write_all(body)?;
     encoder.finish()
 }
 

@@ -85,7 +85,8 @@ impl Display for Page<'_> {
             f,
             "<h1>Tenure <small title=\"revision {}\">{}</small></h1>\n\
              <p class=\"soft\">Retention and satisfaction from customer events, for Prometheus.</p>\n\
-             <nav><a href=\"/metrics\">Metrics</a> <a href=\"/-/ready\">Readiness</a> \
+             <nav><a href=\"/metrics\">Metrics</a> \
+             <a href=\"/api/v1/report\">Report as JSON</a> <a href=\"/-/ready\">Readiness</a> \
              <a href=\"/-/healthy\">Health</a></nav>",
             Escaped(REVISION),
             Escaped(VERSION),

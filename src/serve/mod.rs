@@ -5,6 +5,7 @@
 //! other, that the endpoint answers without Kafka and before the first report, and that nothing a
 //! client sends comes back in an answer. Does not know how reports are made, nor Kafka.
 
+pub mod api;
 pub mod exposition;
 pub mod http;
 pub mod negotiation;
@@ -15,6 +16,8 @@ mod connection;
 mod landing;
 
 use std::sync::{Arc, OnceLock};
+
+use serde::{Serialize, Serializer};
 
 use crate::event::Timestamp;
 use crate::measure::report::Report;
@@ -47,6 +50,8 @@ pub struct Published {
     pub coverage: f64,
     /// From when on every event is kept one by one; `None` while nothing was pruned or read.
     pub history_start: Option<Timestamp>,
+    /// What part of the log is in the report; empty where nothing was evaluated.
+    pub basis: Basis,
     text_004: OnceLock<String>,
     openmetrics_100: OnceLock<String>,
 }
@@ -58,9 +63,16 @@ impl Published {
             report,
             coverage,
             history_start,
+            basis: Basis::default(),
             text_004: OnceLock::new(),
             openmetrics_100: OnceLock::new(),
         }
+    }
+
+    /// The same, and what part of the log is in it.
+    #[must_use]
+    pub fn resting_on(self, basis: Basis) -> Self {
+        Self { basis, ..self }
     }
 
     /// The part of the page that is the report's, written at the first call for each format.
@@ -71,4 +83,42 @@ impl Published {
         };
         cell.get_or_init(|| page::published(self, format))
     }
+}
+
+/// The part of the log that is in an answer: whoever reads exactly this part gets the same numbers.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Basis {
+    /// By topic and partition.
+    pub positions: Vec<LogPosition>,
+    /// By partition number.
+    pub digests: Vec<ShardDigest>,
+}
+
+/// The records of one partition that are in an answer.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct LogPosition {
+    #[serde(serialize_with = "text")]
+    pub topic: Arc<str>,
+    pub partition: i32,
+    /// The first offset that is in it.
+    pub base_offset: i64,
+    /// The first offset that is not in it any more.
+    pub next_offset: i64,
+}
+
+/// The digest of the facts of one partition number, of all topics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct ShardDigest {
+    pub partition: i32,
+    /// As 32 hexadecimal digits.
+    #[serde(serialize_with = "hexadecimal")]
+    pub digest: u128,
+}
+
+fn text<S: Serializer>(text: &Arc<str>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(text)
+}
+
+fn hexadecimal<S: Serializer>(digest: &u128, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("{digest:032x}"))
 }

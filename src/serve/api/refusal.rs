@@ -1,0 +1,165 @@
+//! Why a question is not answered: a closed list, each with its code, its status and the way out.
+//!
+//! Nothing that a client sent is in any text here.
+
+use axum::http::StatusCode;
+
+use crate::event::Timestamp;
+use crate::measure::catalogue::Measure;
+use crate::measure::pass::HistoryGone;
+
+/// A question that is not answered, and why.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("{name}: {expected}")]
+    BadParameter {
+        /// One that is known.
+        name: String,
+        expected: String,
+    },
+    /// A parameter that nobody would look at: a misspelt one must not mean the default.
+    #[error("there is a parameter that is not known here; known are {}{}", .known.join(", "), meant(.nearest.as_ref()))]
+    UnknownParameter {
+        known: Vec<String>,
+        nearest: Option<String>,
+    },
+    #[error("there is no metric of that name{}; docs/measures.md names all", meant_of(.nearest))]
+    UnknownMetric { nearest: Vec<&'static Measure> },
+    #[error(
+        "the latest instant that every partition has reached is {latest}: ask for it or an earlier one"
+    )]
+    NotReached { latest: Timestamp },
+    #[error(
+        "the log is still being read, and not every partition has told how far it has come: ask again once /-/ready \
+         does not name it any more"
+    )]
+    NotReady,
+    #[error(
+        "records were lost before they were read, so no number would be right: see the log and \
+         restart on a topic that is whole"
+    )]
+    Degraded,
+    #[error(
+        "the topics no longer have the partitions that are read, so no number would be whole: \
+         restart to read all of them"
+    )]
+    Incomplete,
+    #[error("{0}")]
+    HistoryGone(#[from] HistoryGone),
+    #[error("that is too much work for one question: {fits} would fit; take {way}")]
+    TooMuch {
+        /// How many instants of the same question are allowed, at most.
+        fits: Fits,
+        way: &'static str,
+    },
+    #[error("the answer took longer than {seconds} s: ask for fewer instants or a single period")]
+    TimedOut { seconds: u64 },
+    #[error("other questions are being answered: one is answered at a time, ask again soon")]
+    Busy,
+    #[error("the process is stopping")]
+    Stopping,
+    #[error(
+        "show the token: `Authorization: Bearer TOKEN`, with the content of the file of `api.token_file`"
+    )]
+    Unauthorized,
+    #[error("looking up customers is off: see `api.customers`")]
+    Disabled,
+    #[error("no event of such a customer has been read")]
+    UnknownCustomer,
+    #[error(
+        "this customer was found in several partitions, so each of them knows a part only: records \
+         must be keyed by customer id"
+    )]
+    SplitCustomer,
+    #[error("the answer could not be written")]
+    Unwritable,
+}
+
+/// How many instants fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fits(pub u64);
+
+impl std::fmt::Display for Fits {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            1 => f.write_str("one instant"),
+            fits => write!(f, "{fits} instants"),
+        }
+    }
+}
+
+fn meant(nearest: Option<&String>) -> String {
+    nearest.map_or_else(String::new, |name| format!(" (did you mean {name}?)"))
+}
+
+fn meant_of(nearest: &[&'static Measure]) -> String {
+    if nearest.is_empty() {
+        return String::new();
+    }
+    let names: Vec<&str> = nearest.iter().map(|measure| measure.name).collect();
+    format!("; near is {}", names.join(", "))
+}
+
+impl Refusal {
+    /// A known parameter with a value that is not understood.
+    pub(super) fn bad(name: &str, expected: &str) -> Self {
+        Self::BadParameter {
+            name: name.to_owned(),
+            expected: expected.to_owned(),
+        }
+    }
+
+    /// One of the closed list of codes.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::BadParameter { .. } => "bad_parameter",
+            Self::UnknownParameter { .. } => "unknown_parameter",
+            Self::UnknownMetric { .. } => "unknown_metric",
+            Self::NotReached { .. } => "not_reached",
+            Self::NotReady => "not_ready",
+            Self::Degraded => "degraded",
+            Self::Incomplete => "incomplete",
+            Self::HistoryGone(_) => "history_gone",
+            Self::TooMuch { .. } => "too_much",
+            Self::TimedOut { .. } => "timed_out",
+            Self::Busy => "busy",
+            Self::Stopping => "stopping",
+            Self::Unauthorized => "unauthorized",
+            Self::Disabled => "disabled",
+            Self::UnknownCustomer => "unknown_customer",
+            Self::SplitCustomer => "split_customer",
+            Self::Unwritable => "unwritable",
+        }
+    }
+
+    #[must_use]
+    pub const fn status(&self) -> StatusCode {
+        match self {
+            Self::BadParameter { .. }
+            | Self::UnknownParameter { .. }
+            | Self::UnknownMetric { .. } => StatusCode::BAD_REQUEST,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::Disabled | Self::UnknownCustomer => StatusCode::NOT_FOUND,
+            Self::Degraded | Self::Incomplete | Self::SplitCustomer => StatusCode::CONFLICT,
+            Self::NotReached { .. } | Self::HistoryGone(_) | Self::TooMuch { .. } => {
+                StatusCode::UNPROCESSABLE_ENTITY
+            }
+            Self::NotReady | Self::TimedOut { .. } | Self::Busy | Self::Stopping => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            Self::Unwritable => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// After how many seconds asking again may help.
+    #[must_use]
+    pub const fn retry_after(&self) -> Option<u32> {
+        match self {
+            Self::Busy => Some(5),
+            Self::NotReady | Self::Stopping => Some(10),
+            Self::TimedOut { .. } => Some(60),
+            _ => None,
+        }
+    }
+}
