@@ -473,7 +473,11 @@ fn a_statement_adds_up_and_can_be_run_again() {
     assert!(!text.contains("DOES NOT HOLD"), "{text}");
     // Word for word what the page says, with its lines joined.
     let again = text.split("Run it again\n").nth(1).unwrap();
-    let again = again.split("  Made by").next().unwrap().replace('\\', "");
+    let again = again
+        .split("  Evaluated by")
+        .next()
+        .unwrap()
+        .replace('\\', "");
     let again: Vec<&str> = again.split_whitespace().skip(1).collect();
     assert!(again.contains(&"time_zone=Europe/Berlin"), "{again:?}");
     assert_eq!(told(&again), text);

@@ -12,7 +12,7 @@ use crate::measure::report::Report;
 use crate::measure::retention::INACTIVITY;
 
 const HINT: &str = "\
-How to read it: with a short timeout many time out who were only slow, and come back; with a long \
+With a short timeout many time out who were only slow, and come back; with a long \
 one nearly nobody comes back, but those who left are noticed late. Choose about where `share`, the \
 spells opened again by departures, stops falling.";
 
@@ -94,7 +94,7 @@ fn drawn(rows: &[(String, Report)], settings: &Settings) -> String {
     paper.line("back           spells opened again in the period by customers who had left");
     paper.line("share          back / all departures: how often leaving was not for good");
     paper.line("joined         customers whose first spell opened in the period");
-    paper.heading("");
+    paper.heading("How to read it");
     paper.paragraph(HINT);
     paper.finish()
 }

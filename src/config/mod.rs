@@ -37,10 +37,9 @@ use std::path::{Path, PathBuf};
 
 pub use complaint::{Complaint, Complaints, Severity};
 pub use keys::{Key, Shape};
-pub use nearest::nearest;
 pub use settings::{
     ApiSettings, Described, KafkaSettings, LogFormat, LogSettings, Origin, Property, Secret,
-    Settings, definition_hash_of,
+    Settings,
 };
 
 use complaint::{Source, Span};

@@ -185,21 +185,10 @@ fn decides(key: &str) -> bool {
     .contains(&part)
 }
 
-fn hash_of(settings: &[Described]) -> String {
-    let pairs = settings.iter();
-    hash_of_pairs(pairs.map(|described| (described.key.as_str(), described.value.as_str())))
-}
-
-/// [`Settings::definition_hash`] from keys and values, in the order of the documented file.
-#[must_use]
-pub fn definition_hash_of<'a>(settings: impl IntoIterator<Item = (&'a str, &'a str)>) -> String {
-    hash_of_pairs(settings.into_iter().filter(|(key, _)| decides(key)))
-}
-
 /// The same on every machine and in every version that knows the same keys.
-fn hash_of_pairs<'a>(settings: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+fn hash_of(settings: &[Described]) -> String {
     let mut hasher = SipHasher13::new();
-    for (key, value) in settings {
+    for Described { key, value, .. } in settings {
         hasher.write(key.as_bytes());
         hasher.write(&[0xff]);
         hasher.write(value.as_bytes());

@@ -10,12 +10,13 @@ use std::path::PathBuf;
 use crate::command::configuration::ConfigurationArgs;
 use crate::command::paper::{emphasis, print};
 use crate::command::{Failure, file, service};
-use crate::config::{Settings, nearest};
+use crate::config::Settings;
 use crate::event::Timestamp;
-use crate::measure::explain::series::{containing, named};
+use crate::measure::Measure;
+use crate::measure::catalogue::nearest;
+use crate::measure::explain::series::named;
 use crate::measure::explain::{Choice, Evidence, Explanation, Series, Setting, compared_with};
 use crate::measure::period::Period;
-use crate::measure::{MEASURES, Measure};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -130,17 +131,10 @@ fn label(argument: &str) -> Option<(String, String)> {
 }
 
 fn unknown(metric: &str) -> Failure {
-    let plain = metric.trim_start_matches("tenure_");
-    let names = MEASURES.iter().map(|measure| measure.name);
-    let names = names.map(|name| name.trim_start_matches("tenure_"));
-    let mut near: Vec<&str> = nearest(plain, names).into_iter().collect();
-    let holding = containing(plain).map(|name| name.trim_start_matches("tenure_"));
-    near.extend(
-        holding
-            .filter(|name| plain.len() > 2 && !near.contains(name))
-            .take(8)
-            .collect::<Vec<_>>(),
-    );
+    let near: Vec<&str> = nearest(metric)
+        .into_iter()
+        .map(|measure| measure.name.trim_start_matches("tenure_"))
+        .collect();
     let hint = if near.is_empty() {
         "docs/measures.md names all".to_owned()
     } else {
@@ -234,7 +228,7 @@ mod tests {
     #[test]
     fn a_misspelt_metric_is_answered_with_its_neighbours() {
         let told = |metric: &str| unknown(metric).to_string();
-        assert!(told("retention_rate").contains("did you mean retention_ratio"));
+        assert!(told("retention_rat").contains("did you mean retention_ratio"));
         assert!(told("tenure_nps_scor").contains("did you mean nps_score"));
         assert!(told("cohort").contains("cohort_customers, cohort_retention_ratio"));
         assert!(told("zzzzzz").contains("docs/measures.md"));

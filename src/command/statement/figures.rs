@@ -9,11 +9,14 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::command::Failure;
+use crate::command::explain::plain_settings;
 use crate::command::paper::number;
+use crate::config::Settings;
 use crate::event::Timestamp;
 use crate::measure::explain::{Reason, Records, Setting, reason};
 use crate::measure::period::{Interval, Period};
 use crate::measure::report::{Report, WithheldReason};
+use crate::telemetry::VERSION;
 
 /// What a statement is about.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,6 +31,10 @@ pub struct Figures {
     /// None where it is withheld.
     pub lost_by_reason: Option<BTreeMap<String, u64>>,
     pub settings: Vec<Setting>,
+    /// The hash of the settings that decide the numbers.
+    pub definition_hash: String,
+    /// Of the program that evaluated.
+    pub version: String,
     pub origin: Origin,
 }
 
@@ -79,6 +86,8 @@ pub struct ReportJson {
     at: Value,
     periods: Vec<PeriodJson>,
     settings: Vec<Setting>,
+    definition_hash: String,
+    version: String,
     positions: Vec<LogPosition>,
     digests: Vec<ShardDigest>,
     measures: Vec<MeasureJson>,
@@ -141,7 +150,7 @@ impl Figures {
     pub fn of_report(
         report: &Report,
         period: Period,
-        settings: Vec<Setting>,
+        settings: &Settings,
         origin: Origin,
     ) -> Result<Self, Failure> {
         let mut periods = report.periods.iter();
@@ -177,7 +186,9 @@ impl Figures {
                     )
                 })
                 .collect(),
-            settings,
+            settings: plain_settings(settings),
+            definition_hash: settings.definition_hash(),
+            version: VERSION.to_owned(),
             origin,
         })
     }
@@ -226,6 +237,8 @@ impl Figures {
                 .map(|withheld| (withheld.measure, withheld.reason))
                 .collect(),
             settings: report.settings,
+            definition_hash: report.definition_hash,
+            version: report.version,
             origin: Origin::Service {
                 url: url.to_owned(),
                 positions: report.positions,
@@ -496,6 +509,7 @@ mod tests {
             r#"{{"at":"2026-11-21T00:00:00.000Z","coverage":1,
             "periods":[{{"period":"last_month","start":1790812800,"end":"2026-11-01T00:00:00Z"}}],
             "settings":[{{"key":"time_zone","value":"UTC","origin":"default"}}],
+            "definition_hash":"0011223344556677","version":"0.1.0",
             "positions":[{{"topic":"t","partition":0,"base_offset":0,"next_offset":28}}],
             "digests":[{{"partition":0,"digest":"00"}}],
             "measures":[{}],"withheld":[{withheld}],

@@ -10,7 +10,6 @@ mod text;
 use std::path::PathBuf;
 
 use crate::command::configuration::ConfigurationArgs;
-use crate::command::explain::plain_settings;
 use crate::command::paper::print;
 use crate::command::statement::figures::{Check, Figures, Origin, ReportJson};
 use crate::command::{Failure, file, service};
@@ -111,7 +110,7 @@ fn of_file(args: &StatementArgs, path: &std::path::Path) -> Result<Figures, Fail
         digest: format!("{:032x}", shard.digest()),
         records: file::records(&tally),
     };
-    Figures::of_report(&report, args.period, plain_settings(&settings), origin)
+    Figures::of_report(&report, args.period, &settings, origin)
 }
 
 fn of_service(args: &StatementArgs, url: &str) -> Result<Figures, Failure> {

@@ -4,7 +4,6 @@ use crate::command::paper::number;
 use crate::command::statement::Format;
 use crate::command::statement::figures::{Check, Customers, Figure, Figures, Origin};
 use crate::command::statement::page::Page;
-use crate::config::definition_hash_of;
 use crate::measure::explain::{Setting, moment};
 use crate::telemetry::{REVISION, VERSION};
 
@@ -311,12 +310,10 @@ fn again(page: &mut Page, figures: &Figures) {
             page.code(&continued(&parts));
         }
     }
-    let pairs = figures.settings.iter();
-    let pairs = pairs.map(|setting| (setting.key.as_str(), setting.value.as_str()));
     page.paragraph(&format!(
-        "Made by tenure {VERSION} (revision {REVISION}); definition {}: equal definitions and equal \
-         digests mean equal numbers.",
-        definition_hash_of(pairs)
+        "Evaluated by tenure {}, definition {}; written by tenure {VERSION} (revision {REVISION}). \
+         With one digest key, equal definitions and equal digests mean equal numbers.",
+        figures.version, figures.definition_hash
     ));
 }
 

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use crate::measure::catalogue::{MEASURES, Measure, measure};
+use crate::measure::catalogue::{Measure, measure};
 use crate::measure::life::Status;
 use crate::measure::now::DORMANT_FOR;
 use crate::measure::period::Period;
@@ -105,6 +105,27 @@ impl Series {
             .map(|(_, value)| value.as_str())
     }
 
+    /// Whether a value of a label is known without being asked for: a period of the report, one of a
+    /// closed list, or one that some series of the measure has.
+    #[must_use]
+    pub fn may_show(&self, report: &Report, label: &str, value: &str) -> bool {
+        let known = |known: &str| known == value;
+        if label == "period" {
+            return periods(report).iter().any(|period| known(period));
+        }
+        if closed(self.measure, label).into_iter().any(known) {
+            return true;
+        }
+        let family = report.family(self.measure.name);
+        family.is_some_and(|family| {
+            let mut samples = family.samples.iter();
+            samples.any(|sample| {
+                let mut labels = family.labelled(sample);
+                labels.any(|(name, of)| name == label && known(of))
+            })
+        })
+    }
+
     /// The series in a report, if it is published there.
     #[must_use]
     pub fn sample<'a>(&self, report: &'a Report) -> Option<&'a Sample> {
@@ -122,12 +143,6 @@ pub fn named(metric: &str) -> Option<&'static Measure> {
     measure(metric).or_else(|| measure(&format!("tenure_{metric}")))
 }
 
-/// The names of measures that contain a text, without what all begin with.
-pub fn containing(text: &str) -> impl Iterator<Item = &'static str> {
-    let names = MEASURES.iter().map(|measure| measure.name);
-    names.filter(move |name| name.trim_start_matches("tenure_").contains(text))
-}
-
 fn periods(report: &Report) -> Vec<String> {
     let periods = report.periods.iter();
     periods.map(|(period, _)| period.to_string()).collect()
@@ -143,7 +158,8 @@ fn check_value(report: &Report, family: &Family, name: &str, value: &str) -> Res
             .map(str::to_owned)
             .collect()
     };
-    if values.is_empty() || values.iter().any(|known| known == value) {
+    let open = name != "period" && values.is_empty();
+    if open || values.iter().any(|known| known == value) {
         return Ok(());
     }
     Err(Choice::UnknownValue {
@@ -257,6 +273,7 @@ impl fmt::Display for Choice {
 mod tests {
     use super::*;
     use crate::event::Timestamp;
+    use crate::measure::MEASURES;
     use crate::measure::period::Interval;
 
     fn report() -> Report {
@@ -358,15 +375,5 @@ mod tests {
             &[("period", "7d"), ("status", "new")],
             "there is no such status; there are retained, lost",
         );
-    }
-
-    #[test]
-    fn names_are_found_by_a_part_of_them() {
-        let found: Vec<&str> = containing("cohort").collect();
-        assert_eq!(
-            found,
-            ["tenure_cohort_customers", "tenure_cohort_retention_ratio"]
-        );
-        assert_eq!(containing("tenure").count(), 0);
     }
 }
