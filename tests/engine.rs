@@ -37,6 +37,7 @@ fn fold_settings(settings: &Settings) -> FoldSettings {
     FoldSettings {
         history_millis: settings.history,
         duplicate_window_millis: settings.duplicate_window,
+        dimensions: settings.dimensions.clone(),
         max_future_skew_millis: settings.max_future_skew,
         ces: CesScale {
             max: if settings.ces_max == 7 {
@@ -82,8 +83,10 @@ fn evaluation_settings(settings: &Settings) -> EvaluationSettings {
             .customer_base_complete_since
             .map(Timestamp::from_millis),
         churn_reasons: settings.churn_reasons.clone(),
+        channels: settings.channels.clone(),
+        max_segments: settings.max_segments,
+        cohorts: settings.cohorts,
         max_label_values: settings.max_label_values,
-        ..EvaluationSettings::default()
     }
 }
 

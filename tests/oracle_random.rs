@@ -13,17 +13,18 @@ mod oracle;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use oracle::evaluate;
-use oracle::kept::{kept, known_before, rejected};
+use oracle::kept::{kept, known_before, rejected, seen};
 use oracle::log::{Body, Fact, Log, Record, Survey};
-use oracle::page::{Page, agree, series};
-use oracle::period::interval;
+use oracle::page::{Page, agree, names, series};
+use oracle::period::{Month, interval};
 use oracle::random::{
-    Dice, RandomCase, Stragglers, batches, compare, pruned_case, random_case, shuffled, smallest,
-    split_by_customer,
+    Dice, RandomCase, Stragglers, batches, compare, pruned_case, random_case, reach, shuffled,
+    smallest, split_by_customer,
 };
 use oracle::settings::{Settings, StartsWith};
 use oracle::spell;
+use oracle::{catalogue, evaluate};
+use serde_json::value::RawValue;
 
 const SEEDS: std::ops::Range<u64> = 0..200;
 
@@ -35,6 +36,11 @@ fn all_kinds() -> impl Iterator<Item = RandomCase> {
             pruned_case(seed, Stragglers::Some),
         ]
     })
+}
+
+/// Fewer of them, for laws that need many pages of each.
+fn some_of_all_kinds() -> impl Iterator<Item = RandomCase> {
+    all_kinds().take(180)
 }
 
 fn value(page: &Page, metric: &str, labels: &[(&str, &str)]) -> Option<f64> {
@@ -58,6 +64,7 @@ fn parts_add_up_and_ratios_stay_within_their_bounds() {
             let page = evaluate(&case.log, &case.settings, *at);
             for name in &case.settings.periods {
                 check_laws(&page, name, *at, &case);
+                check_sums(&page, name, &case);
             }
         }
     }
@@ -115,6 +122,239 @@ fn check_laws(page: &Page, name: &str, at: i64, case: &RandomCase) {
             assert!(lower >= -scale && upper <= scale, "seed {seed} {name}");
         }
     }
+}
+
+/// The sum over all series of a metric with these labels among theirs.
+fn sum(page: &Page, metric: &str, labels: &[(&str, &str)]) -> f64 {
+    let of_metric = |name: &str| name.split('{').next() == Some(metric);
+    let wanted: Vec<String> = labels
+        .iter()
+        .map(|(label, value)| format!("{label}=\"{value}\""))
+        .collect();
+    page.series
+        .iter()
+        .filter(|(name, _)| of_metric(name) && wanted.iter().all(|label| name.contains(label)))
+        .map(|(_, value)| value)
+        .sum()
+}
+
+/// Whatever customers, answers and orders are split by, the parts are the whole.
+fn check_sums(page: &Page, name: &str, case: &RandomCase) {
+    let seed = case.seed;
+    let total = |metric: &str, label: &str, value: &str| {
+        sum(page, metric, &[("period", name), (label, value)])
+    };
+    let segmented = !case.settings.dimensions.is_empty();
+    for status in ["retained", "lost", "new", "reactivated"] {
+        let part = total("tenure_period_customers", "status", status);
+        if segmented {
+            let segments = total("tenure_segment_customers", "status", status);
+            assert_eq!(segments, part, "seed {seed} {name} {status}");
+        }
+        if ["retained", "lost"].contains(&status) {
+            let groups = total("tenure_nps_group_customers", "status", status);
+            assert_eq!(groups, part, "seed {seed} {name} {status}");
+            let scored = total("tenure_scored_customers", "status", status);
+            assert!(scored <= part, "seed {seed} {name} {status}");
+        }
+    }
+    for group in ["promoter", "passive", "detractor"] {
+        let responses = total("tenure_nps_responses", "group", group);
+        let channels = total("tenure_channel_nps_responses", "group", group);
+        assert_eq!(channels, responses, "seed {seed} {name} {group}");
+        if segmented {
+            let customers = total("tenure_nps_customers", "group", group);
+            let segments = total("tenure_segment_nps_customers", "group", group);
+            assert_eq!(segments, customers, "seed {seed} {name} {group}");
+        }
+    }
+    for survey in ["nps", "csat", "ces"] {
+        let metric = format!("tenure_{survey}_responses");
+        let responses = sum(page, &metric, &[("period", name)]);
+        let channels = total("tenure_channel_responses", "survey", survey);
+        assert_eq!(channels, responses, "seed {seed} {name} {survey}");
+        let share = value(
+            page,
+            "tenure_survey_customers_ratio",
+            &[("period", name), ("survey", survey)],
+        );
+        assert!(share.is_none_or(|share| (0.0..=1.0).contains(&share)));
+    }
+    for currency in ["EUR", "TRY", "USD"] {
+        let revenue = total("tenure_revenue", "currency", currency);
+        let repeated = total("tenure_repeat_revenue_ratio", "currency", currency);
+        assert!((0.0..=1.0).contains(&repeated), "seed {seed} {name}");
+        let groups = total("tenure_nps_group_revenue", "currency", currency);
+        assert!(groups <= revenue * (1.0 + 1e-12), "seed {seed} {name}");
+        if segmented {
+            let orders = total("tenure_orders", "currency", currency);
+            let segments = total("tenure_segment_orders", "currency", currency);
+            assert_eq!(segments, orders, "seed {seed} {name} {currency}");
+            let segments = total("tenure_segment_revenue", "currency", currency);
+            assert!(agree("a_revenue", segments, revenue), "seed {seed} {name}");
+        }
+    }
+    let ordering = sum(page, "tenure_ordering_customers", &[("period", name)]);
+    let repeating = sum(
+        page,
+        "tenure_repeat_ordering_customers",
+        &[("period", name)],
+    );
+    let orders = sum(page, "tenure_orders", &[("period", name)]);
+    let each = sum(page, "tenure_orders_per_customer", &[("period", name)]);
+    assert!(
+        repeating <= ordering && ordering + repeating <= orders,
+        "seed {seed} {name}"
+    );
+    assert!(
+        agree("a_ratio", each * ordering, orders),
+        "seed {seed} {name}"
+    );
+}
+
+#[test]
+fn every_series_is_of_a_listed_metric_with_exactly_its_labels() {
+    for case in all_kinds() {
+        for at in &case.instants {
+            for series in evaluate(&case.log, &case.settings, *at).series.keys() {
+                let (metric, labels) = names(series);
+                let listed = catalogue::labels(&metric, &case.settings.dimensions);
+                assert_eq!(Some(labels), listed, "seed {}: {series}", case.seed);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_a_period_is_compared_with_is_a_period_of_an_earlier_page() {
+    let (mut changes, mut bases) = (0, 0);
+    for case in some_of_all_kinds() {
+        for at in &case.instants {
+            let page = evaluate(&case.log, &case.settings, *at);
+            for name in &case.settings.periods {
+                let period = [("period", name.as_str())];
+                let interval = interval(name, *at, &case.settings);
+                if let Some(base) = value(&page, "tenure_reorder_base_customers", &period) {
+                    let settings = Settings {
+                        periods: vec![name.clone()],
+                        ..case.settings.clone()
+                    };
+                    let before = evaluate(&case.log, &settings, interval.t0);
+                    let ordering = sum(&before, "tenure_ordering_customers", &period);
+                    assert_eq!(base, ordering, "seed {} {name}", case.seed);
+                    bases += usize::from(base > 0.0);
+                }
+                if let Some(change) = value(&page, "tenure_nps_change_score", &period) {
+                    let days = 28 * 24 * 60 * 60;
+                    let seconds = days.max(2 * (interval.t1 - interval.t0) / 1000);
+                    let baseline = format!("{seconds}s");
+                    let settings = Settings {
+                        periods: vec![baseline.clone()],
+                        ..case.settings.clone()
+                    };
+                    let before = evaluate(&case.log, &settings, interval.t0);
+                    let before = sum(&before, "tenure_nps_score", &[("period", &baseline)]);
+                    let now = sum(&page, "tenure_nps_score", &period);
+                    assert!(agree("a_score", change, now - before), "seed {}", case.seed);
+                    changes += 1;
+                }
+            }
+        }
+    }
+    assert!(
+        bases > 100 && changes > 50,
+        "{bases} bases, {changes} changes"
+    );
+}
+
+#[test]
+fn the_newest_cells_of_all_cohorts_are_the_customers_at_the_end_of_that_month() {
+    let mut checked = 0;
+    for case in some_of_all_kinds() {
+        let settings = Settings {
+            cohorts: usize::MAX,
+            churn_events_complete: true,
+            log_starts_at_beginning: true,
+            customer_base_complete_since: None,
+            ..case.settings.clone()
+        };
+        for at in &case.instants {
+            let page = evaluate(&case.log, &settings, *at);
+            let mut newest: BTreeMap<&str, (usize, f64)> = BTreeMap::new();
+            for (name, share) in &page.series {
+                let Some(labels) = name.strip_prefix("tenure_cohort_retention_ratio") else {
+                    continue;
+                };
+                let labels: Vec<&str> = labels.split('"').collect();
+                let cell = (labels[3].parse().expect("a number"), *share);
+                let last = newest.entry(labels[1]).or_insert(cell);
+                if cell.0 > last.0 {
+                    *last = cell;
+                }
+            }
+            let active: f64 = newest
+                .iter()
+                .map(|(month, (_, share))| {
+                    share * sum(&page, "tenure_cohort_customers", &[("cohort", month)])
+                })
+                .sum();
+            let end = Month::of(*at, &settings).start(&settings);
+            let at_end = evaluate(&case.log, &settings, end);
+            let customers = sum(&at_end, "tenure_customers", &[]);
+            assert!(
+                agree("a_ratio", active, customers),
+                "seed {} at {at}",
+                case.seed
+            );
+            checked += usize::from(active > 0.0);
+        }
+    }
+    assert!(checked > 300, "{checked} instants with customers");
+}
+
+#[test]
+fn how_many_label_values_are_shown_changes_no_total() {
+    for case in some_of_all_kinds() {
+        let few = Settings {
+            max_label_values: 1,
+            max_segments: 1,
+            ..case.settings.clone()
+        };
+        let many = Settings {
+            max_label_values: usize::MAX,
+            max_segments: usize::MAX,
+            ..case.settings.clone()
+        };
+        for at in &case.instants {
+            let few = counts(&evaluate(&case.log, &few, *at));
+            let many = counts(&evaluate(&case.log, &many, *at));
+            let open = ["reason", "channel", "plan", "country", "tier_2"];
+            assert_eq!(
+                without_labels(&few, &open),
+                without_labels(&many, &open),
+                "seed {} at {at}",
+                case.seed
+            );
+        }
+    }
+}
+
+/// The sums of series that differ in nothing but the values of these labels; none of zeros.
+fn without_labels(series: &BTreeMap<String, f64>, labels: &[&str]) -> BTreeMap<String, f64> {
+    let mut sums: BTreeMap<String, f64> = BTreeMap::new();
+    for (name, value) in series.iter().filter(|(_, value)| **value != 0.0) {
+        let mut rest = name.clone();
+        for label in labels {
+            if let Some((before, after)) = rest.clone().split_once(&format!("{label}=\"")) {
+                // A value has neither of the two letters that could end it too early.
+                let after = after.replace("\\\\", "").replace("\\\"", "");
+                let (_, after) = after.split_once('"').expect("a quote at the end");
+                rest = format!("{before}{after}");
+            }
+        }
+        *sums.entry(rest).or_default() += value;
+    }
+    sums
 }
 
 #[test]
@@ -204,6 +444,7 @@ fn what_happens_at_or_after_an_instant_changes_nothing_at_it() {
                         at: at + number as i64,
                         id: "later".to_owned(),
                         body: Body::Churn { reason: None },
+                        attributes: BTreeMap::from([("plan".to_owned(), "later".to_owned())]),
                     },
                     spelling: 0,
                 });
@@ -215,10 +456,12 @@ fn what_happens_at_or_after_an_instant_changes_nothing_at_it() {
 
 #[test]
 fn counts_of_shards_add_up_to_those_of_the_whole() {
-    for case in all_kinds() {
+    for case in some_of_all_kinds() {
         let mut settings = case.settings.clone();
-        // Which reasons are shown is decided on the whole.
+        // Which reasons, channels, segments and months are shown is decided on the whole.
         settings.max_label_values = usize::MAX;
+        settings.max_segments = usize::MAX;
+        settings.cohorts = usize::MAX;
         for at in &case.instants {
             let whole = evaluate(&case.log, &settings, *at);
             let mut sums: BTreeMap<String, f64> = BTreeMap::new();
@@ -239,9 +482,16 @@ fn counts(page: &Page) -> BTreeMap<String, f64> {
         .map(|(name, value)| (name.clone(), *value));
     let counted = |name: &str| {
         let metric = name.split('{').next().unwrap_or_default();
-        ["_customers", "_responses", "_departures", "_start", "_end"]
-            .iter()
-            .any(|suffix| metric.ends_with(suffix))
+        [
+            "_customers",
+            "_responses",
+            "_departures",
+            "_start",
+            "_end",
+            "_orders",
+        ]
+        .iter()
+        .any(|suffix| metric.ends_with(suffix))
     };
     series.filter(|(name, _)| counted(name)).collect()
 }
@@ -293,7 +543,7 @@ fn a_failing_log_becomes_as_small_as_it_can_be() {
 #[test]
 fn an_engine_that_is_wrong_is_found() {
     type Mistake = fn(&Log, &Settings, i64) -> Page;
-    let mistakes: [(&str, Mistake); 5] = [
+    let mistakes: [(&str, Mistake); 9] = [
         ("events at the instant count", |log, settings, at| {
             let mut page = evaluate(log, settings, at + 1);
             page.withheld = evaluate(log, settings, at).withheld;
@@ -317,6 +567,47 @@ fn an_engine_that_is_wrong_is_found() {
                 log,
                 &Settings {
                     time_zone,
+                    ..settings.clone()
+                },
+                at,
+            )
+        }),
+        ("attributes of answers are nothing", |log, settings, at| {
+            let mut log = log.clone();
+            for record in &mut log.records {
+                if matches!(record.fact.body, Body::Survey { .. }) {
+                    record.fact.attributes.clear();
+                }
+            }
+            evaluate(&log, settings, at)
+        }),
+        ("amounts are cut to whole units", |log, settings, at| {
+            let mut log = log.clone();
+            for record in &mut log.records {
+                if let Body::Purchase { micros, .. } = &mut record.fact.body {
+                    *micros -= *micros % 1_000_000;
+                }
+            }
+            evaluate(&log, settings, at)
+        }),
+        ("a segment too many is shown", |log, settings, at| {
+            let max_segments = settings.max_segments + 1;
+            evaluate(
+                log,
+                &Settings {
+                    max_segments,
+                    ..settings.clone()
+                },
+                at,
+            )
+        }),
+        ("dimensions go by name", |log, settings, at| {
+            let mut dimensions = settings.dimensions.clone();
+            dimensions.sort();
+            evaluate(
+                log,
+                &Settings {
+                    dimensions,
                     ..settings.clone()
                 },
                 at,
@@ -355,7 +646,7 @@ fn a_difference_names_its_seed() {
 
 #[test]
 fn pruned_cases_ask_about_kept_history_and_have_older_facts() {
-    let (mut older, mut too_late) = (0, 0);
+    let (mut older, mut too_late, mut at_the_line) = (0, 0, 0);
     for seed in SEEDS {
         for stragglers in [Stragglers::None, Stragglers::Some] {
             let case = pruned_case(seed, stragglers);
@@ -366,15 +657,10 @@ fn pruned_cases_ask_about_kept_history_and_have_older_facts() {
                 .filter_map(|record| record.kafka_timestamp)
                 .max();
             let line = newest.expect("Kafka timestamps") - case.settings.history;
-            for (at, name) in case
-                .instants
-                .iter()
-                .flat_map(|at| case.settings.periods.iter().map(move |name| (*at, name)))
-            {
-                assert!(
-                    interval(name, at, &case.settings).t0 >= line,
-                    "seed {seed} {name}"
-                );
+            for at in &case.instants {
+                let reach = reach(&case.log, &case.settings, *at);
+                assert!(*at >= line && reach >= line, "seed {seed} at {at}");
+                at_the_line += usize::from(reach == line);
             }
             assert!(!case.instants.is_empty(), "seed {seed}");
             let old = |record: &&Record| record.fact.at < line;
@@ -387,6 +673,10 @@ fn pruned_cases_ask_about_kept_history_and_have_older_facts() {
             too_late += usize::from(late > 0);
         }
     }
+    assert!(
+        at_the_line > 150,
+        "{at_the_line} instants need just what is kept, and no more"
+    );
     assert!(
         older > 360,
         "{older} of 400 logs have facts before the line"
@@ -426,6 +716,7 @@ fn random_logs_are_nasty() {
         ("a step at last activity plus timeout", 10),
         ("a repeat", 70),
         ("a conflict", 30),
+        ("a repeat with other attributes", 20),
         ("a twin", 60),
         ("rejected for its score", 60),
         ("rejected for the future", 15),
@@ -439,6 +730,27 @@ fn random_logs_are_nasty() {
         ("reactivated", 30),
         ("early churn", 25),
         ("retention between 0 and 1", 10),
+        ("orders of one customer at one instant", 60),
+        (
+            "orders at one instant that differ in the currency alone",
+            15,
+        ),
+        ("two values of a dimension at one instant", 40),
+        ("a value at t0 or t1", 30),
+        ("a score 90 days before an end", 15),
+        ("low scores of the lost", 10),
+        ("a change", 15),
+        ("a segment that is not shown", 20),
+        ("two segments with customers", 20),
+        ("a channel that is not shown", 15),
+        ("two currencies in a period", 25),
+        ("repeat revenue between 0 and 1", 20),
+        ("reorder ratio between 0 and 1", 5),
+        ("an expected value", 8),
+        ("revenue of a group", 15),
+        ("a cell between 0 and 1", 15),
+        ("cohorts withheld", 5),
+        ("cohorts left out", 10),
     ] {
         let count = seen.get(name).copied().unwrap_or_default();
         let least = least_percent * SEEDS.count() / 100;
@@ -466,6 +778,38 @@ fn traits(case: &RandomCase) -> BTreeSet<&'static str> {
             steps && is_churn(left) != is_churn(right),
         );
         add("a twin", together && left.body == right.body);
+        if let (
+            Body::Purchase { micros, currency },
+            Body::Purchase {
+                micros: other_micros,
+                currency: other_currency,
+            },
+        ) = (&left.body, &right.body)
+        {
+            add("orders of one customer at one instant", together);
+            add(
+                "orders at one instant that differ in the currency alone",
+                together && micros == other_micros && currency != other_currency,
+            );
+        }
+        for name in &settings.dimensions {
+            let (value, other) = (left.attributes.get(name), right.attributes.get(name));
+            let differ = value.is_some() && other.is_some() && value != other;
+            add(
+                "two values of a dimension at one instant",
+                together && differ,
+            );
+        }
+        let score = |fact: &Fact| matches!(fact.body, Body::Survey { .. });
+        let days = (right.at - left.at).abs() == 90 * 24 * 3_600_000;
+        let same_customer = left.customer == right.customer;
+        add(
+            "a score 90 days before an end",
+            same_customer
+                && days
+                && score(left) != score(right)
+                && (is_churn(left) || is_churn(right)),
+        );
         let timeout = settings.inactivity_timeout.unwrap_or(i64::MAX);
         let apart = right.at.abs_diff(left.at) == timeout.unsigned_abs();
         let same = left.customer == right.customer && is_step(left) && is_step(right);
@@ -474,10 +818,16 @@ fn traits(case: &RandomCase) -> BTreeSet<&'static str> {
     for (left, right) in pairs(records) {
         let id = |record: &Record| (record.fact.customer.clone(), record.fact.id.clone());
         let valid = !rejected(left, settings) && !rejected(right, settings);
-        add("a repeat", valid && left.fact == right.fact);
+        let seen_fact = |record: &Record| seen(&record.fact, settings);
+        let same = valid && seen_fact(left) == seen_fact(right);
+        add("a repeat", same);
+        add(
+            "a repeat with other attributes",
+            same && left.fact != right.fact,
+        );
         add(
             "a conflict",
-            valid && id(left) == id(right) && left.fact != right.fact,
+            valid && id(left) == id(right) && seen_fact(left) != seen_fact(right),
         );
     }
     for record in records.iter().filter(|record| rejected(record, settings)) {
@@ -520,6 +870,22 @@ fn traits(case: &RandomCase) -> BTreeSet<&'static str> {
                     .any(|fact| is_step(fact) && fact.at == interval.t0),
             );
             add(
+                "a value at t0 or t1",
+                facts.iter().any(|fact| {
+                    let looked_at = |name| fact.attributes.contains_key(name);
+                    let at_bound = fact.at == interval.t0 || fact.at == interval.t1;
+                    at_bound && settings.dimensions.iter().any(looked_at)
+                }),
+            );
+            let currencies = facts.iter().filter(|fact| interval.contains(fact.at));
+            let currencies: BTreeSet<&str> = currencies
+                .filter_map(|fact| match &fact.body {
+                    Body::Purchase { currency, .. } => Some(currency.as_str()),
+                    _ => None,
+                })
+                .collect();
+            add("two currencies in a period", currencies.len() > 1);
+            add(
                 "a step at t1",
                 facts
                     .iter()
@@ -535,10 +901,73 @@ fn traits(case: &RandomCase) -> BTreeSet<&'static str> {
         add("inactivity", positive("reason=\"inactivity\""));
         add("reactivated", positive("reactivated"));
         add("early churn", positive("early_churn"));
-        let between = |(name, value): (&String, &f64)| {
-            name.starts_with("tenure_retention_ratio") && *value > 0.0 && *value < 1.0
+        let between = |metric: &str| {
+            let between = |(name, value): (&String, &f64)| {
+                name.starts_with(metric) && *value > 0.0 && *value < 1.0
+            };
+            page.series.iter().any(between)
         };
-        add("retention between 0 and 1", page.series.iter().any(between));
+        add(
+            "retention between 0 and 1",
+            between("tenure_retention_ratio"),
+        );
+        add(
+            "repeat revenue between 0 and 1",
+            between("tenure_repeat_revenue_ratio"),
+        );
+        add(
+            "reorder ratio between 0 and 1",
+            between("tenure_reorder_ratio"),
+        );
+        add(
+            "a cell between 0 and 1",
+            between("tenure_cohort_retention_ratio"),
+        );
+        add(
+            "low scores of the lost",
+            positive("status=\"lost\",score=\"low\""),
+        );
+        add("a change", positive("tenure_nps_change_standard_error"));
+        add(
+            "an expected value",
+            positive("tenure_expected_lifetime_value"),
+        );
+        add("revenue of a group", positive("tenure_nps_group_revenue{"));
+        add("a channel that is not shown", positive("channel=\"other\""));
+        let all = evaluate(
+            &case.log,
+            &Settings {
+                max_segments: usize::MAX,
+                cohorts: usize::MAX,
+                ..settings.clone()
+            },
+            *at,
+        );
+        let count = |page: &Page, metric: &str| {
+            page.series
+                .keys()
+                .filter(|name| name.starts_with(metric))
+                .count()
+        };
+        let segments = count(&page, "tenure_segment_customers{");
+        add("two segments with customers", segments > 4);
+        add(
+            "a segment that is not shown",
+            count(&all, "tenure_segment_customers{") > segments,
+        );
+        add(
+            "cohorts left out",
+            count(&all, "tenure_cohort_customers{") > count(&page, "tenure_cohort_customers{"),
+        );
+        let metrics: BTreeSet<&str> = page
+            .withheld
+            .iter()
+            .map(|(name, _)| name.as_str())
+            .collect();
+        add(
+            "cohorts withheld",
+            metrics.contains("tenure_cohort_retention_ratio"),
+        );
         let withheld = |reason: &str| page.withheld.iter().any(|(_, text)| text == reason);
         add("withheld no_churn_source", withheld("no_churn_source"));
         add("withheld base_incomplete", withheld("base_incomplete"));
@@ -600,13 +1029,14 @@ fn the_wire_text_says_what_the_fact_says() {
             assert_eq!(customer, record.fact.customer, "{text}");
             assert_eq!(at, i128::from(record.fact.at), "{text}");
             assert_eq!(json["event_id"], record.fact.id, "{text}");
-            assert_eq!(body(&json), record.fact.body, "{text}");
+            assert_eq!(body(&json, &text), record.fact.body, "{text}");
+            assert_eq!(attributes(&text), record.fact.attributes, "{text}");
         }
     }
 }
 
 /// Reads the wire text back, the dull way.
-fn body(json: &serde_json::Value) -> Body {
+fn body(json: &serde_json::Value, json_text: &str) -> Body {
     let text = |field: &str| {
         let text = json[field].as_str().filter(|text| !text.is_empty());
         text.map(str::to_owned)
@@ -614,13 +1044,9 @@ fn body(json: &serde_json::Value) -> Body {
     match json["type"].as_str() {
         Some("signup") => Body::Signup,
         Some("purchase") => {
-            let amount = match &json["amount"] {
-                serde_json::Value::String(amount) => amount.clone(),
-                number => number.to_string(),
-            };
-            let units: f64 = amount.parse().expect("an amount");
+            let amount = members(json_text)["amount"].get();
             Body::Purchase {
-                cents: (units * 100.0).round() as u64,
+                micros: micros(amount.trim_matches('"')),
                 currency: text("currency").expect("a currency"),
             }
         }
@@ -637,6 +1063,42 @@ fn body(json: &serde_json::Value) -> Body {
             channel: text("channel"),
         },
     }
+}
+
+/// The text of each member of an object.
+fn members(json: &str) -> BTreeMap<String, &RawValue> {
+    serde_json::from_str(json).expect("an object")
+}
+
+/// Rounded, since no text of ours lies in the middle.
+fn micros(amount: &str) -> u64 {
+    if let Some(micros) = amount.strip_suffix("e-6") {
+        return micros.parse().expect("digits");
+    }
+    let (whole, decimals) = amount.split_once('.').unwrap_or((amount, ""));
+    let digits = format!("{whole}{:.6}", format!("{decimals:0<6}"));
+    let round_up = decimals.chars().nth(6).is_some_and(|digit| digit >= '5');
+    digits.parse::<u64>().expect("digits") + u64::from(round_up)
+}
+
+/// The attributes that have a value, by the text of numbers and booleans.
+fn attributes(json: &str) -> BTreeMap<String, String> {
+    let mut attributes = BTreeMap::new();
+    let all = members(json)
+        .get("attributes")
+        .map_or("null", |raw| raw.get());
+    let all: Option<BTreeMap<String, &RawValue>> = serde_json::from_str(all).expect("an object");
+    for (name, value) in all.unwrap_or_default() {
+        let text = match value.get().as_bytes()[0] {
+            b'"' => serde_json::from_str(value.get()).expect("a text"),
+            b'n' | b'[' | b'{' => continue,
+            _ => value.get().to_owned(),
+        };
+        if !text.is_empty() && ["plan", "country", "tier_2"].contains(&name.as_str()) {
+            attributes.insert(name, text);
+        }
+    }
+    attributes
 }
 
 #[test]

@@ -1,28 +1,21 @@
-//! The state alone, in this process: bytes for each further event, and time by customers.
+//! The state alone, in this process: bytes for each further event.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::time::Instant;
 
 use crate::history::{Folding, UNTIL, history};
-use crate::table::{Table, grouped, median};
+use crate::table::{Table, grouped};
 use tenure::event::{Amount, Attributes, Body, Event};
 use tenure::generate::Record;
-use tenure::measure::pass::evaluate;
-use tenure::measure::question::Question;
-use tenure::measure::settings::EvaluationSettings;
 
 /// Customers of the shard that grows.
 const CUSTOMERS: u32 = 100_000;
 /// Further orders of each of them.
 const ORDERS: [u32; 3] = [1, 10, 50];
-const EVALUATIONS: usize = 5;
 
 pub fn describe(table: &mut Table) {
     eprintln!("measuring the state alone");
     describe_growth(table);
-    describe_evaluations(table);
 }
 
 /// The remembered ids are left out: their table is bounded, whatever comes.
@@ -78,30 +71,5 @@ fn order_once_each(folding: &mut Folding, names: &[String], number: u32) {
             attributes: Attributes::default(),
         };
         folding.fold(&event, at);
-    }
-}
-
-fn describe_evaluations(table: &mut Table) {
-    let question = Arc::new(Question::at(UNTIL, Arc::new(EvaluationSettings::default())));
-    for customers in [100_000, 1_000_000] {
-        let shard = Folding::of_history(customers).shard;
-        let time = |_| {
-            let started = Instant::now();
-            assert!(evaluate(&shard, 0, &question).is_ok());
-            started.elapsed().as_secs_f64()
-        };
-        let times: Vec<f64> = (0..EVALUATIONS).map(time).collect();
-        let count = shard.customers().len() as f64;
-        table.row(
-            &format!(
-                "evaluation in one thread, {} customers",
-                grouped(f64::from(customers))
-            ),
-            format!(
-                "{:.0} ms, {:.0} ns a customer (median of {EVALUATIONS})",
-                median(&times) * 1e3,
-                median(&times) * 1e9 / count
-            ),
-        );
     }
 }

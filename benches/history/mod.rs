@@ -41,7 +41,10 @@ pub struct Folding {
 
 impl Folding {
     pub fn new() -> Self {
-        let settings = FoldSettings::default();
+        Self::with(FoldSettings::default())
+    }
+
+    pub fn with(settings: FoldSettings) -> Self {
         let decoder = Decoder::new(settings.decoding());
         let mut shard = Shard::new(Arc::new(settings), 1);
         shard.start_at(0, 0);
@@ -54,7 +57,12 @@ impl Folding {
 
     /// A shard that holds these customers' year.
     pub fn of_history(customers: u32) -> Self {
-        let mut folding = Self::new();
+        Self::of_history_with(FoldSettings::default(), customers)
+    }
+
+    /// The same, folded by these settings.
+    pub fn of_history_with(settings: FoldSettings, customers: u32) -> Self {
+        let mut folding = Self::with(settings);
         let mut generator = history(customers, UNTIL, None);
         let mut record = Record::buffer();
         while generator.next_into(&mut record) {

@@ -10,6 +10,7 @@
 //! the order of arrival; they decide nothing, texts do.
 
 use std::collections::HashMap;
+use std::fmt::Write;
 
 use crate::event::attributes::{Attributes as Told, MAX_DIMENSIONS};
 use crate::ledger::hash::Hashes;
@@ -41,6 +42,8 @@ struct Dimension {
     codes: HashMap<Box<str>, u32>,
     /// The text of code 1 and up.
     texts: Vec<Box<str>>,
+    /// What all this takes, estimated.
+    bytes: usize,
 }
 
 #[derive(Debug, Clone)]
@@ -107,7 +110,8 @@ impl Attributes {
         let mut spelled = String::new();
         for (dimension, value) in values.into_iter().enumerate() {
             if let Some(text) = self.text(dimension, value) {
-                spelled.push_str(&format!("{dimension}:{}:{text};", text.len()));
+                // Writing to a text cannot fail.
+                let _ = write!(spelled, "{dimension}:{}:{text};", text.len());
             }
         }
         spelled
@@ -152,11 +156,11 @@ impl Attributes {
     #[must_use]
     pub fn bytes(&self) -> usize {
         let entry = size_of::<(Values, u32)>() + size_of::<Combination>();
-        let values = self
+        let texts: usize = self
             .dimensions
             .iter()
-            .flat_map(|dimension| &dimension.texts);
-        let texts: usize = values.map(|text| 2 * text.len() + 64).sum();
+            .map(|dimension| dimension.bytes)
+            .sum();
         self.combinations.len() * entry * 3 / 2 + texts
     }
 }
@@ -167,6 +171,7 @@ impl Dimension {
             return *code;
         }
         self.texts.push(text.into());
+        self.bytes += 2 * text.len() + 64;
         let code = u32::try_from(self.texts.len()).unwrap_or(u32::MAX);
         self.codes.insert(text.into(), code);
         code

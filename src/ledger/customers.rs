@@ -216,6 +216,15 @@ impl Customers {
         }
     }
 
+    /// The first word of a customer's facts: a load that does not wait for another, by which facts of
+    /// several customers can be fetched from memory at the same time.
+    #[must_use]
+    pub fn first_word(&self, row: Row) -> Option<u64> {
+        let entry = self.entry(row);
+        let class = entry.class.slab()?;
+        self.words(class, entry).first().copied()
+    }
+
     /// The latest fact before `word` that opens a spell or closes one: whether the customer was
     /// active then as far as its kept facts tell, or nothing if they do not.
     #[must_use]

@@ -151,10 +151,13 @@ impl CohortTally {
         let ended = self.ended;
         let counted = self.cohorts[cohort].get_or_insert_default();
         counted.customers += 1;
-        for spell in &life.spells {
+        let mut begin = cohort;
+        for (nth, spell) in life.spells.iter().enumerate() {
             // The spell covers the ends of the months from the one in which it began up to the one
-            // before that in which it ended.
-            let begin = months.month(spell.from).place();
+            // before that in which it ended. The first began in the cohort's own month.
+            if nth > 0 {
+                begin = months.month(spell.from).place();
+            }
             let end = spell.end.map_or(ended, |end| months.month(end.at).place());
             let end = end.min(ended);
             if begin < end {

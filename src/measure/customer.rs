@@ -15,7 +15,7 @@ use crate::ledger::hash::CustomerDigest;
 use crate::measure::pass::ranks;
 use crate::measure::retention::INACTIVITY;
 use crate::measure::settings::EvaluationSettings;
-use crate::measure::spell::{Cause, Spell, SpellRules, spells};
+use crate::measure::spell::{Cause, Spell, SpellRules, Walk};
 
 /// So many of the newest orders are told one by one.
 pub const NEWEST_ORDERS: usize = 100;
@@ -112,9 +112,13 @@ impl Customer {
             timeout_millis: settings.inactivity_timeout_millis,
             reason_ranks: &ranks,
         };
-        let mut found = Vec::new();
-        spells(facts.clone(), base, rules, at, &mut found);
         let facts: Vec<Fact> = facts.take_while(|fact| fact.word.at() < at).collect();
+        let mut found = Vec::new();
+        let mut walk = Walk::new(rules, base, &mut found);
+        for fact in &facts {
+            walk.take(fact.word.at(), fact.word.kind(), fact.word.payload());
+        }
+        walk.finish();
         let revenue = revenue(shard, base, &facts);
         Self {
             at,
@@ -220,7 +224,7 @@ fn attribute(
 ) -> Option<KnownAttribute> {
     let attributes = shard.attributes();
     let text = |value| attributes.text(dimension, value);
-    let pruned = base.and_then(|base| base.attributes.as_deref()?[dimension]);
+    let pruned = base.and_then(|base| *base.attributes.as_deref()?.get(dimension)?);
     let mut values: Vec<(Timestamp, u32)> = pruned
         .map(|known| (known.at, known.value))
         .into_iter()

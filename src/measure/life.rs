@@ -16,9 +16,11 @@ use crate::ledger::Shard;
 use crate::ledger::base::Base;
 use crate::ledger::customers::Row;
 use crate::ledger::fact::{Fact, Kind, Word};
+use crate::measure::link::KnownGroup;
 use crate::measure::period::Interval;
+use crate::measure::question::Window;
 use crate::measure::segment::{SegmentCode, Segments};
-use crate::measure::spell::{Spell, SpellRules, spells};
+use crate::measure::spell::{Spell, SpellRules, Walk};
 
 /// What one customer did, by kind, each in order of time.
 #[derive(Debug, Default)]
@@ -106,12 +108,17 @@ impl Life {
         let mut words = std::mem::take(&mut self.words);
         let facts = shard.customers().facts(row, &mut words);
         let base = shard.customers().base(row);
-        spells(facts.clone(), base, rules, until, &mut self.spells);
         self.begin(base, segments);
+        let mut spells = std::mem::take(&mut self.spells);
+        let mut walk = Walk::new(rules, base, &mut spells);
         let end = Word::first_at(until);
         for fact in facts.take_while(|fact| fact.word < end) {
-            self.take(fact, shard, segments);
+            let (at, kind) = (fact.word.at(), fact.word.kind());
+            walk.take(at, kind, fact.word.payload());
+            self.take(fact, at, kind, shard, segments);
         }
+        walk.finish();
+        self.spells = spells;
         self.words = words;
         if self.pruned_order_at.is_none() {
             self.find_first_order(shard);
@@ -131,15 +138,20 @@ impl Life {
         };
         self.pruned_order_at = base.orders.map(|orders| orders.last);
         self.pruned_nps = base.last_nps.map(|(_, score)| score);
-        if let Some(code) = segments.begin(base.attributes.as_deref().map(|known| known.as_slice()))
-        {
+        if let Some(code) = segments.begin(base.attributes.as_deref()) {
             self.segments.push((Timestamp::FIRST, code));
         }
     }
 
-    fn take(&mut self, fact: Fact, shard: &Shard, segments: &mut Segments) {
-        let at = fact.word.at();
-        let survey = match fact.word.kind() {
+    fn take(
+        &mut self,
+        fact: Fact,
+        at: Timestamp,
+        kind: Kind,
+        shard: &Shard,
+        segments: &mut Segments,
+    ) {
+        let survey = match kind {
             Kind::Churn | Kind::Signup => return,
             Kind::Order => {
                 self.orders.push(Order {
@@ -206,10 +218,10 @@ impl Life {
         self.spells.iter().any(|spell| spell.active_at(at))
     }
 
-    /// The kept orders between the bounds, and the place of the first of them.
+    /// Whether the customer placed an order between the bounds.
     #[must_use]
-    pub fn orders_in(&self, bounds: Interval) -> (usize, &[Order]) {
-        within(&self.orders, bounds, |order| order.at)
+    pub fn ordered_in(&self, bounds: Interval) -> bool {
+        !within(&self.orders, bounds, |order| order.at).1.is_empty()
     }
 
     /// Whether the order at that place is not the customer's first ever.
@@ -258,20 +270,87 @@ impl Life {
         known.map_or(SegmentCode::UNKNOWN, |(_, code)| *code)
     }
 
-    /// Whether nothing that a window can look at happened at `since` or later, and no spell ended or
-    /// ends from `since` up to `until`.
+    /// Whether the customer did nothing that a window looks at, and was or was not active all the
+    /// while: then it counts as retained, or not at all. Nothing if that needs a closer look.
     #[must_use]
-    pub fn quiet(&self, since: Timestamp, until: Timestamp) -> bool {
-        let before = |at: Timestamp| at < since;
-        self.orders.last().is_none_or(|order| before(order.at))
-            && self.answers.last().is_none_or(|answer| before(answer.at))
-            && self.segments.last().is_none_or(|(at, _)| before(*at))
-            && self.spells.last().is_none_or(|spell| {
-                before(spell.from)
-                    && spell
-                        .end
-                        .is_none_or(|end| before(end.at) || end.at >= until)
-            })
+    pub fn quiet_in(&self, window: &Window) -> Option<Quiet> {
+        let quiet = self
+            .orders
+            .last()
+            .is_none_or(|order| order.at < window.orders_since)
+            && self
+                .answers
+                .last()
+                .is_none_or(|answer| answer.at < window.answers_since)
+            && self
+                .segments
+                .last()
+                .is_none_or(|(told_at, _)| *told_at < window.bounds.start);
+        if !quiet {
+            return None;
+        }
+        let Some(last) = self.spells.last() else {
+            return Some(Quiet::Inactive);
+        };
+        match last.end {
+            Some(end) if end.at < window.bounds.start => Some(Quiet::Inactive),
+            Some(end) if end.at < window.bounds.end => None,
+            _ => (last.from < window.bounds.start).then_some(Quiet::Active),
+        }
+    }
+
+    /// What the customer did in a window.
+    #[must_use]
+    pub fn within(&self, bounds: Interval) -> Within<'_> {
+        let (first_order, orders) = within(&self.orders, bounds, |order| order.at);
+        Within {
+            status: self.status(bounds),
+            first_order,
+            orders,
+            answers: self.answers_in(bounds),
+        }
+    }
+
+    /// The group and the segment of a customer with whom nothing changes any more.
+    #[must_use]
+    pub fn settled(&self) -> (KnownGroup, SegmentCode) {
+        let score = latest_nps(&self.answers).or(self.pruned_nps);
+        let segment = self.segments.last();
+        let segment = segment.map_or(SegmentCode::UNKNOWN, |(_, code)| *code);
+        (KnownGroup::of(score), segment)
+    }
+}
+
+/// A customer with whom nothing happened in a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quiet {
+    /// Active from before the window to its end and beyond.
+    Active,
+    Inactive,
+}
+
+/// What a customer did in a window, and what became of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Within<'a> {
+    /// Nothing if the customer was active neither at the start nor at the end.
+    pub status: Option<Status>,
+    /// The place of the first of the orders among all of the customer's.
+    pub first_order: usize,
+    pub orders: &'a [Order],
+    pub answers: &'a [Answer],
+}
+
+impl Within<'_> {
+    /// The score of the latest NPS answer; of two at one instant the larger.
+    #[must_use]
+    pub fn latest_nps(&self) -> Option<u8> {
+        latest_nps(self.answers)
+    }
+
+    /// Whether the customer was active at the end.
+    #[must_use]
+    pub fn at_end(&self) -> bool {
+        self.status.is_some_and(Status::at_end)
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::event::{Survey, Timestamp};
 use crate::ledger::texts::Texts;
-use crate::measure::life::{Life, Status};
+use crate::measure::life::{Life, Status, Within};
 use crate::measure::period::Interval;
 use crate::measure::question::{SCORED_MILLIS, Window};
 use crate::measure::scores::Group;
@@ -113,20 +113,20 @@ pub struct LinkTally {
 }
 
 impl LinkTally {
-    /// Counts customers of a group that were retained, without a look at each.
-    pub const fn retained(&mut self, group: KnownGroup, customers: u64) {
-        self.sums.groups[group as usize].customers.retained += customers;
+    /// Counts a customer of a group who was retained, did not order and was not scored.
+    pub const fn retained(&mut self, group: KnownGroup) {
+        self.sums.groups[group as usize].customers.retained += 1;
     }
 
-    /// Counts a customer who was active at the start of the period.
-    pub fn add(&mut self, window: &Window, life: &Life, status: Status) {
-        if !status.at_start() {
+    /// Counts a customer, if it was active at the start of the period.
+    pub fn add(&mut self, window: &Window, life: &Life, within: Within<'_>) {
+        let Some(status) = within.status.filter(|status| status.at_start()) else {
             return;
-        }
+        };
         let bounds = window.bounds;
         let group = KnownGroup::of(life.nps_before(bounds.start)) as usize;
         self.sums.groups[group].customers.add(status);
-        for order in life.orders_in(bounds).1 {
+        for order in within.orders {
             let place = usize::from(order.currency);
             let revenue = &mut self.revenue[group];
             if revenue.len() <= place {
@@ -162,16 +162,12 @@ fn low_score(life: &Life, period_end: Timestamp, status: Status) -> Option<bool>
     if life.answers.is_empty() {
         return None;
     }
-    let left_at = || {
-        let opened_before = |spell: &&_| {
-            let spell: &crate::measure::spell::Spell = spell;
-            spell.from < period_end
-        };
-        let last = life.spells.iter().rev().find(opened_before)?;
-        last.end.map(|end| end.at)
-    };
     let end = match status {
-        Status::Lost => left_at()?,
+        Status::Lost => {
+            let mut opened = life.spells.iter().rev();
+            let last = opened.find(|spell| spell.from < period_end)?;
+            last.end?.at
+        }
         _ => period_end,
     };
     let before = Interval {

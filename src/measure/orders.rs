@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use crate::ledger::texts::Texts;
-use crate::measure::life::Life;
+use crate::measure::life::{Life, Within};
 use crate::measure::question::Window;
 
 /// Orders of one currency and their sum.
@@ -88,13 +88,13 @@ pub struct OrderTally {
 
 impl OrderTally {
     /// Counts the orders of a customer.
-    pub fn add(&mut self, window: &Window, life: &Life) {
+    pub fn add(&mut self, window: &Window, life: &Life, within: Within<'_>) {
         if life.orders.is_empty() {
             return;
         }
-        let (place, orders) = life.orders_in(window.bounds);
+        let orders = within.orders;
         if let Some(before) = window.before
-            && !life.orders_in(before).1.is_empty()
+            && life.ordered_in(before)
         {
             self.sums.reorder_base += 1;
             self.sums.reordered += u64::from(!orders.is_empty());
@@ -108,7 +108,7 @@ impl OrderTally {
             self.sums.first_time += 1;
         }
         self.sums.repeat_customers += u64::from(orders.len() > 1);
-        for (place, order) in (place..).zip(orders) {
+        for (place, order) in (within.first_order..).zip(orders) {
             let repeat = life.is_repeat(place);
             let sums = self.currency(order.currency);
             sums.all.add(order.millionths);

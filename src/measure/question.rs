@@ -79,17 +79,6 @@ impl Question {
             .min()
             .unwrap_or(Timestamp::FIRST)
     }
-
-    /// The earliest fact that any window can look at, what is compared with included.
-    #[must_use]
-    pub fn looks_back_to(&self) -> Timestamp {
-        let windows = self.instants.iter().flat_map(|instant| &instant.windows);
-        windows
-            .map(Window::looks_back_to)
-            .min()
-            .unwrap_or(Timestamp::FIRST)
-            .min(self.earliest())
-    }
 }
 
 /// One instant with the windows of every period.
@@ -110,6 +99,10 @@ pub struct Window {
     pub before: Option<Interval>,
     /// Of a rolling period: what its Net Promoter Score is compared with.
     pub baseline: Option<Interval>,
+    /// No measure of the period looks at earlier orders one by one.
+    pub orders_since: Timestamp,
+    /// The same of answers, beside the latest one before the period.
+    pub answers_since: Timestamp,
 }
 
 impl Instant {
@@ -135,21 +128,17 @@ impl Window {
     pub fn new(period: Period, at: Timestamp, settings: &EvaluationSettings) -> Self {
         let bounds = period.interval(at, &settings.time_zone, settings.week_starts_on);
         let before = period.interval_before(bounds, &settings.time_zone, settings.week_starts_on);
+        let baseline = period.baseline(bounds);
+        let start = |interval: Option<Interval>| interval.map_or(bounds.start, |at| at.start);
+        let scored_since = bounds.start.minus_millis(SCORED_MILLIS);
         Self {
             period,
             bounds,
             before,
-            baseline: period.baseline(bounds),
+            baseline,
+            orders_since: start(before),
+            answers_since: start(baseline).min(scored_since),
         }
-    }
-
-    fn looks_back_to(&self) -> Timestamp {
-        let compared = [self.before, self.baseline].into_iter().flatten();
-        compared
-            .map(|interval| interval.start)
-            .chain([self.scored_since()])
-            .min()
-            .unwrap_or(self.bounds.start)
     }
 
     /// Answers from here on can be ones before leaving.
@@ -169,6 +158,11 @@ impl Sections {
     #[must_use]
     pub const fn only(section: Section) -> Self {
         Self(1 << section as u8)
+    }
+
+    #[must_use]
+    pub const fn without(self, section: Section) -> Self {
+        Self(self.0 & !(1 << section as u8))
     }
 
     #[must_use]

@@ -93,9 +93,9 @@ impl Default for ByCause {
 }
 
 impl RetentionTally {
-    /// Counts customers that were retained, without a look at each.
-    pub const fn retained(&mut self, customers: u64) {
-        self.sums.customers[Status::Retained as usize] += customers;
+    /// Counts a customer who was retained and never left.
+    pub const fn retained(&mut self) {
+        self.sums.customers[Status::Retained as usize] += 1;
     }
 
     /// Counts what became of a customer.

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use crate::event::Survey;
 use crate::ledger::texts::Texts;
-use crate::measure::life::{Answer, Life, Status};
+use crate::measure::life::{Answer, Life, Within};
 use crate::measure::question::Window;
 use crate::measure::scores::Groups;
 
@@ -111,7 +111,7 @@ pub struct SatisfactionTally {
 
 impl SatisfactionTally {
     /// Counts the answers of a customer.
-    pub fn add(&mut self, window: &Window, life: &Life, status: Option<Status>) {
+    pub fn add(&mut self, window: &Window, life: &Life, within: Within<'_>) {
         if life.answers.is_empty() {
             return;
         }
@@ -120,20 +120,19 @@ impl SatisfactionTally {
         {
             self.sums.nps_baseline.add(score);
         }
-        let answers = life.answers_in(window.bounds);
-        if answers.is_empty() {
+        if within.answers.is_empty() {
             return;
         }
         let mut answered = [false; 3];
-        for answer in answers {
+        for answer in within.answers {
             self.sums.answers.add(answer);
             self.channel(answer.channel).add(answer);
             answered[answer.survey as usize] = true;
         }
-        if let Some(score) = life.latest_nps_in(window.bounds) {
+        if let Some(score) = within.latest_nps() {
             self.sums.nps_customers.add(score);
         }
-        if status.is_some_and(Status::at_end) {
+        if within.at_end() {
             for (count, answered) in self.sums.active_respondents.iter_mut().zip(answered) {
                 *count += u64::from(answered);
             }

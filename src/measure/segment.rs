@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use crate::event::{MAX_DIMENSIONS, Timestamp};
 use crate::ledger::attributes::{ABSENT, Attributes, Values};
 use crate::ledger::base::KnownValue;
-use crate::measure::life::{Life, Status};
+use crate::measure::life::{Life, Status, Within};
 use crate::measure::orders::Sales;
 use crate::measure::question::Window;
 use crate::measure::scores::Groups;
@@ -55,7 +55,10 @@ impl Segments {
     }
 
     /// Begins with the next customer: what is known from before the kept facts, if anything.
-    pub fn begin(&mut self, base: Option<&[Option<KnownValue>]>) -> Option<SegmentCode> {
+    pub fn begin(
+        &mut self,
+        base: Option<&[Option<KnownValue>; MAX_DIMENSIONS]>,
+    ) -> Option<SegmentCode> {
         self.current = Values::default();
         self.told_at = [Timestamp::FIRST; MAX_DIMENSIONS];
         let base = base?;
@@ -217,15 +220,15 @@ impl SegmentTally {
         self.counted(code).active += 1;
     }
 
-    /// Counts customers who were retained in a period by their segment all the while.
-    pub fn retained(&mut self, code: SegmentCode, period: usize, customers: u64) {
-        self.period(code, period).customers[Status::Retained as usize] += customers;
+    /// Counts a customer who was retained in a period, by its segment all the while.
+    pub fn retained(&mut self, code: SegmentCode, period: usize) {
+        self.period(code, period).customers[Status::Retained as usize] += 1;
     }
 
     /// Counts what a customer does in the window of a period.
-    pub fn add(&mut self, period: usize, window: &Window, life: &Life, status: Option<Status>) {
+    pub fn add(&mut self, period: usize, window: &Window, life: &Life, within: Within<'_>) {
         let bounds = window.bounds;
-        if let Some(status) = status {
+        if let Some(status) = within.status {
             let at = if status.at_start() {
                 bounds.start
             } else {
@@ -234,16 +237,15 @@ impl SegmentTally {
             let code = life.segment_at(at);
             self.period(code, period).customers[status as usize] += 1;
         }
-        let (_, orders) = life.orders_in(bounds);
-        let score = life.latest_nps_in(bounds);
-        if orders.is_empty() && score.is_none() {
+        let score = within.latest_nps();
+        if within.orders.is_empty() && score.is_none() {
             return;
         }
         let counted = self.period(life.segment_at(bounds.end), period);
         if let Some(score) = score {
             counted.nps.add(score);
         }
-        for order in orders {
+        for order in within.orders {
             counted.sales(order.currency).add(order.millionths);
         }
     }

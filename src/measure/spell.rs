@@ -17,7 +17,7 @@
 
 use crate::event::Timestamp;
 use crate::ledger::base::{Base, Span};
-use crate::ledger::fact::{Facts, Kind};
+use crate::ledger::fact::Kind;
 use crate::measure::settings::CustomerStart;
 
 /// What a customer's spells depend on beside its facts.
@@ -58,48 +58,10 @@ impl Spell {
     }
 }
 
-/// Finds the spells of one customer from its events before `at`, in order of time.
+/// Finds the spells of one customer from its facts, which must come in order.
 ///
-/// A spell that times out in the future of `at` has that end already: nothing before it can tell.
-pub fn spells(
-    facts: Facts<'_>,
-    base: Option<&Base>,
-    rules: SpellRules<'_>,
-    at: Timestamp,
-    spells: &mut Vec<Spell>,
-) {
-    spells.clear();
-    let mut walk = Walk {
-        rules,
-        open: None,
-        spells,
-    };
-    if let Some(base) = base {
-        walk.begin_with(base);
-    }
-    let mut facts = facts.take_while(|fact| fact.word.at() < at).peekable();
-    while let Some(fact) = facts.next() {
-        let instant = fact.word.at();
-        match fact.word.kind() {
-            Kind::Churn => {
-                let mut reason = fact.word.payload();
-                while let Some(other) = facts
-                    .next_if(|other| other.word.at() == instant && other.word.kind() == Kind::Churn)
-                {
-                    reason = walk.smaller(reason, other.word.payload());
-                }
-                walk.time_out(instant);
-                walk.close(instant, Cause::Churn(reason));
-            }
-            Kind::Signup if rules.starts_with == CustomerStart::Signup => walk.activity(instant),
-            Kind::Order => walk.activity(instant),
-            Kind::Signup | Kind::Nps | Kind::Csat | Kind::Ces | Kind::Attributes => {}
-        }
-    }
-    walk.finish();
-}
-
-struct Walk<'a> {
+/// A spell that times out in the future has that end already: nothing before it can tell.
+pub struct Walk<'a> {
     rules: SpellRules<'a>,
     open: Option<Open>,
     spells: &'a mut Vec<Spell>,
@@ -111,7 +73,49 @@ struct Open {
     last_activity: Timestamp,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
+    /// Begins with a customer; `spells` is what will hold its spells in order of time.
+    pub fn new(rules: SpellRules<'a>, base: Option<&Base>, spells: &'a mut Vec<Spell>) -> Self {
+        spells.clear();
+        let mut walk = Self {
+            rules,
+            open: None,
+            spells,
+        };
+        if let Some(base) = base {
+            walk.begin_with(base);
+        }
+        walk
+    }
+
+    /// Takes the next fact of the customer. What is neither a sign-up, an order nor a churn says
+    /// nothing here.
+    pub fn take(&mut self, instant: Timestamp, kind: Kind, payload: u8) {
+        match kind {
+            Kind::Churn => self.churn(instant, payload),
+            Kind::Signup if self.rules.starts_with == CustomerStart::Purchase => {}
+            Kind::Signup | Kind::Order => self.activity(instant),
+            Kind::Nps | Kind::Csat | Kind::Ces | Kind::Attributes => {}
+        }
+    }
+
+    /// Of two churns at one instant the smaller text of a reason counts.
+    fn churn(&mut self, instant: Timestamp, reason: u8) {
+        self.time_out(instant);
+        if self.open.is_some() {
+            self.close(instant, Cause::Churn(reason));
+            return;
+        }
+        let rank = |code: u8| self.rules.reason_ranks.get(usize::from(code));
+        if let Some(Spell { end: Some(end), .. }) = self.spells.last_mut()
+            && let Cause::Churn(other) = end.cause
+            && end.at == instant
+            && rank(reason) < rank(other)
+        {
+            end.cause = Cause::Churn(reason);
+        }
+    }
+
     /// The spell that was open at the prune line, or the fact that there was one before.
     fn begin_with(&mut self, base: &Base) {
         let signups = match self.rules.starts_with {
@@ -176,7 +180,8 @@ impl Walk<'_> {
         }
     }
 
-    fn finish(&mut self) {
+    /// Ends with the spell that no fact has closed, if there is one.
+    pub fn finish(mut self) {
         self.time_out(Timestamp::from_millis(i64::MAX));
         if let Some(open) = self.open {
             self.spells.push(Spell {
@@ -184,10 +189,5 @@ impl Walk<'_> {
                 end: None,
             });
         }
-    }
-
-    fn smaller(&self, a: u8, b: u8) -> u8 {
-        let rank = |code: u8| self.rules.reason_ranks.get(usize::from(code));
-        if rank(b) < rank(a) { b } else { a }
     }
 }

@@ -12,7 +12,17 @@ pub fn cases() -> Vec<Case> {
         SPELLS,
         RETENTION,
         WITHHELD,
+        DORMANCY,
         SATISFACTION,
+        CHANGES,
+        CHANNELS,
+        ORDERS,
+        LIFETIME_VALUES,
+        GROUPS,
+        SCORED,
+        SEGMENTS,
+        SEGMENTS_SHOWN,
+        COHORTS,
         EVENTS,
         LABELS,
     ];
@@ -419,7 +429,7 @@ const SPELLS: Tables = &[
     (
         "an order for nothing makes a customer too",
         "
-        2026-06-01 a purchase cents=0
+        2026-06-01 a purchase amount=0
         at 2026-06-10
         page customers=1
         ",
@@ -1072,6 +1082,50 @@ const WITHHELD: Tables = &[
     ),
 ];
 
+/// Customers who stay and do not buy.
+const DORMANCY: Tables = &[
+    (
+        "who has not ordered for that long is dormant, also who never did",
+        "
+        # 30 days before 1 July is 1 June, 90 are 2 April, 180 are 2 January, 365 are 1 July 2025.
+        2025-06-01 a,b,c,d,e,g signup
+        2026-06-01 a purchase
+        2026-05-31T23:59:59.999 b purchase
+        2025-06-30T23:59:59.999 c purchase
+        2025-07-01 g purchase
+        2026-06-30 e churn price
+        at 2026-07-01
+        page customers=5
+        # b, c, d, g; then c, d, g; then c, d
+        page dormant:30d=4 dormant:90d=3 dormant:180d=3 dormant:365d=2
+        # Now also the orders of 1 June and of 1 July 2025 are too old.
+        at 2026-07-01T00:00:00.001
+        page dormant:30d=5 dormant:90d=3 dormant:180d=3 dormant:365d=3
+        ",
+    ),
+    (
+        "an order at the instant itself does not wake anybody yet",
+        "
+        2026-01-01 a signup
+        2026-06-10T12:00 a purchase amount=0
+        at 2026-06-10T12:00
+        page dormant:30d=1
+        at 2026-06-10T12:00:00.001
+        page dormant:30d=0
+        ",
+    ),
+    (
+        "who is no customer is not dormant",
+        "
+        2024-01-01 a purchase
+        2024-01-02 a churn price
+        2026-06-10 b nps 9
+        at 2026-06-10T12:00
+        page customers=0 dormant:30d=0 dormant:90d=0 dormant:180d=0 dormant:365d=0
+        ",
+    ),
+];
+
 /// NPS, CSAT and CES.
 const SATISFACTION: Tables = &[
     (
@@ -1313,6 +1367,1170 @@ const SATISFACTION: Tables = &[
     ),
 ];
 
+/// Change scores, and the share of customers that answered.
+const CHANGES: Tables = &[
+    (
+        "a change is held against four weeks, with a standard error of both",
+        "
+        # The baseline of the last day is [12 May 12:00, 9 June 12:00).
+        2026-05-12T11:59:59.999 b nps 9
+        2026-05-12T12:00 a nps 0
+        2026-06-09T12:00 c nps 10
+        at 2026-06-10T12:00
+        # One promoter: n = 4, p = 1.75/4, d = 0.75/4, (0.625 - 0.0625) / 4 = 0.140625; one detractor alike.
+        # 100 * sqrt(0.140625 + 0.140625)
+        24h nps=100 change=200 change_error=~53.0330
+        ",
+    ),
+    (
+        "of longer periods the baseline is twice as long",
+        "
+        set periods=14d,15d,30d
+        # Baselines: [20 May, 17 June), [17 May, 16 June), [2 April, 1 June).
+        2026-04-01T23:59:59.999 a nps 10
+        2026-04-02 b1..b3 nps 0
+        2026-05-17 c nps 10
+        2026-05-20 d nps 0
+        2026-06-25 e nps 10
+        at 2026-07-01
+        14d nps=100 change=200
+        15d nps=100 change=100
+        # 30d: 1 of 5 is a promoter, 4 are detractors: -60
+        30d nps=100 change=160
+        ",
+    ),
+    (
+        "both windows count each customer once, by its latest answer there",
+        "
+        2026-05-20 a nps 0
+        2026-05-25 a nps 10
+        2026-06-10T01:00 a nps 3
+        2026-06-10T02:00 a nps 8
+        at 2026-06-10T12:00
+        # One passive: n = 4, p = d = 0.75/4, 0.375 / 4 = 0.09375; one promoter: 0.140625.
+        24h nps=0 change=-100 change_error=~48.4123
+        ",
+    ),
+    (
+        "no change without answers in both windows",
+        "
+        set periods=24h,7d,30d
+        2026-06-05 a nps 9
+        at 2026-06-10T12:00
+        # 24h: before only; 7d and 30d: now only
+        24h nps=absent change=absent change_error=absent
+        7d nps=100 change=absent change_error=absent
+        30d nps=100 change=absent change_error=absent
+        ",
+    ),
+    (
+        "periods of the calendar have no change score",
+        "
+        set periods=last_month,this_month,yesterday
+        2026-04-10 a nps 0
+        2026-05-10 a nps 9
+        2026-06-09 a nps 9
+        at 2026-06-10T12:00
+        last_month nps=100 change=absent change_error=absent
+        this_month nps=100 change=absent change_error=absent
+        yesterday nps=100 change=absent change_error=absent
+        ",
+    ),
+    (
+        "the share that answered is one of the customers at the end",
+        "
+        set periods=last_month
+        2026-05-01 a,b,c,d signup
+        2026-06-10 a,x nps 9
+        2026-06-11 a nps 8
+        2026-05-31T23:59:59.999 b nps 9
+        2026-07-01 b nps 9
+        2026-06-01 b csat 5
+        2026-06-05 c csat 5
+        2026-06-10 c churn price
+        2026-07-01 d churn price
+        at 2026-07-05
+        # E is a, b and d; c answered and left, x never was a customer.
+        last_month E=3 answered:nps=1/3 answered:csat=1/3 answered:ces=0
+        ",
+    ),
+    (
+        "nobody at the end is no share",
+        "
+        2026-06-10 a nps 9
+        at 2026-06-10T12:00
+        24h E=0 answered:nps=absent answered:csat=absent answered:ces=absent
+        ",
+    ),
+];
+
+/// Answers by the channel on which the survey was answered.
+const CHANNELS: Tables = &[
+    (
+        "every answer counts for its channel, also of one customer",
+        "
+        2026-06-10T01:00 a nps 9 channel=email
+        2026-06-10T02:00 a nps 3 channel=email
+        2026-06-10 a csat 5 channel=web
+        2026-06-10 a csat 2 channel=email
+        2026-06-10 b ces 3
+        2026-06-10 b ces 4
+        2026-06-10 c nps 8
+        at 2026-06-10T12:00
+        24h channels=email:2+1+0,web:0+1+0,unspecified:1+0+2
+        24h channel_groups=email/promoter:1,email/detractor:1,unspecified/passive:1
+        24h channel_nps=email:0,unspecified:0 channel_csat=email:0,web:1 channel_ces=unspecified:7/2
+        ",
+    ),
+    (
+        "a channel has series in the periods in which somebody answered on it",
+        "
+        set periods=24h,7d
+        2026-06-05 a csat 4 channel=web
+        2026-06-10 a nps 9 channel=email
+        at 2026-06-10T12:00
+        24h channels=email:1+0+0 channel_csat=none channel_ces=none
+        7d channels=email:1+0+0,web:0+1+0 channel_csat=web:1
+        ",
+    ),
+    (
+        "nobody answered on any channel",
+        "
+        2026-06-10 a signup
+        at 2026-06-10T12:00
+        24h channels=none channel_groups=none channel_nps=none channel_csat=none channel_ces=none
+        ",
+    ),
+    (
+        "a text that no backend has left empty is a channel of its own, or unspecified",
+        "
+        2026-06-10 a nps 9 channel=unspecified
+        2026-06-10 a nps 9
+        2026-06-10 a nps 9 channel=Email
+        2026-06-10 a nps 9 channel=email
+        at 2026-06-10T12:00
+        24h channels=unspecified:2+0+0,Email:1+0+0,email:1+0+0
+        ",
+    ),
+    (
+        "the channels shown are chosen once for all periods and surveys, the rest is other",
+        "
+        set max_label_values=1 periods=24h,7d
+        2026-06-05 a1..a3 csat 5 channel=web
+        2026-06-10 a1 nps 9 channel=email
+        2026-06-10 a1 ces 2 channel=email
+        2026-06-10 a2 nps 9 channel=sms
+        2026-06-10 a1..a5 csat 1
+        at 2026-06-10T12:00
+        # email: 2 in the day and 2 in the week; web: 3 in the week; unspecified takes nobody's place
+        24h channels=email:1+0+1,other:1+0+0,unspecified:0+5+0
+        7d channels=email:1+0+1,other:1+3+0,unspecified:0+5+0
+        7d channel_groups=email/promoter:1,other/promoter:1 channel_csat=other:1,unspecified:0
+        ",
+    ),
+    (
+        "a channel that is called other takes nobody's place",
+        "
+        set max_label_values=1
+        2026-06-10 a1..a5 nps 9 channel=other
+        2026-06-10 a1,a2 nps 3 channel=email
+        2026-06-10 a1 nps 3 channel=web
+        at 2026-06-10T12:00
+        24h channels=other:6+0+0,email:2+0+0
+        24h channel_groups=other/promoter:5,other/detractor:1,email/detractor:2
+        24h channel_nps=other:400/6,email:-100
+        ",
+    ),
+    (
+        "channels that are as frequent go by text",
+        "
+        set max_label_values=2
+        2026-06-10 a csat 5 channel=öde
+        2026-06-10 a csat 5 channel=web
+        2026-06-10 a csat 5 channel=Zoo
+        at 2026-06-10T12:00
+        24h channels=Zoo:0+1+0,web:0+1+0,other:0+1+0
+        ",
+    ),
+    (
+        "an allow-list of channels shows what it lists, how rare it may be",
+        "
+        set channels=sms,never max_label_values=1
+        2026-06-10 a1..a3 csat 5 channel=web
+        2026-06-10 a1 csat 2 channel=sms
+        2026-06-10 a1 ces 2
+        at 2026-06-10T12:00
+        24h channels=sms:0+1+0,other:0+3+0,unspecified:0+0+1 channel_csat=sms:0,other:1
+        ",
+    ),
+];
+
+/// Orders and revenue.
+const ORDERS: Tables = &[
+    (
+        "four orders in May: A twice, B for the first time, C again after March",
+        "
+        set periods=last_month
+        2026-03-20 c purchase amount=50
+        2026-05-01 a purchase amount=10
+        2026-05-10 a purchase amount=20
+        2026-05-03 b purchase amount=30
+        2026-05-05 c purchase amount=40
+        at 2026-06-15
+        last_month orders=EUR:4 revenue=EUR:100 average=EUR:25 orders_each=4/3
+        last_month first_time=2 returning=1 repeating=1 repeat_purchase=1/3 returning_buyers=1/3
+        # A's second order and that of C
+        last_month repeat_revenue=EUR:60/100
+        page lifetime=EUR:150/3
+        ",
+    ),
+    (
+        "an order at t0 is in the window, one at t1 is not",
+        "
+        set periods=last_month
+        2026-04-30T23:59:59.999 a purchase amount=1
+        2026-05-01 b purchase amount=2
+        2026-05-31T23:59:59.999 c purchase amount=4
+        2026-06-01 d purchase amount=8
+        at 2026-06-15
+        last_month orders=EUR:2 revenue=EUR:6 average=EUR:3 first_time=2 returning=0 orders_each=1
+        page lifetime=EUR:15/4
+        at 2026-06-01
+        last_month orders=EUR:2 revenue=EUR:6
+        page lifetime=EUR:7/3
+        ",
+    ),
+    (
+        "no orders are counts of zero, and nothing to divide by",
+        "
+        2026-06-10 a signup
+        at 2026-06-10T12:00
+        24h orders=none revenue=none average=none repeat_revenue=none expected=none
+        24h first_time=0 returning=0 repeating=0 reorder_base=0
+        24h orders_each=absent repeat_purchase=absent returning_buyers=absent reorder=absent
+        page lifetime=none
+        ",
+    ),
+    (
+        "currencies are never added, and an order for nothing is an order",
+        "
+        2026-06-09 a purchase amount=1
+        2026-06-10 a purchase amount=12.50
+        2026-06-10 a purchase amount=0.01 currency=USD
+        2026-06-10 b purchase amount=0 currency=TRY
+        at 2026-06-10T12:00
+        24h orders=EUR:1,USD:1,TRY:1 revenue=EUR:12.5,USD:0.01,TRY:0 average=EUR:12.5,USD:0.01,TRY:0
+        24h first_time=1 returning=1 repeating=1 orders_each=3/2
+        # Of nothing there is no share.
+        24h repeat_revenue=EUR:1,USD:1
+        page lifetime=EUR:13.5,USD:0.01,TRY:0
+        ",
+    ),
+    (
+        "amounts are exact, from a millionth to twelve digits",
+        "
+        set periods=24h
+        2026-06-10 a1..a10 purchase amount=0.1
+        2026-06-10 b purchase amount=0.000001 currency=USD
+        2026-06-10 c purchase amount=999999999999.999999 currency=TRY
+        2026-06-10 d purchase amount=0.000001 currency=TRY
+        at 2026-06-10T12:00
+        24h revenue=EUR:1,USD:0.000001,TRY:1000000000000 average=EUR:0.1,USD:0.000001,TRY:500000000000
+        ",
+    ),
+    (
+        "of two first orders at one instant the smaller amount is the first, then the smaller currency",
+        "
+        2026-06-10 a purchase amount=10 currency=TRY
+        2026-06-10 a purchase amount=10 currency=EUR
+        2026-06-10 b purchase amount=10 currency=EUR
+        2026-06-10 b purchase amount=5 currency=USD
+        2026-06-10 c purchase amount=7 currency=CHF
+        2026-06-10 c purchase amount=7 currency=CHF
+        2026-06-10T01:00 d purchase amount=1 currency=JPY
+        2026-06-10T00:00 d purchase amount=3 currency=JPY
+        at 2026-06-10T12:00
+        # First are a's EUR, b's USD, one of c's, and of d the earlier, though it is larger.
+        24h revenue=EUR:20,TRY:10,USD:5,CHF:14,JPY:4
+        24h repeat_revenue=EUR:10/20,TRY:1,USD:0,CHF:7/14,JPY:1/4
+        24h first_time=4 returning=0 repeating=4
+        ",
+    ),
+    (
+        "the first order ever may be of another currency, and for nothing",
+        "
+        2026-06-01 a purchase amount=0 currency=USD
+        2026-06-10 a purchase amount=10
+        2026-06-10 b purchase amount=30
+        at 2026-06-10T12:00
+        24h repeat_revenue=EUR:10/40 returning=1 first_time=1
+        ",
+    ),
+    (
+        "returning is who ordered before the window, if only a millisecond",
+        "
+        set periods=last_month
+        2026-04-30T23:59:59.999 a purchase
+        2026-05-10 a purchase
+        2026-05-01 b purchase
+        2026-05-20 b purchase
+        2026-05-20 c purchase amount=1
+        2026-05-20 c purchase amount=2
+        2026-04-10 d purchase
+        2026-06-01 d purchase
+        at 2026-06-15
+        last_month first_time=2 returning=1 repeating=2 repeat_purchase=2/3 returning_buyers=1/3
+        ",
+    ),
+    (
+        "whoever orders is counted, also who left at once",
+        "
+        2026-06-10 a purchase
+        2026-06-10T01:00 a churn price
+        at 2026-06-10T12:00
+        page customers=0
+        24h orders=EUR:1 first_time=1
+        ",
+    ),
+    (
+        "a rolling period is held against the time before of the same length",
+        "
+        set periods=7d
+        2026-06-01 a purchase
+        2026-06-08 a purchase
+        2026-06-07T23:59:59.999 b purchase
+        2026-05-31T23:59:59.999 c purchase
+        2026-06-10 c purchase
+        2026-06-03 d purchase
+        2026-06-15 d purchase
+        2026-06-02 a purchase
+        at 2026-06-15
+        7d reorder_base=3 reorder=1/3
+        ",
+    ),
+    (
+        "a complete month is held against the month before, by the clocks of Istanbul",
+        "
+        set periods=last_month zone=Europe/Istanbul
+        2026-03-31T21:00 a purchase
+        2026-04-30T21:00 a purchase
+        2026-03-31T20:59:59.999 b purchase
+        2026-05-10 b purchase
+        2026-04-30T20:59:59.999 c purchase
+        2026-04-10 d purchase
+        2026-05-31T21:00 d purchase
+        at 2026-06-15
+        last_month reorder_base=3 reorder=1/3
+        ",
+    ),
+    (
+        "yesterday is held against a day of 23 hours in New York",
+        "
+        set periods=yesterday zone=America/New_York
+        2026-03-08T05:00 a purchase
+        2026-03-08T04:59:59.999 b purchase
+        2026-03-09T12:00 a,b purchase
+        at 2026-03-10T12:00
+        yesterday reorder_base=1 reorder=1
+        ",
+    ),
+    (
+        "a period to date is held against nothing",
+        "
+        set periods=today,this_month,this_year
+        2026-05-10 a purchase
+        2026-06-10 a purchase
+        at 2026-06-10T12:00
+        today reorder_base=absent reorder=absent first_time=0 returning=1
+        this_month reorder_base=absent reorder=absent
+        this_year reorder_base=absent reorder=absent
+        ",
+    ),
+];
+
+/// What a customer is worth.
+const LIFETIME_VALUES: Tables = &[
+    (
+        "the lifetime value is over all orders before the instant, by currency",
+        "
+        2024-01-01 a purchase amount=30
+        2026-06-01 a purchase amount=10
+        2026-06-01 b purchase amount=5
+        2026-06-02 b purchase amount=7 currency=TRY
+        2026-06-01 c signup
+        2026-06-10T12:00 c purchase amount=100
+        at 2026-06-10T12:00
+        page lifetime=EUR:45/2,TRY:7
+        ",
+    ),
+    (
+        "orders older than the history still count, and nobody becomes a first-time buyer",
+        "
+        set periods=7d history=400d churn_events=complete dimensions=plan
+        2024-01-01 a purchase amount=30 kafka=2024-01-01 @plan=pro
+        2024-01-02 a nps 9 kafka=2024-01-02
+        2024-02-01 b purchase amount=20 currency=TRY kafka=2024-02-01
+        2026-05-19 a purchase amount=10 kafka=2026-05-19
+        2026-05-19 c purchase amount=1 kafka=2026-05-19
+        at 2026-05-20
+        page lifetime=EUR:41/2,TRY:20 dormant:365d=1
+        7d first_time=1 returning=1 repeat_revenue=EUR:10/11 reorder_base=0
+        7d groups=promoter:1+0,passive:0+0,detractor:0+0,none:1+0 group_revenue=promoter/EUR:10
+        7d segments=pro:1+0+0+0,unknown:1+0+1+0 segment_revenue=pro/EUR:10,unknown/EUR:1
+        ",
+    ),
+    (
+        "the expected value is revenue for each customer, for as long as customers stay",
+        "
+        set periods=27d,28d,30d
+        2026-05-10 a1..a10 signup
+        2026-06-10 a1,a2 churn price
+        2026-06-15 b signup
+        2026-06-20 a3 purchase amount=190
+        2026-06-21 x purchase amount=0 currency=TRY
+        2026-06-22 x churn
+        at 2026-07-01
+        # S = 10, E = 9: 190 / 9.5 / (2/10)
+        30d S=10 E=9 churn=0.2
+        28d expected=EUR:100,TRY:0
+        30d expected=EUR:100,TRY:0
+        27d expected=none
+        page withheld_value=none
+        ",
+    ),
+    (
+        "a month to date is long enough after 28 days",
+        "
+        set periods=this_month
+        2026-05-10 a1..a4 signup
+        2026-06-10 a1 churn price
+        2026-06-20 a2 purchase amount=7
+        at 2026-06-28T23:59:59.999
+        this_month churn=1/4 expected=none
+        at 2026-06-29
+        # 7 / 3.5 / (1/4)
+        this_month churn=1/4 expected=EUR:8
+        ",
+    ),
+    (
+        "where nobody left, or nobody was there, nothing is expected",
+        "
+        set periods=30d churn_events=complete
+        2026-05-10 a signup
+        2026-06-20 a purchase amount=7
+        at 2026-07-01
+        page withheld=none withheld_value=none
+        30d churn=0 expected=none
+        at 2026-06-05
+        30d S=0 churn=absent expected=none
+        ",
+    ),
+    (
+        "without a churn source the expected value is withheld",
+        "
+        set periods=30d
+        2026-05-10 a signup
+        2026-06-20 a purchase amount=7
+        at 2026-07-01
+        page withheld=no_churn_source withheld_value=no_churn_source
+        30d expected=none revenue=EUR:7
+        ",
+    ),
+    (
+        "for an unknown customer base the expected value is withheld where it could have been",
+        "
+        set periods=24h,27d from_the_beginning=no base_complete_since=2026-06-10
+        2026-05-10 a,b signup
+        2026-06-30T12:00 b churn price
+        2026-06-20 a purchase amount=7
+        at 2026-07-01
+        page withheld=base_incomplete withheld_value=none
+        24h churn=1/2
+        27d churn=absent
+        ",
+    ),
+    (
+        "for an unknown customer base the expected value of a long period is withheld, of others not",
+        "
+        set periods=28d,35d from_the_beginning=no base_complete_since=2026-06-01
+        2026-05-10 a,b signup
+        2026-06-15 b churn price
+        2026-06-20 a purchase amount=7
+        at 2026-07-01
+        page withheld=base_incomplete withheld_value=base_incomplete
+        # 7 / 1.5 / (1/2)
+        28d churn=1/2 expected=EUR:28/3
+        35d churn=absent expected=none
+        ",
+    ),
+];
+
+/// Retention and revenue by NPS group.
+const GROUPS: Tables = &[
+    (
+        "customers are grouped by what they had said when the period began",
+        "
+        set periods=30d
+        2026-05-01 p1,p2,q,d,n,y signup
+        2024-05-10 p1,p2 nps 9
+        2026-05-10 q nps 3
+        2026-05-10 q nps 7
+        2026-05-10 d nps 9
+        2026-05-31T23:59:59.999 d nps 0
+        2026-05-10 y csat 5
+        # At t0 and later it is too late to change the group.
+        2026-06-01 p1 nps 0
+        2026-06-15 n nps 10
+        2026-06-10 p1,d churn price
+        # Who was no customer at the start is in no group.
+        2026-05-10 new nps 9
+        2026-06-10 new signup
+        at 2026-07-01
+        page withheld=none
+        30d groups=promoter:1+1,passive:1+0,detractor:0+1,none:2+0
+        30d group_retention=promoter:1/2,passive:1,detractor:0,none:1
+        30d group_revenue=none group_revenue_each=none
+        ",
+    ),
+    (
+        "a group without customers has counts of zero and no ratio",
+        "
+        set churn_events=complete
+        2026-06-10 a signup
+        at 2026-06-10T12:00
+        24h groups=promoter:0+0,passive:0+0,detractor:0+0,none:0+0 group_retention=none
+        ",
+    ),
+    (
+        "revenue of a group is that of its customers at the start, also of those who left",
+        "
+        set periods=30d
+        2026-05-01 p1,p2,q,d,n signup
+        2026-05-10 p1,p2 nps 9
+        2026-05-10 q nps 7
+        2026-05-10 d nps 0
+        2026-06-01 p1 purchase amount=10
+        2026-06-30 p2 purchase amount=0.5
+        2026-05-31T23:59:59.999 p2 purchase amount=1000
+        2026-06-10 q purchase amount=20 currency=TRY
+        2026-06-11 q purchase amount=0
+        2026-06-05 d purchase amount=4
+        2026-06-10 d churn price
+        2026-07-01 n purchase amount=100
+        2026-06-10 new purchase amount=100
+        at 2026-07-01T00:00
+        30d group_revenue=promoter/EUR:10.5,passive/TRY:20,passive/EUR:0,detractor/EUR:4
+        30d group_revenue_each=promoter/EUR:10.5/2,passive/TRY:20,passive/EUR:0,detractor/EUR:4
+        30d revenue=EUR:114.5,TRY:20
+        ",
+    ),
+    (
+        "without a churn source the retention of groups is withheld, the rest is not",
+        "
+        set periods=30d
+        2026-05-01 p signup
+        2026-05-10 p nps 9
+        2026-06-10 p purchase amount=10
+        at 2026-07-01
+        page withheld=no_churn_source
+        30d groups=promoter:1+0,passive:0+0,detractor:0+0,none:0+0 group_retention=none
+        30d group_revenue=promoter/EUR:10 group_revenue_each=promoter/EUR:10
+        ",
+    ),
+    (
+        "for an unknown customer base the retention of groups is withheld for that period",
+        "
+        set periods=24h,30d from_the_beginning=no base_complete_since=2026-06-15
+        2026-05-01 p,q signup
+        2026-05-10 p nps 9
+        2026-06-30T12:00 q churn
+        at 2026-07-01
+        page withheld=base_incomplete
+        24h group_retention=promoter:1,none:0
+        30d group_retention=none
+        30d groups=promoter:1+0,passive:0+0,detractor:0+0,none:0+1
+        ",
+    ),
+];
+
+/// What customers had said before they left, or stayed.
+const SCORED: Tables = &[
+    (
+        "low scores in the 90 days before they left, or before the end",
+        "
+        set periods=last_month
+        # 90 days before 1 July is 2 April; before 10 June, 12 March; before 1 June, 3 March.
+        2026-01-01 r1,r2,r3,r4,r5,r6,l1,l2,l3,l4,l5,l6,l7 signup
+        2026-04-02 r1 nps 6
+        2026-04-01T23:59:59.999 r2 csat 2
+        2026-06-01 r3 nps 7
+        2026-06-02 r3 csat 3
+        2026-06-01 r4 ces 5
+        2026-06-01 r5 nps 9
+        2026-05-01 r5 csat 2
+        2026-07-01 r6 csat 1
+        2026-03-12 l1 nps 0
+        2026-03-11T23:59:59.999 l2 nps 0
+        2026-06-10 l3 csat 1
+        2026-06-09 l4 csat 4
+        2026-06-10 l1,l2,l3,l4 churn price
+        # Who left twice: what counts is the last time.
+        2026-06-10 l5 churn price
+        2026-06-15 l5 signup
+        2026-06-17 l5 nps 5
+        2026-06-20 l5 churn price
+        # Who comes back after the end was lost all the same.
+        2026-06-20 l6 nps 9
+        2026-06-25 l6 churn price
+        2026-07-02 l6 signup
+        2026-07-02 l6 nps 0
+        # Who left just at the start was there at the start.
+        2026-05-31 l7 csat 5
+        2026-06-01 l7 churn price
+        at 2026-07-05
+        last_month retained=6 lost=7
+        # retained: r1, r5 and r3; lost: l1, l5 and l4, l6, l7
+        last_month scored=retained:2+1,lost:2+3 low_score=retained:2/3,lost:2/5
+        ",
+    ),
+    (
+        "who times out has left at that instant",
+        "
+        set periods=30d timeout=30d
+        # 12 May and 30 days are 11 June, 90 days before are 13 March.
+        2026-05-12 x,y,z purchase
+        2026-03-13 x nps 6
+        2026-03-12T23:59:59.999 y nps 6
+        2026-06-11 z csat 1
+        2026-06-10T23:59:59.999 z nps 7
+        at 2026-07-01
+        30d lost=3
+        30d scored=retained:0+0,lost:1+1 low_score=lost:1/2
+        ",
+    ),
+    (
+        "who joined or came back in the period is neither retained nor lost",
+        "
+        set periods=30d
+        2026-06-10 a signup
+        2026-06-11 a nps 0
+        2026-06-12 a churn price
+        2026-06-10 b signup
+        2026-06-11 b nps 0
+        at 2026-07-01
+        30d scored=retained:0+0,lost:0+0 low_score=none
+        ",
+    ),
+    (
+        "every low answer counts, also when a good one follows",
+        "
+        2026-06-01 a,b,c,d signup
+        2026-06-02 a nps 0
+        2026-06-05 a nps 10
+        2026-06-02 b csat 2
+        2026-06-05 b csat 5
+        2026-06-02 c nps 7
+        2026-06-02 c csat 3
+        2026-06-02 d nps 10
+        2026-06-02 d csat 1
+        at 2026-06-10T12:00
+        24h scored=retained:3+1,lost:0+0 low_score=retained:3/4
+        ",
+    ),
+];
+
+/// Customers, answers and orders by the values of dimensions.
+const SEGMENTS: Tables = &[
+    (
+        "a change of plan is not churn: retained and lost by the plan at the start",
+        "
+        set periods=30d dimensions=plan
+        2026-05-01 a,b,c signup @plan=free
+        2026-06-10 a nps 9 @plan=pro
+        2026-06-09 b purchase @plan=pro
+        2026-06-10 b churn price
+        2026-06-15 n signup @plan=free
+        2026-06-20 n nps 3 @plan=pro
+        2026-03-01 z signup @plan=basic
+        2026-03-02 z churn price
+        2026-06-20 z signup @plan=free
+        at 2026-07-01
+        page withheld=none
+        # retained a and c, lost b, new n, reactivated z
+        30d segments=free:2+1+0+1,pro:0+0+1+0 segment_retention=free:2/3
+        30d segment_groups=pro/promoter:1,pro/detractor:1 segment_nps=pro:0
+        30d segment_orders=pro/EUR:1 segment_revenue=pro/EUR:10
+        # A month later everybody is where the change has led.
+        at 2026-08-01
+        30d segments=free:2+0+0+0,pro:2+0+0+0 segment_retention=free:1,pro:1
+        30d segment_groups=none segment_nps=none segment_orders=none segment_revenue=none
+        ",
+    ),
+    (
+        "a value at t0 or t1 is not known there yet",
+        "
+        set periods=last_month dimensions=plan churn_events=complete
+        2026-05-01 a,d signup @plan=free
+        2026-06-01 a purchase @plan=pro
+        2026-05-31T23:59:59.999 d purchase @plan=pro
+        2026-06-10 b,c signup @plan=free
+        2026-07-01 b purchase @plan=pro
+        2026-06-30T23:59:59.999 c purchase amount=5 @plan=pro
+        at 2026-07-05
+        last_month segments=free:1+0+1+0,pro:1+0+1+0 segment_retention=free:1,pro:1
+        last_month segment_orders=pro/EUR:2 segment_revenue=pro/EUR:15
+        ",
+    ),
+    (
+        "of two values at one instant the larger text counts",
+        "
+        set periods=30d dimensions=plan churn_events=complete
+        2026-06-10 a signup @plan=pro
+        2026-06-10 a nps 9 @plan=free
+        2026-06-10 b signup @plan=10
+        2026-06-10 b purchase @plan=9
+        2026-06-10 c signup @plan=zzz
+        2026-06-10 c csat 5 @plan=öde
+        2026-06-10 d signup @plan=apple
+        2026-06-10 d csat 5 @plan=Zoo
+        2026-06-09 e csat 5 @plan=zzz
+        2026-06-10 e signup @plan=apple
+        at 2026-07-01
+        30d segments=pro:0+0+1+0,9:0+0+1+0,öde:0+0+1+0,apple:0+0+2+0
+        ",
+    ),
+    (
+        "each dimension is known by itself, and what nobody told is unknown",
+        "
+        set dimensions=plan,country churn_events=complete periods=30d
+        2026-06-10 a signup @plan=free @country=TR
+        2026-06-11 a nps 9 @plan=pro
+        2026-06-10 b signup
+        2026-06-10 c signup @country=DE
+        2026-06-10 d signup @plan=unknown
+        2026-06-11 d purchase @mood=bad
+        2026-06-10 e signup @country=TR @plan=free
+        2026-06-12 e nps 9 @country=DE
+        2026-06-11 e nps 9 @country=PT
+        at 2026-07-01
+        30d segments=pro/TR:0+0+1+0,unknown/unknown:0+0+2+0,unknown/DE:0+0+1+0,free/DE:0+0+1+0
+        30d segment_groups=pro/TR/promoter:1,free/DE/promoter:1 segment_nps=pro/TR:100,free/DE:100
+        30d segment_orders=unknown/unknown/EUR:1 segment_retention=none
+        ",
+    ),
+    (
+        "labels stand in the order of the dimensions",
+        "
+        set dimensions=country,plan
+        2026-06-10 a signup @plan=free @country=TR
+        at 2026-06-10T12:00
+        24h segments=TR/free:0+0+1+0
+        ",
+    ),
+    (
+        "an event of any kind tells a value, a rejected or conflicting one does not",
+        "
+        set dimensions=plan churn_events=complete
+        2026-06-10 a,b,c,d,e,f signup @plan=old
+        2026-06-10T01:00 a csat 5 @plan=new
+        2026-06-10T01:00 b churn price @plan=new
+        2026-06-10T02:00 b signup
+        2026-06-10T01:00 c purchase @plan=new
+        2026-06-10T01:00 d nps 11 @plan=new
+        2026-06-10T01:00 e csat 5 id=x @plan=old
+        2026-06-10T01:00 e csat 5 id=x @plan=new
+        2026-06-10T01:00 f csat 5 id=x @plan=old
+        2026-06-10T01:00 f csat 5 id=x
+        at 2026-06-10T12:00
+        24h segments=new:0+0+3+0,old:0+0+3+0 csat:5=3
+        ",
+    ),
+    (
+        "an attribute at which nobody looks does not make another event of a repeat",
+        "
+        set dimensions=plan duplicate_window=1h
+        2026-06-10 a csat 5 id=x @plan=pro
+        2026-06-10 a csat 5 id=x @plan=pro @mood=bad
+        2026-06-10 b csat 5
+        2026-06-10T10:00 b csat 5
+        2026-06-10 a csat 5 id=x @plan=pro @mood=good
+        at 2026-06-10T12:00
+        24h csat:5=3
+        ",
+    ),
+    (
+        "answers and orders belong to a segment, customers or not",
+        "
+        set dimensions=plan
+        2026-06-10 a nps 9 @plan=free
+        2026-06-10T01:00 a nps 3
+        2026-06-10 b nps 10
+        2026-06-10 c purchase amount=0 currency=TRY @plan=pro
+        2026-06-10 c purchase amount=2
+        2026-06-10T01:00 c churn price
+        at 2026-06-10T12:00
+        24h segments=none segment_retention=none
+        24h segment_groups=free/detractor:1,unknown/promoter:1 segment_nps=free:-100,unknown:100
+        24h segment_orders=pro/TRY:1,pro/EUR:1 segment_revenue=pro/TRY:0,pro/EUR:2
+        ",
+    ),
+    (
+        "a segment has all four statuses in the periods in which it has one",
+        "
+        set periods=24h,30d dimensions=plan
+        2026-06-10 a signup @plan=pro
+        2026-06-20 b signup @plan=free
+        2026-06-25 b churn price
+        at 2026-07-01
+        24h segments=pro:1+0+0+0 segment_retention=pro:1
+        30d segments=pro:0+0+1+0 segment_retention=none
+        ",
+    ),
+    (
+        "without dimensions there are no segments, and nothing of them is withheld",
+        "
+        2026-06-09 a purchase @plan=pro
+        2026-06-10 a nps 9
+        at 2026-06-10T12:00
+        page withheld=no_churn_source withheld_segments=none
+        24h segments=none segment_retention=none segment_groups=none segment_nps=none
+        24h segment_orders=none segment_revenue=none
+        ",
+    ),
+    (
+        "the retention of segments is withheld with that of all",
+        "
+        set dimensions=plan periods=24h,30d from_the_beginning=no base_complete_since=2026-06-15
+        2026-05-01 a signup @plan=pro
+        at 2026-07-01
+        page withheld=no_churn_source,base_incomplete
+        24h segments=pro:1+0+0+0 segment_retention=none
+        30d segments=pro:1+0+0+0 segment_retention=none
+        ",
+    ),
+    (
+        "the retention of segments is withheld for periods that start before the base is known",
+        "
+        set dimensions=plan periods=24h,30d from_the_beginning=no base_complete_since=2026-06-15
+        set churn_events=complete
+        2026-05-01 a signup @plan=pro
+        at 2026-07-01
+        page withheld=base_incomplete
+        24h segment_retention=pro:1
+        30d segment_retention=none
+        ",
+    ),
+];
+
+/// Which segments are shown by name.
+const SEGMENTS_SHOWN: Tables = &[
+    (
+        "the segments with the most customers are shown, ties by text, the rest is other",
+        "
+        set dimensions=plan max_segments=2
+        2026-06-10 a1..a3 signup @plan=pro
+        2026-06-10 b1,b2 signup @plan=free
+        2026-06-10 c1,c2 signup @plan=basic
+        2026-06-10 d signup
+        2026-06-10 b1,d nps 9
+        2026-06-10T01:00 b1,c1 purchase
+        at 2026-06-10T12:00
+        24h segments=pro:0+0+3+0,basic:0+0+2+0,other:0+0+3+0
+        24h segment_groups=other/promoter:2 segment_nps=other:100
+        24h segment_orders=other/EUR:1,basic/EUR:1 segment_revenue=other/EUR:10,basic/EUR:10
+        ",
+    ),
+    (
+        "customers count for the segment of now, also where they stand in another",
+        "
+        set periods=30d dimensions=plan max_segments=1 churn_events=complete
+        2026-05-01 a1,a2 signup @plan=free
+        2026-05-01 b signup @plan=basic
+        2026-06-10 a1,a2 nps 9 @plan=pro
+        at 2026-07-01
+        # Now there are two of pro and one of basic; of free there is nobody.
+        30d segments=other:3+0+0+0 segment_retention=other:1
+        30d segment_groups=pro/promoter:2
+        ",
+    ),
+    (
+        "segments without customers compete by their values",
+        "
+        set dimensions=plan max_segments=1
+        2026-06-01 x signup @plan=b
+        2026-06-01 y signup @plan=a
+        2026-06-10 x,y churn price
+        2026-06-10 z nps 9 @plan=0
+        at 2026-06-10T12:00
+        24h segments=other:0+2+0+0 segment_retention=other:0
+        24h segment_groups=0/promoter:1
+        ",
+    ),
+    (
+        "a segment of which only orders are left competes too",
+        "
+        set dimensions=plan max_segments=1
+        2026-06-10 x purchase @plan=a
+        2026-06-10T01:00 x churn price
+        2026-06-01 y signup @plan=b
+        2026-06-10 y churn price
+        at 2026-06-10T12:00
+        24h segments=other:0+1+0+0 segment_orders=a/EUR:1
+        ",
+    ),
+    (
+        "what is called other takes nobody's place",
+        "
+        set dimensions=plan max_segments=1
+        2026-06-10 a1..a5 signup @plan=other
+        2026-06-10 b signup @plan=pro
+        2026-06-10 c signup @plan=z
+        at 2026-06-10T12:00
+        24h segments=other:0+0+6+0,pro:0+0+1+0
+        ",
+    ),
+    (
+        "only where every value is other it is the rest, and every value of the rest is",
+        "
+        set dimensions=plan,country max_segments=1
+        2026-06-10 a1..a3 signup @plan=other @country=TR
+        2026-06-10 b1,b2 signup @plan=other @country=other
+        2026-06-10 c signup @plan=pro @country=TR
+        at 2026-06-10T12:00
+        24h segments=other/TR:0+0+3+0,other/other:0+0+3+0
+        ",
+    ),
+    (
+        "segments with as many customers go by their values in the order of the dimensions",
+        "
+        set dimensions=plan,country max_segments=2
+        2026-06-10 a signup @plan=b @country=a
+        2026-06-10 b signup @plan=a @country=z
+        2026-06-10 c signup @plan=Z @country=z
+        at 2026-06-10T12:00
+        24h segments=Z/z:0+0+1+0,a/z:0+0+1+0,other/other:0+0+1+0
+        ",
+    ),
+    (
+        "unknown takes a place like any other",
+        "
+        set dimensions=plan max_segments=1
+        2026-06-10 a,b signup
+        2026-06-10 c signup @plan=pro
+        at 2026-06-10T12:00
+        24h segments=unknown:0+0+2+0,other:0+0+1+0
+        ",
+    ),
+    (
+        "totals of a period stay right whatever is shown",
+        "
+        set dimensions=plan max_segments=1 periods=30d
+        2026-05-01 a1..a4 signup @plan=a
+        2026-05-01 b1..b3 signup @plan=b
+        2026-05-01 c1..c2 signup @plan=c
+        2026-06-10 a1,b1,b2,c1 churn price
+        at 2026-07-01
+        30d retained=5 lost=4
+        30d segments=a:3+1+0+0,other:2+3+0+0 segment_retention=a:3/4,other:2/5
+        ",
+    ),
+];
+
+/// Customers by the month of their first spell.
+const COHORTS: Tables = &[
+    (
+        "a cohort is a month, and its cells are the ends of months that have ended",
+        "
+        2026-01-31T23:59:59.999 a signup
+        2026-02-01 b,c signup
+        2026-02-10 b churn price
+        # Just at the end of the month c is still there.
+        2026-03-01 c churn price
+        2026-03-15 d signup
+        at 2026-03-20
+        page cohorts=2026-01:1,2026-02:2,2026-03:1
+        page cells=2026-01/00:1,2026-01/01:1,2026-02/00:1/2
+        at 2026-03-31T23:59:59.999
+        page cells=2026-01/00:1,2026-01/01:1,2026-02/00:1/2
+        at 2026-04-01
+        page cohorts=2026-01:1,2026-02:2,2026-03:1
+        page cells=2026-01/00:1,2026-01/01:1,2026-01/02:1,2026-02/00:1/2,2026-02/01:0,2026-03/00:1
+        ",
+    ),
+    (
+        "a customer stays in the month of the first spell ever",
+        "
+        2026-01-10 a signup
+        2026-02-10 a churn price
+        2026-03-10 a signup
+        at 2026-04-01
+        page cohorts=2026-01:1 cells=2026-01/00:1,2026-01/01:0,2026-01/02:1
+        ",
+    ),
+    (
+        "who joins and leaves within a month belongs to it and is gone at its end",
+        "
+        2026-01-10 a,b signup
+        2026-01-11 a churn price
+        at 2026-02-01
+        page cohorts=2026-01:2 cells=2026-01/00:1/2
+        ",
+    ),
+    (
+        "who never was a customer belongs to no cohort",
+        "
+        2026-01-10 a nps 9
+        2026-01-10 b churn price
+        at 2026-02-01
+        page cohorts=none cells=none withheld_cohorts=none
+        ",
+    ),
+    (
+        "where customers start with a purchase their month does too",
+        "
+        set starts_with=purchase churn_events=complete
+        2026-01-10 a,b signup
+        2026-02-10 a purchase
+        at 2026-03-01
+        page cohorts=2026-02:1 cells=2026-02/00:1
+        ",
+    ),
+    (
+        "months by the clocks of Istanbul",
+        "
+        set zone=Europe/Istanbul churn_events=complete
+        2026-02-28T20:59:59.999 a signup
+        2026-02-28T21:00 b signup
+        at 2026-03-31T20:59:59.999
+        page cohorts=2026-02:1,2026-03:1 cells=2026-02/00:1
+        at 2026-03-31T21:00
+        page cells=2026-02/00:1,2026-02/01:1,2026-03/00:1
+        ",
+    ),
+    (
+        "the end of a month with a change of clocks in New York",
+        "
+        set zone=America/New_York
+        2026-03-01T05:00 a,b,c signup
+        2026-03-01T04:59:59.999 d signup
+        2026-04-01T04:00 a churn price
+        2026-04-01T03:59:59.999 b churn price
+        2026-04-01T04:00 c,d churn price
+        at 2026-04-02
+        page cohorts=2026-02:1,2026-03:3
+        page cells=2026-02/00:1,2026-02/01:1,2026-03/00:2/3
+        ",
+    ),
+    (
+        "a timeout ends the share at that instant, not when it is noticed",
+        "
+        set timeout=30d
+        # a is gone on 9 February and comes back; b is there until 1 March, just at the end of the month.
+        2026-01-10 a purchase
+        2026-01-30 b purchase
+        2026-03-05 a purchase
+        at 2026-04-01
+        page cohorts=2026-01:2 cells=2026-01/00:1,2026-01/01:1/2,2026-01/02:1/2
+        ",
+    ),
+    (
+        "a late order fills the gap in the cell too",
+        "
+        set timeout=30d
+        2026-01-10 a purchase
+        2026-03-05 a purchase
+        2026-02-05 a purchase
+        at 2026-04-01
+        page cells=2026-01/00:1,2026-01/01:1,2026-01/02:1
+        ",
+    ),
+    (
+        "the newest months that have a customer are shown",
+        "
+        set cohorts=2 churn_events=complete
+        2026-01-10 a signup
+        2026-03-10 b signup
+        2026-05-10 c signup
+        at 2026-06-10
+        page cohorts=2026-03:1,2026-05:1
+        page cells=2026-03/00:1,2026-03/01:1,2026-03/02:1,2026-05/00:1
+        at 2026-05-10
+        page cohorts=2026-01:1,2026-03:1
+        page cells=2026-01/00:1,2026-01/01:1,2026-01/02:1,2026-01/03:1,2026-03/00:1,2026-03/01:1
+        ",
+    ),
+    (
+        "twelve months are shown unless configured otherwise",
+        "
+        set churn_events=complete
+        2024-12-10 z signup
+        2025-01-10 a signup
+        2025-02-10 b signup
+        2025-03-10 c signup
+        2025-04-10 d signup
+        2025-05-10 e signup
+        2025-06-10 f signup
+        2025-07-10 g signup
+        2025-08-10 h signup
+        2025-09-10 i signup
+        2025-10-10 j signup
+        2025-11-10 k,l signup
+        2025-12-10 m signup
+        at 2025-12-20
+        page cohorts=2025-01:1,2025-02:1,2025-03:1,2025-04:1,2025-05:1,2025-06:1,2025-07:1,2025-08:1,2025-09:1,2025-10:1,2025-11:2,2025-12:1
+        ",
+    ),
+    (
+        "months go on over the years",
+        "
+        set churn_events=complete
+        2025-01-10 a signup
+        at 2026-03-01
+        page cells=2025-01/00:1,2025-01/01:1,2025-01/02:1,2025-01/03:1,2025-01/04:1,2025-01/05:1,2025-01/06:1,2025-01/07:1,2025-01/08:1,2025-01/09:1,2025-01/10:1,2025-01/11:1,2025-01/12:1,2025-01/13:1
+        ",
+    ),
+    (
+        "without a churn source the shares are withheld, the customers are not",
+        "
+        2026-01-10 a signup
+        at 2026-03-01
+        page withheld_cohorts=no_churn_source cohorts=2026-01:1 cells=none
+        ",
+    ),
+    (
+        "cohorts from before the customer base is known are withheld",
+        "
+        set from_the_beginning=no base_complete_since=2026-02-01 churn_events=complete
+        2026-01-10 a signup
+        2026-02-01 b signup
+        at 2026-03-10
+        page withheld=none withheld_cohorts=base_incomplete
+        page cohorts=2026-01:1,2026-02:1 cells=2026-02/00:1
+        ",
+    ),
+    (
+        "a cohort that is not shown is not withheld",
+        "
+        set from_the_beginning=no base_complete_since=2026-02-01 churn_events=complete cohorts=1
+        2026-01-10 a signup
+        2026-02-01 b signup
+        at 2026-03-10
+        page withheld=none withheld_cohorts=none cohorts=2026-02:1 cells=2026-02/00:1
+        ",
+    ),
+    (
+        "a month in which the base became known is not known, also while it runs",
+        "
+        set from_the_beginning=no base_complete_since=2026-02-01T00:00:00.001 churn_events=complete
+        2026-02-10 b signup
+        at 2026-02-20
+        page withheld=none withheld_cohorts=base_incomplete cohorts=2026-02:1 cells=none
+        at 2026-03-10
+        page withheld=none withheld_cohorts=base_incomplete cohorts=2026-02:1 cells=none
+        ",
+    ),
+];
+
 /// Which records are events, and which are the same one.
 const EVENTS: Tables = &[
     (
@@ -1545,6 +2763,18 @@ const LABELS: Tables = &[
         2026-06-10 a5,a6 churn
         at 2026-06-20
         30d reasons=other:3,moved:1,unspecified:2,inactivity:3
+        ",
+    ),
+    (
+        "a reason that is called other takes nobody's place",
+        "
+        set max_label_values=1
+        2026-06-01 a1..a9 signup
+        2026-06-10 a1..a4 churn other
+        2026-06-10 a5,a6 churn price
+        2026-06-10 a7 churn moved
+        at 2026-06-10T12:00
+        24h reasons=other:5,price:2
         ",
     ),
 ];

@@ -37,23 +37,31 @@ pub fn kept(log: &Log, settings: &Settings) -> BTreeSet<Fact> {
         if rejected(record, settings) {
             continue;
         }
-        let fact = &record.fact;
+        let fact = seen(&record.fact, settings);
         newest_event_time = newest_event_time.max(fact.at);
         let now = newest_kafka_timestamp.unwrap_or(newest_event_time);
 
-        if kept.contains(fact) {
+        if kept.contains(&fact) {
             continue;
         }
-        let id = (fact.customer.as_str(), fact.id.as_str());
+        let id = (record.fact.customer.as_str(), record.fact.id.as_str());
         if let Some(used_at) = used_at.get(&id)
             && now - used_at < settings.duplicate_window
         {
             continue;
         }
         used_at.insert(id, now);
-        kept.insert(fact.clone());
+        kept.insert(fact);
     }
     kept
+}
+
+/// The event as it is looked at: attributes of other than the configured dimensions are nothing.
+pub fn seen(fact: &Fact, settings: &Settings) -> Fact {
+    let mut fact = fact.clone();
+    fact.attributes
+        .retain(|name, _| settings.dimensions.contains(name));
+    fact
 }
 
 /// Whether the record is no event at all; then it doesn't use its id up either.

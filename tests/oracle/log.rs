@@ -3,7 +3,9 @@
 //! The oracle reads the structured [`Fact`]; everybody else gets its [JSON text](Record::json), in
 //! one of the many spellings the wire format allows.
 
-use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
 
 /// Records in order of arrival.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -29,13 +31,16 @@ pub struct Fact {
     pub at: i64,
     pub id: String,
     pub body: Body,
+    /// Name of a dimension, configured or not, and its value, which is never an empty text.
+    pub attributes: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Body {
     Signup,
     Purchase {
-        cents: u64,
+        /// Millionths of the currency's unit, less than 10^18.
+        micros: u64,
         currency: String,
     },
     /// Never an empty text: that is no reason.
@@ -77,35 +82,43 @@ impl Body {
     }
 }
 
+/// Names of dimensions of which a record may say that it has no value.
+const DIMENSIONS: [&str; 3] = ["plan", "country", "tier_2"];
+
 impl Record {
     /// The record's value on the wire.
     pub fn json(&self) -> String {
-        let mut object = Map::new();
-        object.insert("event_id".to_owned(), json!(self.fact.id));
-        object.insert("type".to_owned(), json!(self.fact.body.event_type()));
-        object.insert("customer_id".to_owned(), self.customer());
-        object.insert("occurred_at".to_owned(), self.occurred_at());
+        let mut fields = vec![
+            field("event_id", &quoted(&self.fact.id)),
+            field("type", &quoted(self.fact.body.event_type())),
+            field("customer_id", &self.customer()),
+            field("occurred_at", &self.occurred_at().to_string()),
+        ];
         match &self.fact.body {
             Body::Signup => {}
-            Body::Purchase { cents, currency } => {
-                object.insert("amount".to_owned(), self.amount(*cents));
-                object.insert("currency".to_owned(), json!(currency));
+            Body::Purchase { micros, currency } => {
+                fields.push(field("amount", &self.amount(*micros)));
+                fields.push(field("currency", &quoted(currency)));
             }
-            Body::Churn { reason } => self.optional(&mut object, "reason", reason.as_deref()),
+            Body::Churn { reason } => fields.extend(self.optional("reason", reason.as_deref())),
             Body::Survey {
                 survey,
                 score,
                 channel,
             } => {
-                object.insert("survey".to_owned(), json!(survey.name()));
-                object.insert("score".to_owned(), json!(score));
-                self.optional(&mut object, "channel", channel.as_deref());
+                fields.push(field("survey", &quoted(survey.name())));
+                fields.push(field("score", &score.to_string()));
+                fields.extend(self.optional("channel", channel.as_deref()));
             }
         }
+        fields.extend(self.attributes());
         if self.choice(8, 3) == 0 {
-            object.insert("unknown".to_owned(), json!({"nested": [1, null, "x"]}));
+            fields.push(field("unknown", r#"{"nested": [1, null, "x"]}"#));
         }
-        Value::Object(object).to_string()
+        if self.choice(7, 4) == 0 {
+            fields.reverse();
+        }
+        format!("{{{}}}", fields.join(","))
     }
 
     /// A number below `count`, another one for each `place`.
@@ -114,11 +127,11 @@ impl Record {
     }
 
     /// An integer stands for its decimal text.
-    fn customer(&self) -> Value {
+    fn customer(&self) -> String {
         let name = &self.fact.customer;
         match name.parse::<i64>() {
-            Ok(number) if number.to_string() == *name && self.choice(1, 2) == 0 => json!(number),
-            _ => json!(name),
+            Ok(number) if number.to_string() == *name && self.choice(1, 2) == 0 => name.clone(),
+            _ => quoted(name),
         }
     }
 
@@ -142,29 +155,79 @@ impl Record {
         }
     }
 
-    fn amount(&self, cents: u64) -> Value {
-        let text = format!("{}.{:02}", cents / 100, cents % 100);
-        match self.choice(3, 4) {
-            0 if cents.is_multiple_of(100) => json!(cents / 100),
-            0 => json!(cents as f64 / 100.0),
-            1 => json!(format!("{text}0000")),
-            _ => json!(text),
+    /// Texts and numbers, of which a number may have more decimals than count.
+    fn amount(&self, micros: u64) -> String {
+        let (whole, decimals) = (micros / 1_000_000, micros % 1_000_000);
+        let long = format!("{whole}.{decimals:06}");
+        let short = long.trim_end_matches('0').trim_end_matches('.');
+        match self.choice(3, 7) {
+            0 => quoted(&long),
+            1 => long,
+            2 => short.to_owned(),
+            3 => format!("{long}4999"),
+            4 => format!("{micros}e-6"),
+            5 if whole < 1_000_000 => quoted(&format!("00{short}")),
+            _ => quoted(short),
         }
     }
 
     /// Missing, null and empty mean the same.
-    fn optional(&self, object: &mut Map<String, Value>, field: &str, text: Option<&str>) {
+    fn optional(&self, name: &str, text: Option<&str>) -> Option<String> {
         match (text, self.choice(4, 3)) {
-            (Some(text), _) => {
-                object.insert(field.to_owned(), json!(text));
-            }
-            (None, 0) => {
-                object.insert(field.to_owned(), Value::Null);
-            }
-            (None, 1) => {
-                object.insert(field.to_owned(), json!(""));
-            }
-            (None, _) => {}
+            (Some(text), _) => Some(field(name, &quoted(text))),
+            (None, 0) => Some(field(name, "null")),
+            (None, 1) => Some(field(name, r#""""#)),
+            (None, _) => None,
         }
     }
+
+    /// Missing, null, and an object without any value mean the same.
+    fn attributes(&self) -> Option<String> {
+        let mut members: Vec<String> = Vec::new();
+        for (place, (name, value)) in (9..).zip(&self.fact.attributes) {
+            let bare = plain_number_or_boolean(value) && self.choice(place, 2) == 0;
+            let value = if bare { value.clone() } else { quoted(value) };
+            members.push(field(name, &value));
+        }
+        for (place, name) in (12..).zip(DIMENSIONS) {
+            let no_value = [
+                "",
+                "",
+                "",
+                "null",
+                r#""""#,
+                "[1]",
+                r#"{"plan":"pro"}"#,
+                "[]",
+            ];
+            let value = no_value[self.choice(place, 8) as usize];
+            if !self.fact.attributes.contains_key(name) && !value.is_empty() {
+                members.push(field(name, value));
+            }
+        }
+        if self.choice(5, 3) == 0 {
+            members.push(field("Plan", r#""of nobody's interest""#));
+            members.push(field("", "[{}]"));
+        }
+        match (members.is_empty(), self.choice(6, 3)) {
+            (true, 0) => None,
+            (true, 1) => Some(field("attributes", "null")),
+            _ => Some(field("attributes", &format!("{{{}}}", members.join(",")))),
+        }
+    }
+}
+
+fn field(name: &str, value: &str) -> String {
+    format!("{}:{value}", quoted(name))
+}
+
+fn quoted(text: &str) -> String {
+    Value::String(text.to_owned()).to_string()
+}
+
+/// Whether the text is a number or a boolean of JSON, which stand for their text.
+fn plain_number_or_boolean(text: &str) -> bool {
+    let value = serde_json::from_str(text);
+    let plain = matches!(value, Ok(Value::Number(_) | Value::Bool(_)));
+    plain && text.trim() == text
 }

@@ -6,9 +6,11 @@
 //! program's decoder, facts, shards and periods, and takes from the program not even a type.
 //!
 //! ```text
-//! Log --kept--> set of distinct events --spell--> spells of each customer --+--> retention    --+
-//!                                     \-- answers of each window -----------+--> satisfaction --+--> Page
-//!                                         period: name, T -> [t0, t1) ------+
+//! Log --kept--> set of distinct events --spell--> spells of each customer --+--> retention,    --+
+//!                  |                      period: name, T -> [t0, t1) ------+    link, cohort    +--> Page
+//!                  +-- answers, orders, attributes of each window ----------+--> satisfaction, --+
+//!                                                                                channel, orders,
+//!                                                                                segment
 //! ```
 //!
 //! Where to find which rule:
@@ -16,10 +18,17 @@
 //! | rule | where |
 //! | --- | --- |
 //! | rejected records, repeats, conflicting ids, "exactly the events before `T`" | [`kept`] |
-//! | rolling and calendar periods, local days of 23 and 25 hours, week starts | [`period`] |
+//! | rolling and calendar periods, local days of 23 and 25 hours, week starts, months | [`period`] |
 //! | who is a customer, and when: the spells, ties at one instant, the timeout | [`spell`] |
-//! | retention, churn, departures and their reasons; what is withheld | [`retention`] |
-//! | NPS, CSAT, CES, their bounds, the scales | [`satisfaction`] |
+//! | retention, churn, departures and their reasons, dormant customers | [`retention`] |
+//! | what is withheld | [`withheld`] |
+//! | NPS, CSAT, CES, their bounds and scales, change scores, who was asked | [`satisfaction`] |
+//! | answers by channel | [`channel`] |
+//! | orders, revenue, buyers, reorders, lifetime values | [`orders`] |
+//! | retention and revenue by NPS group, low scores before leaving | [`link`] |
+//! | values of dimensions at an instant, which segments are shown | [`segment`] |
+//! | months of first spells, and who stayed | [`cohort`] |
+//! | names of all metrics and of their labels | [`catalogue`] |
 //! | names of series, equality of two pages | [`page`] |
 //! | the events, and their JSON text for those who have to decode it | [`log`] |
 //! | tables of events in and numbers out | [`cases`], read and checked by [`table`] |
@@ -36,16 +45,23 @@
 //! declares it with `#[expect(dead_code, reason = "...")]`.
 
 pub mod cases;
+pub mod catalogue;
+pub mod channel;
+pub mod cohort;
 pub mod kept;
+pub mod link;
 pub mod log;
+pub mod orders;
 pub mod page;
 pub mod period;
 pub mod random;
 pub mod retention;
 pub mod satisfaction;
+pub mod segment;
 pub mod settings;
 pub mod spell;
 pub mod table;
+pub mod withheld;
 
 use self::log::Log;
 use self::page::Page;
@@ -60,8 +76,16 @@ pub fn evaluate(log: &Log, settings: &Settings, at: i64) -> Page {
         .map(|name| (name.clone(), period::interval(name, at, settings)))
         .collect();
 
+    let lives = spell::Lives::new(&facts, settings);
+
     let mut page = Page::default();
-    retention::publish(&facts, &periods, settings, at, &mut page);
-    satisfaction::publish(&facts, &periods, settings, &mut page);
+    retention::publish(&facts, &lives, &periods, settings, at, &mut page);
+    satisfaction::publish(&facts, &lives, &periods, settings, &mut page);
+    channel::publish(&facts, &periods, settings, &mut page);
+    orders::publish(&facts, &lives, &periods, settings, &mut page);
+    link::publish(&facts, &lives, &periods, settings, &mut page);
+    segment::publish(&facts, &lives, &periods, settings, at, &mut page);
+    cohort::publish(&facts, &lives, settings, at, &mut page);
+    withheld::publish(&facts, &lives, &periods, settings, &mut page);
     page
 }

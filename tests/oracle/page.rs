@@ -63,15 +63,24 @@ fn shown(value: Option<&f64>) -> String {
     value.map_or("absent".to_owned(), ToString::to_string)
 }
 
-/// Counts are equal; ratios, scores and bounds agree to twelve digits.
+/// Counts are equal; ratios, scores, bounds and money agree to twelve digits.
 ///
 /// Near zero the difference is held against 1, since a bound of 0 is a difference of equal terms.
 pub fn agree(series: &str, left: f64, right: f64) -> bool {
     let metric = series.split('{').next().unwrap_or_default();
-    let divided = ["_ratio", "_score", "_lower", "_upper"]
-        .iter()
-        .any(|suffix| metric.ends_with(suffix));
-    if divided {
+    let rounded = [
+        "_ratio",
+        "_score",
+        "_lower",
+        "_upper",
+        "_error",
+        "_revenue",
+        "_value",
+        "_per_customer",
+    ]
+    .iter()
+    .any(|suffix| metric.ends_with(suffix));
+    if rounded {
         (left - right).abs() <= 1e-12 * left.abs().max(right.abs()).max(1.0)
     } else {
         left == right
@@ -80,17 +89,46 @@ pub fn agree(series: &str, left: f64, right: f64) -> bool {
 
 /// The name of a series as Prometheus writes it, labels in the given order.
 pub fn series(metric: &str, labels: &[(&str, &str)]) -> String {
-    if labels.is_empty() {
-        return metric.to_owned();
+    let mut text = metric.to_owned();
+    for (place, (name, value)) in labels.iter().enumerate() {
+        text.push(if place == 0 { '{' } else { ',' });
+        text.push_str(name);
+        text.push_str("=\"");
+        text.push_str(&escaped(value));
+        text.push('"');
     }
-    let labels: Vec<String> = labels
-        .iter()
-        .map(|(name, value)| format!("{name}=\"{}\"", escaped(value)))
-        .collect();
-    format!("{metric}{{{}}}", labels.join(","))
+    if !labels.is_empty() {
+        text.push('}');
+    }
+    text
+}
+
+/// The metric and the names of the labels, in order, of what [`series`] made.
+pub fn names(series: &str) -> (String, Vec<String>) {
+    let Some((metric, mut rest)) = series.split_once('{') else {
+        return (series.to_owned(), Vec::new());
+    };
+    let mut labels = Vec::new();
+    while let Some((label, value)) = rest.split_once("=\"") {
+        labels.push(label.trim_start_matches(',').to_owned());
+        rest = value;
+        // The value ends at the first quote without a backslash of its own.
+        let mut backslash = false;
+        let end = rest.find(|letter| {
+            let ends = letter == '"' && !backslash;
+            backslash = letter == '\\' && !backslash;
+            ends
+        });
+        rest = &rest[end.expect("a quote at the end") + 1..];
+    }
+    (metric.to_owned(), labels)
 }
 
 fn escaped(value: &str) -> String {
+    // Nearly all are plain, and there are many.
+    if value.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return value.to_owned();
+    }
     value
         .replace('\\', "\\\\")
         .replace('"', "\\\"")

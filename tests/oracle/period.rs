@@ -50,6 +50,72 @@ pub fn interval(name: &str, at: i64, settings: &Settings) -> Interval {
     }
 }
 
+/// Whether the period is a fixed length that ends at the instant.
+pub fn rolling(name: &str) -> bool {
+    name.starts_with(|first: char| first.is_ascii_digit())
+}
+
+/// The window before a period whose bounds are `interval`: of the same length for a rolling one,
+/// the unit before for a complete one, none for one to date.
+pub fn before(name: &str, interval: Interval, settings: &Settings) -> Option<Interval> {
+    let t1 = interval.t0;
+    let unit = name.strip_prefix("last_");
+    let unit = if name == "yesterday" {
+        Some("day")
+    } else {
+        unit
+    };
+    let t0 = match unit {
+        Some(unit) => start_of_unit(unit, t1 - 1, settings),
+        None if rolling(name) => t1 - length(name),
+        None => return None,
+    };
+    Some(Interval { t0, t1 })
+}
+
+/// A month of the calendar on the wall.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Month {
+    pub year: i16,
+    /// 1 to 12.
+    pub number: i8,
+}
+
+impl Month {
+    /// The month that contains `at`.
+    pub fn of(at: i64, settings: &Settings) -> Self {
+        let date = local_date(at, &zone(settings));
+        Self {
+            year: date.year(),
+            number: date.month(),
+        }
+    }
+
+    pub fn next(self) -> Self {
+        match self.number {
+            12 => Self {
+                year: self.year + 1,
+                number: 1,
+            },
+            _ => Self {
+                number: self.number + 1,
+                ..self
+            },
+        }
+    }
+
+    /// The first instant of the month, which is the end of the one before.
+    pub fn start(self, settings: &Settings) -> i64 {
+        let first_day = Date::new(self.year, self.number, 1).expect("a month of our centuries");
+        start_of_day(first_day, &zone(settings))
+    }
+
+    /// `2026-10`
+    pub fn name(self) -> String {
+        format!("{:04}-{:02}", self.year, self.number)
+    }
+}
+
 /// The milliseconds of `24h`, `7d`, `2w`, `90m`.
 pub fn length(text: &str) -> i64 {
     let (number, unit) = text.split_at(text.len() - 1);
@@ -66,7 +132,7 @@ pub fn length(text: &str) -> i64 {
 
 /// The first instant of the unit that contains `at`.
 fn start_of_unit(unit: &str, at: i64, settings: &Settings) -> i64 {
-    let zone = TimeZone::get(&settings.time_zone).expect("a zone of the IANA database");
+    let zone = zone(settings);
     let first_day = first_day_of_unit(unit, local_date(at, &zone), settings);
     start_of_day(first_day, &zone)
 }
@@ -123,6 +189,10 @@ fn weekday(name: &str) -> Weekday {
         "sunday" => Weekday::Sunday,
         _ => panic!("no day of the week: {name}"),
     }
+}
+
+fn zone(settings: &Settings) -> TimeZone {
+    TimeZone::get(&settings.time_zone).expect("a zone of the IANA database")
 }
 
 /// The date on a calendar on the wall at that instant.

@@ -9,12 +9,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::evaluate;
 use super::log::{Body, Fact, Log, Record, Survey};
 use super::page::Page;
-use super::period::{interval, length};
+use super::period::{Month, before, interval, length, rolling};
+use super::satisfaction::baseline;
 use super::settings::{DAY, HOUR, Settings, StartsWith};
+use super::spell::Lives;
 use super::table::instant;
+use super::{cohort, evaluate, kept};
 
 /// A log, how it is read, and the instants at which it is worth to be asked.
 #[derive(Debug, Clone, PartialEq)]
@@ -102,6 +104,57 @@ const REASONS: &[&str] = &[
     "a\"b\\c\nd",
     "unspecified",
     "inactivity",
+    "other",
+];
+
+const CHANNELS: &[&str] = &[
+    "email",
+    "Email",
+    "in-app",
+    "ö",
+    "🙂",
+    "ｚ",
+    "a\"b\\c\nd",
+    "unspecified",
+    "other",
+];
+
+/// Configured dimensions; records have attributes of all three names.
+const DIMENSIONS: &[&[&str]] = &[
+    &[],
+    &["plan"],
+    &["plan", "country"],
+    &["country", "plan"],
+    &["country", "tier_2", "plan"],
+];
+
+const VALUES: &[&str] = &[
+    "pro",
+    "Pro",
+    "free",
+    "ö",
+    "🙂",
+    "ｚ",
+    "unknown",
+    "other",
+    "42",
+    "1.50",
+    "true",
+    "a\"b\\c\nd",
+];
+
+/// In millionths, from nothing to the largest there is.
+const AMOUNTS: &[u64] = &[
+    0,
+    0,
+    1,
+    333_333,
+    10_000_000,
+    10_000_000,
+    12_500_000,
+    119_970_000,
+    129_900_000,
+    999_999_999_999_999_999,
 ];
 
 /// A case whose facts are all kept.
@@ -139,8 +192,10 @@ pub fn random_case(seed: u64) -> RandomCase {
 
 /// A case whose log is longer than its history, asked only about what is kept.
 ///
-/// The prune line lies `history` before the newest Kafka timestamp, and no period of any of the
-/// instants begins before it.
+/// The prune line lies `history` before the newest Kafka timestamp. What the numbers of any of the
+/// instants need to know exactly begins at the line or later: the periods, the windows before them
+/// with which they are compared, the answers in the 90 days before them, and the ends of the months
+/// of the cohorts shown. Of what is older they need only what is true at the line.
 pub fn pruned_case(seed: u64, stragglers: Stragglers) -> RandomCase {
     let mut dice = Dice::new(seed);
     let place = dice.place();
@@ -150,8 +205,9 @@ pub fn pruned_case(seed: u64, stragglers: Stragglers) -> RandomCase {
         .filter(|name| !name.ends_with("year") && *name != "365d")
         .collect();
     let mut settings = dice.settings(&place, &not_years);
-    let longest = settings.periods.iter().map(|name| longest(name)).max();
-    settings.history = longest.unwrap_or(DAY) + 90 * DAY + dice.pick(&[0, 1, 17 * DAY]);
+    settings.cohorts = dice.pick(&[1, 2, 3]);
+    let farthest = settings.periods.iter().map(|name| longest(name)).max();
+    settings.history = farthest.unwrap_or(DAY) + dice.pick(&[0, 1, 17 * DAY]);
     let newest = place.focus + dice.pick(&[0, 1, HOUR, 5 * DAY]);
     let line = newest - settings.history;
 
@@ -171,6 +227,7 @@ pub fn pruned_case(seed: u64, stragglers: Stragglers) -> RandomCase {
 
     let mut writer = Writer::new(dice, &settings, &pool);
     writer.write(false);
+    writer.newcomers(line);
     let (mut dice, mut records) = (writer.dice, writer.records);
     dice.arrive_in_time(&mut records, newest);
     if stragglers == Stragglers::Some {
@@ -188,21 +245,31 @@ pub fn pruned_case(seed: u64, stragglers: Stragglers) -> RandomCase {
             .periods
             .iter()
             .filter(|name| rolling(name))
-            .map(|name| line + length(name)),
+            .map(|name| line + longest(name)),
     );
-    instants.retain(|at| {
-        let starts = settings
-            .periods
-            .iter()
-            .map(|name| interval(name, *at, &settings).t0);
-        *at >= line && starts.min().is_none_or(|t0| t0 >= line)
-    });
+    let log = Log { records };
+    instants.retain(|at| *at >= line && reach(&log, &settings, *at) >= line);
     RandomCase {
         seed,
-        log: Log { records },
+        log,
         settings,
         instants,
     }
+}
+
+/// The earliest instant about which the numbers of the instant `at` need to know exactly.
+pub fn reach(log: &Log, settings: &Settings, at: i64) -> i64 {
+    let mut reach = at;
+    for name in &settings.periods {
+        let interval = interval(name, at, settings);
+        let compared = [before(name, interval, settings), baseline(name, interval)];
+        let starts = compared.into_iter().flatten().map(|window| window.t0);
+        reach = starts.fold(reach.min(interval.t0 - 90 * DAY), i64::min);
+    }
+    let facts = kept::known_before(log, settings, at);
+    let cohorts = cohort::shown(&Lives::new(&facts, settings), settings);
+    let ends = cohorts.iter().map(|month| month.next().start(settings));
+    ends.fold(reach, i64::min)
 }
 
 /// Compares `engine` with the oracle at every instant of the case.
@@ -317,22 +384,22 @@ pub fn batches(log: &Log, seed: u64) -> Vec<Vec<Record>> {
     batches
 }
 
-/// The instants that matter to the periods.
+/// The instants that matter to the periods, and once each those that matter beside.
 fn marks(settings: &Settings, focus: i64) -> Vec<i64> {
-    let mut marks = vec![focus];
+    let mut marks = vec![focus, Month::of(focus, settings).start(settings)];
     for name in &settings.periods {
         let interval = interval(name, focus, settings);
         let inside = interval.t0 + (interval.t1 - interval.t0) / 3;
-        marks.extend([interval.t0, interval.t1, inside]);
+        marks.extend([interval.t0, interval.t0, interval.t1, interval.t1, inside]);
+        let compared = [before(name, interval, settings), baseline(name, interval)];
+        marks.extend(compared.into_iter().flatten().map(|window| window.t0));
+        marks.push(interval.t1 - 90 * DAY);
     }
     marks
 }
 
-fn rolling(name: &str) -> bool {
-    name.starts_with(|first: char| first.is_ascii_digit())
-}
-
-/// How long before its instant a period can begin at most.
+/// How long before its instant a period can reach at most: with the window before it, the baseline,
+/// or the answers in the 90 days before it.
 fn longest(name: &str) -> i64 {
     let of_unit = |unit: &str| match unit {
         "today" => 25 * HOUR,
@@ -342,10 +409,10 @@ fn longest(name: &str) -> i64 {
         _ => 93 * DAY,
     };
     match name.split_once('_') {
-        Some(("last", unit)) => 2 * of_unit(unit),
-        Some((_, unit)) => of_unit(unit),
-        None if rolling(name) => length(name),
-        None => of_unit(name),
+        Some(("last", unit)) => 2 * of_unit(unit) + of_unit(unit).max(90 * DAY),
+        Some((_, unit)) => of_unit(unit) + 90 * DAY,
+        None if rolling(name) => length(name) + (90 * DAY).max(2 * length(name)),
+        None => of_unit(name) + 90 * DAY,
     }
 }
 
@@ -422,6 +489,9 @@ impl Dice {
         ];
         let allowed = ["price", "öde", "never", "inactivity"];
         let allow_list = if self.one_in(4) { &allowed[..] } else { &[] };
+        let channels = ["ö", "email", "never"];
+        let channels = if self.one_in(4) { &channels[..] } else { &[] };
+        let texts = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect();
         Settings {
             time_zone: place.time_zone.clone(),
             week_starts_on: self.pick(&weekdays).to_owned(),
@@ -437,8 +507,12 @@ impl Dice {
             ]),
             churn_events_complete: self.one_in(3),
             customer_base_complete_since: None,
-            churn_reasons: allow_list.iter().map(|&text| text.to_owned()).collect(),
+            churn_reasons: texts(allow_list),
             max_label_values: self.pick(&[1, 2, 3, 20]),
+            dimensions: texts(self.pick(DIMENSIONS)),
+            max_segments: self.pick(&[1, 1, 2, 200]),
+            channels: texts(channels),
+            cohorts: self.pick(&[1, 2, 3, 12]),
             ces_max: self.pick(&[5, 7]),
             ces_high_is_better: self.one_in(2),
             history: 800 * DAY,
@@ -467,7 +541,7 @@ impl Dice {
 
     /// The instants at which everything happens.
     fn pool(&mut self, settings: &Settings, marks: &[i64]) -> Vec<i64> {
-        let count = 2 + self.below(10);
+        let count = 2 + self.below(12);
         let mut pool = Vec::new();
         for _ in 0..count {
             let mark = self.pick(marks);
@@ -480,7 +554,19 @@ impl Dice {
     /// That instant, or one that a millisecond, a day or a timeout separates from it.
     fn near(&mut self, mark: i64, settings: &Settings) -> i64 {
         let timeout = settings.inactivity_timeout.unwrap_or(HOUR);
-        let away = self.pick(&[0, 0, 0, 0, -timeout, timeout, -HOUR, -DAY, DAY]);
+        let away = self.pick(&[
+            0,
+            0,
+            0,
+            0,
+            0,
+            -timeout,
+            timeout,
+            -HOUR,
+            -DAY,
+            DAY,
+            -90 * DAY,
+        ]);
         mark + away + self.pick(&[0, 0, 0, 1, -1])
     }
 
@@ -563,6 +649,7 @@ impl Dice {
                 at: newest - 1,
                 id: "closing".to_owned(),
                 body: Body::Signup,
+                attributes: BTreeMap::new(),
             },
             spelling: self.next(),
         };
@@ -583,6 +670,8 @@ struct Writer<'a> {
     settings: &'a Settings,
     pool: &'a [i64],
     customers: Vec<String>,
+    channels: Vec<&'static str>,
+    values: Vec<&'static str>,
     records: Vec<Record>,
     ids: BTreeSet<(String, String)>,
 }
@@ -593,11 +682,19 @@ impl<'a> Writer<'a> {
         customers.push("c".repeat(256));
         dice.shuffle(&mut customers);
         customers.truncate(1 + dice.below(8) as usize);
+        let mut channels = CHANNELS.to_vec();
+        dice.shuffle(&mut channels);
+        channels.truncate(1 + dice.below(6) as usize);
+        let mut values = VALUES.to_vec();
+        dice.shuffle(&mut values);
+        values.truncate(2 + dice.below(3) as usize);
         Self {
             dice,
             settings,
             pool,
             customers,
+            channels,
+            values,
             records: Vec::new(),
             ids: BTreeSet::new(),
         }
@@ -609,7 +706,7 @@ impl<'a> Writer<'a> {
             self.everybody_joins();
         }
         for _ in 0..self.dice.below(60) {
-            match self.dice.below(16) {
+            match self.dice.below(20) {
                 0 | 1 => self.repeat(),
                 2 => self.twin(),
                 3 => self.plan_change(),
@@ -617,6 +714,9 @@ impl<'a> Writer<'a> {
                 5 => self.off_scale(),
                 6 if self.dice.one_in(3) => self.in_an_impossible_year(),
                 7 | 8 if conflicts => self.conflict(),
+                9 => self.last_words(),
+                10 => self.orders_at_one_instant(),
+                11 => self.values_at_one_instant(),
                 _ => self.something_new(),
             }
         }
@@ -630,6 +730,7 @@ impl<'a> Writer<'a> {
                 at: earliest,
                 id: self.fresh_id(),
                 body: self.purchase(),
+                attributes: self.attributes(),
             };
             self.push(fact);
         }
@@ -666,13 +767,20 @@ impl<'a> Writer<'a> {
             at: self.dice.pick(self.pool),
             id: self.fresh_id(),
             body: self.body(),
+            attributes: self.attributes(),
         };
         self.push(fact);
     }
 
-    /// The same event once more, perhaps in other words.
+    /// The same event once more, perhaps in other words, perhaps with an attribute more at which
+    /// nobody looks.
     fn repeat(&mut self) {
-        let fact = self.earlier();
+        let mut fact = self.earlier();
+        let looked_at = self.settings.dimensions.iter().any(|name| name == "tier_2");
+        if !looked_at && self.dice.one_in(3) {
+            let value = self.dice.pick(&self.values).to_owned();
+            fact.attributes.insert("tier_2".to_owned(), value);
+        }
         self.push(fact);
     }
 
@@ -698,6 +806,81 @@ impl<'a> Writer<'a> {
                 at,
                 id: self.fresh_id(),
                 body,
+                attributes: self.attributes(),
+            };
+            self.push(fact);
+        }
+    }
+
+    /// Orders of one customer at one instant, the first perhaps among them.
+    fn orders_at_one_instant(&mut self) {
+        let customer = self.dice.pick(&self.customers);
+        let at = self.dice.pick(self.pool);
+        for _ in 0..self.dice.between(2, 3) {
+            let fact = Fact {
+                customer: customer.clone(),
+                at,
+                id: self.fresh_id(),
+                body: self.purchase(),
+                attributes: self.attributes(),
+            };
+            self.push(fact);
+        }
+    }
+
+    /// Events of one customer at one instant, which disagree about its attributes.
+    fn values_at_one_instant(&mut self) {
+        let customer = self.dice.pick(&self.customers);
+        let at = self.dice.pick(self.pool);
+        for _ in 0..2 {
+            let value = self.dice.pick(&self.values).to_owned();
+            let name = self.dice.pick(&["plan", "country"]).to_owned();
+            let fact = Fact {
+                customer: customer.clone(),
+                at,
+                id: self.fresh_id(),
+                body: self.body(),
+                attributes: BTreeMap::from([(name, value)]),
+            };
+            self.push(fact);
+        }
+    }
+
+    /// An answer just before somebody leaves, or 90 days before.
+    fn last_words(&mut self) {
+        let leaving = self.earlier();
+        let (at, timeout) = (leaving.at, self.settings.inactivity_timeout);
+        let to = match (&leaving.body, timeout) {
+            (Body::Purchase { .. } | Body::Signup, Some(timeout)) => at + timeout,
+            _ => at,
+        };
+        let away = self.dice.pick(&[0, 90 * DAY, 90 * DAY]);
+        let body = match self.dice.below(3) {
+            0 => self.answer(Survey::Nps, 5, 8),
+            1 => self.answer(Survey::Csat, 1, 4),
+            _ => self.answer(Survey::Nps, 0, 10),
+        };
+        let fact = Fact {
+            customer: leaving.customer,
+            at: to - away + self.dice.pick(&[0, 0, 1, -1]),
+            id: self.fresh_id(),
+            body,
+            attributes: self.attributes(),
+        };
+        self.push(fact);
+    }
+
+    /// Somebody new in each of as many months after the line as there are cohorts on the page, so
+    /// that no cohort from before it is shown.
+    fn newcomers(&mut self, line: i64) {
+        for month in 0..self.settings.cohorts {
+            let later = 32 * DAY * month as i64;
+            let fact = Fact {
+                customer: format!("newcomer {month}"),
+                at: line + later + self.dice.pick(&[0, 1, DAY]),
+                id: self.fresh_id(),
+                body: self.purchase(),
+                attributes: self.attributes(),
             };
             self.push(fact);
         }
@@ -731,6 +914,7 @@ impl<'a> Writer<'a> {
             at: self.dice.pick(self.pool),
             id: self.fresh_id(),
             body: answer(self.dice.pick(&scores)),
+            attributes: self.attributes(),
         };
         self.push(fact.clone());
         if self.dice.one_in(2) {
@@ -750,6 +934,7 @@ impl<'a> Writer<'a> {
             at: self.dice.pick(&[first - 1, first, last, last + 1, -1]),
             id: self.fresh_id(),
             body: self.body(),
+            attributes: self.attributes(),
         };
         self.push(fact);
     }
@@ -758,10 +943,10 @@ impl<'a> Writer<'a> {
     fn conflict(&mut self) {
         let earlier = self.earlier();
         let mut fact = earlier.clone();
-        if self.dice.one_in(2) {
-            fact.at = self.dice.pick(self.pool);
-        } else {
-            fact.body = self.body();
+        match self.dice.below(3) {
+            0 => fact.at = self.dice.pick(self.pool),
+            1 => fact.body = self.body(),
+            _ => fact.attributes = self.attributes(),
         }
         if fact != earlier {
             self.push(fact);
@@ -781,9 +966,21 @@ impl<'a> Writer<'a> {
 
     fn purchase(&mut self) -> Body {
         Body::Purchase {
-            cents: self.dice.pick(&[0, 1, 999, 1250, 1000, 12_990]),
+            micros: self.dice.pick(AMOUNTS),
             currency: self.dice.pick(&["EUR", "TRY", "USD"]).to_owned(),
         }
+    }
+
+    /// Few values of some of the dimensions, or of none.
+    fn attributes(&mut self) -> BTreeMap<String, String> {
+        let mut attributes = BTreeMap::new();
+        for name in ["plan", "country", "tier_2"] {
+            if self.dice.one_in(3) {
+                let value = self.dice.pick(&self.values).to_owned();
+                attributes.insert(name.to_owned(), value);
+            }
+        }
+        attributes
     }
 
     fn churn(&mut self) -> Body {
@@ -795,11 +992,12 @@ impl<'a> Writer<'a> {
     }
 
     fn answer(&mut self, survey: Survey, lowest: i64, highest: i64) -> Body {
-        let channels = [None, Some("email"), Some("in-app"), Some("ö")];
+        let known = !self.dice.one_in(4);
+        let channel = self.dice.pick(&self.channels);
         Body::Survey {
             survey,
             score: self.dice.between(lowest, highest),
-            channel: self.dice.pick(&channels).map(str::to_owned),
+            channel: known.then(|| channel.to_owned()),
         }
     }
 }

@@ -1,22 +1,26 @@
 //! Satisfaction: the answers of each window, counted one by one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::log::{Body, Fact, Survey};
 use super::page::Page;
-use super::period::Interval;
-use super::settings::Settings;
+use super::period::{Interval, rolling};
+use super::settings::{DAY, Settings};
+use super::spell::Lives;
 
 /// The 97.5th percentile of the normal distribution, as it is used everywhere.
 const Z: f64 = 1.959_964;
 
 pub fn publish(
     facts: &[Fact],
+    lives: &Lives,
     periods: &[(String, Interval)],
     settings: &Settings,
     page: &mut Page,
 ) {
     for (name, interval) in periods {
+        publish_change(facts, name, *interval, page);
+        publish_share(facts, lives, name, *interval, page);
         publish_nps(&answers(facts, Survey::Nps, *interval), name, page);
         publish_csat(&answers(facts, Survey::Csat, *interval), name, page);
         publish_ces(
@@ -29,14 +33,14 @@ pub fn publish(
     publish_scales(settings, page);
 }
 
-struct Answer<'a> {
+pub struct Answer<'a> {
     customer: &'a str,
     at: i64,
     score: i64,
 }
 
 /// Every answer to that survey in the window.
-fn answers(facts: &[Fact], wanted: Survey, interval: Interval) -> Vec<Answer<'_>> {
+pub fn answers(facts: &[Fact], wanted: Survey, interval: Interval) -> Vec<Answer<'_>> {
     let mut answers = Vec::new();
     for fact in facts {
         if let Body::Survey { survey, score, .. } = fact.body
@@ -78,7 +82,7 @@ fn publish_nps(answers: &[Answer], name: &str, page: &mut Page) {
 }
 
 /// The score of each customer's latest answer; of two at one instant the larger.
-fn latest(answers: &[Answer]) -> Vec<i64> {
+pub fn latest_by_customer<'a>(answers: &[Answer<'a>]) -> BTreeMap<&'a str, i64> {
     let mut latest: BTreeMap<&str, (i64, i64)> = BTreeMap::new();
     for answer in answers {
         let this = (answer.at, answer.score);
@@ -87,18 +91,72 @@ fn latest(answers: &[Answer]) -> Vec<i64> {
             *newest = this;
         }
     }
-    latest.into_values().map(|(_, score)| score).collect()
+    let scores = latest.into_iter();
+    scores
+        .map(|(customer, (_, score))| (customer, score))
+        .collect()
+}
+
+fn latest(answers: &[Answer]) -> Vec<i64> {
+    latest_by_customer(answers).into_values().collect()
+}
+
+/// With what a rolling period is compared: at least four weeks, at least twice its length.
+pub fn baseline(name: &str, interval: Interval) -> Option<Interval> {
+    let length = interval.t1 - interval.t0;
+    rolling(name).then(|| Interval {
+        t0: interval.t0 - (28 * DAY).max(2 * length),
+        t1: interval.t0,
+    })
+}
+
+fn publish_change(facts: &[Fact], name: &str, interval: Interval, page: &mut Page) {
+    let Some(baseline) = baseline(name, interval) else {
+        return;
+    };
+    let groups = |window| Groups::of(&latest(&answers(facts, Survey::Nps, window)));
+    let (now, before) = (groups(interval), groups(baseline));
+    if let (Some(score), Some(score_before)) = (now.score(), before.score()) {
+        let (error, error_before) = (now.standard_error(), before.standard_error());
+        let change = score - score_before;
+        let error = 100.0 * (error * error + error_before * error_before).sqrt();
+        page.put("tenure_nps_change_score", &[("period", name)], change);
+        page.put(
+            "tenure_nps_change_standard_error",
+            &[("period", name)],
+            error,
+        );
+    }
+}
+
+/// How many of the customers at the end answered in the window.
+fn publish_share(facts: &[Fact], lives: &Lives, name: &str, interval: Interval, page: &mut Page) {
+    let at_end = lives.active_at(interval.t1);
+    for survey in [Survey::Nps, Survey::Csat, Survey::Ces] {
+        let answered: BTreeSet<&str> = answers(facts, survey, interval)
+            .iter()
+            .map(|answer| answer.customer)
+            .collect();
+        let share = at_end.intersection(&answered).count() as f64;
+        let labels = [("period", name), ("survey", survey.name())];
+        page.ratio(
+            "tenure_survey_customers_ratio",
+            &labels,
+            share,
+            at_end.len(),
+        );
+    }
 }
 
 /// Promoters, passives and detractors.
-struct Groups {
+pub struct Groups {
     promoters: usize,
     passives: usize,
     detractors: usize,
 }
 
 impl Groups {
-    fn of(scores: &[i64]) -> Self {
+    pub fn of(scores: &[i64]) -> Self {
         Self {
             promoters: count(scores, |score| score == 9 || score == 10),
             passives: count(scores, |score| score == 7 || score == 8),
@@ -106,34 +164,46 @@ impl Groups {
         }
     }
 
-    fn publish(&self, metric: &str, name: &str, page: &mut Page) {
-        let groups = [
+    pub fn counts(&self) -> [(&'static str, usize); 3] {
+        [
             ("promoter", self.promoters),
             ("passive", self.passives),
             ("detractor", self.detractors),
-        ];
-        for (group, count) in groups {
+        ]
+    }
+
+    fn publish(&self, metric: &str, name: &str, page: &mut Page) {
+        for (group, count) in self.counts() {
             page.count(metric, &[("period", name), ("group", group)], count);
         }
     }
 
-    fn score(&self) -> Option<f64> {
+    pub fn score(&self) -> Option<f64> {
         let all = self.promoters + self.passives + self.detractors;
         let difference = self.promoters as f64 - self.detractors as f64;
         (all > 0).then(|| 100.0 * difference / all as f64)
     }
 
-    /// Adjusted Wald, clipped to the scale, widened to contain the score.
-    fn bounds(&self, score: f64) -> (f64, f64) {
+    /// The number of answers, and the shares of promoters and detractors, adjusted.
+    fn adjusted(&self) -> (f64, f64, f64) {
         let promoters = self.promoters as f64 + 0.75;
         let passives = self.passives as f64 + 1.5;
         let detractors = self.detractors as f64 + 0.75;
         let n = promoters + passives + detractors;
-        let p = promoters / n;
-        let d = detractors / n;
-        let standard_error = ((p + d - (p - d) * (p - d)) / n).sqrt();
-        let lower = 100.0 * (p - d - Z * standard_error);
-        let upper = 100.0 * (p - d + Z * standard_error);
+        (n, promoters / n, detractors / n)
+    }
+
+    /// From 0 to 1, not in points.
+    fn standard_error(&self) -> f64 {
+        let (n, p, d) = self.adjusted();
+        ((p + d - (p - d) * (p - d)) / n).sqrt()
+    }
+
+    /// Adjusted Wald, clipped to the scale, widened to contain the score.
+    fn bounds(&self, score: f64) -> (f64, f64) {
+        let (_, p, d) = self.adjusted();
+        let lower = 100.0 * (p - d - Z * self.standard_error());
+        let upper = 100.0 * (p - d + Z * self.standard_error());
         (lower.max(-100.0).min(score), upper.min(100.0).max(score))
     }
 }

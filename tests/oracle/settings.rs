@@ -20,6 +20,13 @@ pub struct Settings {
     /// Empty: the most frequent ones are shown.
     pub churn_reasons: Vec<String>,
     pub max_label_values: usize,
+    /// Names of the attributes that make segments, in the order of the labels.
+    pub dimensions: Vec<String>,
+    pub max_segments: usize,
+    /// Empty: the most frequent ones are shown.
+    pub channels: Vec<String>,
+    /// How many months of first spells are shown.
+    pub cohorts: usize,
     /// Highest rating of customer effort, 5 or 7.
     pub ces_max: u8,
     /// Whether a high rating stands for little effort.
@@ -52,6 +59,10 @@ impl Default for Settings {
             customer_base_complete_since: None,
             churn_reasons: Vec::new(),
             max_label_values: 20,
+            dimensions: Vec::new(),
+            max_segments: 200,
+            channels: Vec::new(),
+            cohorts: 12,
             ces_max: 5,
             ces_high_is_better: false,
             history: 800 * DAY,

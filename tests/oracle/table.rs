@@ -11,14 +11,23 @@
 //!
 //! Events: `signup`, `purchase`, `churn [REASON]`, `nps SCORE`, `csat SCORE`, `ces SCORE`. Each may
 //! be followed by `id=ID` (one of its own otherwise), `kafka=TIME`, `channel=TEXT`,
-//! `cents=NUMBER`.
+//! `amount=12.50` (10 otherwise), `currency=CODE` (EUR otherwise), and `@plan=pro`, an attribute.
 //!
 //! Numbers: `3`, `0.7`, `3/4`, `absent`, or `~0.2553`, which is right to the digits shown.
-//! `reasons` lists every reason of the period, `withheld` every reason for which the three ratios
-//! of retention, churn and departures are withheld; both are `none` where there is nothing.
+//!
+//! Words with open labels list every series there is, or say `none`: `reasons=price:1,moved:2`,
+//! `orders=EUR:4,TRY:1`, `group_revenue=promoter/EUR:40,none/EUR:10` (several labels in the order of
+//! the page). Where a closed label ends the series, its values stand together, in the order of the
+//! definition: `segments=pro/TR:3+1+0+0` are retained, lost, new and reactivated, `channels=web:1+0+2`
+//! are answers to NPS, CSAT and CES.
+//!
+//! `withheld` lists every reason for which the ratios of retention, churn and departures of some
+//! period are withheld, with those by NPS group, and by segment where there are dimensions.
+//! `withheld_value` does so for the expected lifetime value, `withheld_cohorts` for the cohorts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::catalogue;
 use super::log::{Body, Fact, Log, Record, Survey};
 use super::page::{Page, agree, series};
 use super::period::length;
@@ -41,13 +50,19 @@ pub enum Expectation {
         series: Vec<String>,
         number: Number,
     },
-    /// All the departures of a period: series and their values.
-    Departures {
-        period: String,
-        departures: BTreeMap<String, f64>,
+    /// All the series of a metric, of one period where it has periods.
+    Listing {
+        text: String,
+        /// How the names of all these series begin.
+        prefix: String,
+        series: BTreeMap<String, Number>,
     },
-    /// All that is withheld: metric and reason.
-    Withheld(BTreeSet<(String, String)>),
+    /// All the reasons for which these metrics are withheld.
+    Withheld {
+        text: String,
+        metrics: Vec<&'static str>,
+        reasons: BTreeSet<String>,
+    },
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -91,29 +106,55 @@ fn complaint(expectation: &Expectation, page: &Page) -> Option<String> {
                 .collect();
             let right = match number {
                 Number::Absent => values.is_empty(),
-                Number::Exactly(wanted) => {
-                    values.len() == series.len() && agree(&series[0], values.iter().sum(), *wanted)
-                }
-                Number::Rounded(wanted, distance) => {
-                    values.len() == series.len()
-                        && (values.iter().sum::<f64>() - wanted).abs() <= *distance
+                _ => {
+                    let all_there = values.len() == series.len();
+                    all_there && fits(&series[0], values.iter().sum(), *number)
                 }
             };
             (!right).then(|| format!("  {text}: {series:?} is {values:?}"))
         }
-        Expectation::Departures { period, departures } => {
-            let prefix = format!("tenure_departures{{period=\"{period}\",");
-            let found: BTreeMap<String, f64> = page
+        Expectation::Listing {
+            text,
+            prefix,
+            series,
+        } => {
+            let found: BTreeMap<&String, f64> = page
                 .series
                 .iter()
-                .filter(|(name, _)| name.starts_with(&prefix))
-                .map(|(name, value)| (name.clone(), *value))
+                .filter(|(name, _)| name.starts_with(prefix))
+                .map(|(name, value)| (name, *value))
                 .collect();
-            (found != *departures)
-                .then(|| format!("  {departures:?} wanted, departures are {found:?}"))
+            let right = found.len() == series.len()
+                && series.iter().all(|(name, number)| {
+                    let value = found.get(name);
+                    value.is_some_and(|value| fits(name, *value, *number))
+                });
+            (!right).then(|| format!("  {text}: found {found:?}"))
         }
-        Expectation::Withheld(withheld) => (page.withheld != *withheld)
-            .then(|| format!("  {withheld:?} wanted, withheld is {:?}", page.withheld)),
+        Expectation::Withheld {
+            text,
+            metrics,
+            reasons,
+        } => {
+            let found = |metric: &str| -> BTreeSet<String> {
+                let of_metric = page.withheld.iter().filter(|(name, _)| name == metric);
+                of_metric.map(|(_, reason)| reason.clone()).collect()
+            };
+            let right = metrics.iter().all(|metric| found(metric) == *reasons)
+                && page
+                    .withheld
+                    .iter()
+                    .all(|(metric, _)| catalogue::labels(metric, &[]).is_some());
+            (!right).then(|| format!("  {text}: withheld is {:?}", page.withheld))
+        }
+    }
+}
+
+fn fits(series: &str, value: f64, number: Number) -> bool {
+    match number {
+        Number::Absent => false,
+        Number::Exactly(wanted) => agree(series, value, wanted),
+        Number::Rounded(wanted, distance) => (value - wanted).abs() <= distance,
     }
 }
 
@@ -146,7 +187,8 @@ pub fn read(name: &'static str, text: &str) -> Case {
                 let known = period == "page" || case.settings.periods.iter().any(|p| p == period);
                 assert!(known, "{name}: no such period: {line}");
                 for word in &words[1..] {
-                    case.expectations.push((at, expectation(period, word)));
+                    let expectation = expectation(period, word, &case.settings);
+                    case.expectations.push((at, expectation));
                 }
             }
         }
@@ -186,6 +228,10 @@ fn set(settings: &mut Settings, word: &str) {
         "churn_events" => settings.churn_events_complete = value == "complete",
         "base_complete_since" => settings.customer_base_complete_since = Some(instant(value)),
         "reasons" => settings.churn_reasons = list(),
+        "dimensions" => settings.dimensions = list(),
+        "max_segments" => settings.max_segments = value.parse().expect("a count"),
+        "channels" => settings.channels = list(),
+        "cohorts" => settings.cohorts = value.parse().expect("a count"),
         "max_label_values" => settings.max_label_values = value.parse().expect("a count"),
         "ces_max" => settings.ces_max = value.parse().expect("5 or 7"),
         "ces_better" => settings.ces_high_is_better = value == "high",
@@ -203,9 +249,13 @@ fn event(words: &[&str], log: &mut Log) {
         words.iter().copied().partition(|word| word.contains('='));
     let named: BTreeMap<&str, &str> = named.into_iter().map(pair).collect();
     for key in named.keys() {
-        let known = ["id", "kafka", "channel", "cents"].contains(key);
-        assert!(known, "no part of an event: {key}");
+        let known = ["id", "kafka", "channel", "amount", "currency"].contains(key);
+        assert!(known || key.starts_with('@'), "no part of an event: {key}");
     }
+    let attributes: BTreeMap<String, String> = named
+        .iter()
+        .filter_map(|(key, value)| Some((key.strip_prefix('@')?.to_owned(), (*value).to_owned())))
+        .collect();
     let text = |key: &str| named.get(key).map(|value| (*value).to_owned());
     let score = || plain[3].parse().expect("a score");
     let survey = |survey| Body::Survey {
@@ -216,8 +266,8 @@ fn event(words: &[&str], log: &mut Log) {
     let body = match plain[2] {
         "signup" => Body::Signup,
         "purchase" => Body::Purchase {
-            cents: text("cents").map_or(1000, |cents| cents.parse().expect("cents")),
-            currency: "EUR".to_owned(),
+            micros: micros(named.get("amount").unwrap_or(&"10")),
+            currency: text("currency").unwrap_or("EUR".to_owned()),
         },
         "churn" => Body::Churn {
             reason: plain.get(3).map(|reason| (*reason).to_owned()),
@@ -236,10 +286,18 @@ fn event(words: &[&str], log: &mut Log) {
                 at: instant(plain[0]),
                 id: text("id").unwrap_or_else(|| format!("event-{number}")),
                 body: body.clone(),
+                attributes: attributes.clone(),
             },
             spelling: number.wrapping_mul(0x9E37_79B9_7F4A_7C15),
         });
     }
+}
+
+/// The millionths of `12.5`.
+fn micros(text: &str) -> u64 {
+    let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
+    let digits = format!("{whole}{decimals:0<6}");
+    digits.parse().expect("an amount of at most six decimals")
 }
 
 /// `a,b1..b3` is a, b1, b2, b3.
@@ -262,44 +320,155 @@ fn customers(text: &str) -> Vec<String> {
     customers
 }
 
-fn expectation(period: &str, word: &str) -> Expectation {
+fn expectation(period: &str, word: &str, settings: &Settings) -> Expectation {
     let (key, value) = pair(word);
-    match key {
-        "withheld" => Expectation::Withheld(withheld(value)),
-        "reasons" => Expectation::Departures {
-            period: period.to_owned(),
-            departures: departures(period, value),
-        },
-        _ => Expectation::Number {
-            text: format!("{period} {word}"),
-            series: named_series(period, key),
-            number: number(value),
-        },
+    let text = format!("{period} {word}");
+    if let Some(metrics) = withheld_together(key, settings) {
+        let reasons = value.split(',').filter(|reason| *reason != "none");
+        return Expectation::Withheld {
+            text,
+            metrics,
+            reasons: reasons.map(str::to_owned).collect(),
+        };
+    }
+    if let Some((_, metric, closed)) = LISTINGS.iter().find(|(word, ..)| *word == key) {
+        return listing(text, metric, *closed, period, value, settings);
+    }
+    Expectation::Number {
+        text,
+        series: named_series(period, key),
+        number: number(value),
     }
 }
 
-fn withheld(reasons: &str) -> BTreeSet<(String, String)> {
-    let ratios = [
-        "tenure_retention_ratio",
-        "tenure_churn_ratio",
-        "tenure_departure_ratio",
-    ];
-    let reasons = reasons.split(',').filter(|reason| *reason != "none");
-    reasons
-        .flat_map(|reason| ratios.map(|metric| (metric.to_owned(), reason.to_owned())))
-        .collect()
+/// The metrics that are withheld for the same reasons.
+fn withheld_together(key: &str, settings: &Settings) -> Option<Vec<&'static str>> {
+    match key {
+        "withheld" => {
+            let mut metrics = vec![
+                "tenure_retention_ratio",
+                "tenure_churn_ratio",
+                "tenure_departure_ratio",
+                "tenure_nps_group_retention_ratio",
+            ];
+            if !settings.dimensions.is_empty() {
+                metrics.push("tenure_segment_retention_ratio");
+            }
+            Some(metrics)
+        }
+        "withheld_value" => Some(vec!["tenure_expected_lifetime_value"]),
+        "withheld_cohorts" => Some(vec!["tenure_cohort_retention_ratio"]),
+        // Where there are no dimensions: never.
+        "withheld_segments" => Some(vec!["tenure_segment_retention_ratio"]),
+        _ => None,
+    }
 }
 
-fn departures(period: &str, value: &str) -> BTreeMap<String, f64> {
-    let pairs = value.split(',').filter(|pair| *pair != "none");
-    pairs
-        .map(|pair| {
-            let (reason, count) = pair.split_once(':').expect("reason:count");
-            let labels = [("period", period), ("reason", reason)];
-            let count = count.parse().expect("a count");
-            (series("tenure_departures", &labels), count)
-        })
-        .collect()
+/// A word, the metric of which it lists all series, and the values of a closed label that stand
+/// together, with its name.
+type Listing = (
+    &'static str,
+    &'static str,
+    Option<(&'static str, &'static [&'static str])>,
+);
+
+const LISTINGS: &[Listing] = &[
+    ("reasons", "tenure_departures", None),
+    (
+        "channels",
+        "tenure_channel_responses",
+        Some(("survey", &["nps", "csat", "ces"])),
+    ),
+    ("channel_groups", "tenure_channel_nps_responses", None),
+    ("channel_nps", "tenure_channel_nps_response_score", None),
+    ("channel_csat", "tenure_channel_csat_ratio", None),
+    ("channel_ces", "tenure_channel_ces_mean_score", None),
+    ("orders", "tenure_orders", None),
+    ("revenue", "tenure_revenue", None),
+    ("average", "tenure_average_order_value", None),
+    ("repeat_revenue", "tenure_repeat_revenue_ratio", None),
+    ("lifetime", "tenure_customer_lifetime_value", None),
+    ("expected", "tenure_expected_lifetime_value", None),
+    (
+        "groups",
+        "tenure_nps_group_customers",
+        Some(("status", &["retained", "lost"])),
+    ),
+    ("group_retention", "tenure_nps_group_retention_ratio", None),
+    ("group_revenue", "tenure_nps_group_revenue", None),
+    (
+        "group_revenue_each",
+        "tenure_nps_group_revenue_per_customer",
+        None,
+    ),
+    (
+        "scored",
+        "tenure_scored_customers",
+        Some(("score", &["low", "fine"])),
+    ),
+    ("low_score", "tenure_low_score_ratio", None),
+    (
+        "segments",
+        "tenure_segment_customers",
+        Some(("status", &["retained", "lost", "new", "reactivated"])),
+    ),
+    ("segment_retention", "tenure_segment_retention_ratio", None),
+    ("segment_groups", "tenure_segment_nps_customers", None),
+    ("segment_nps", "tenure_segment_nps_score", None),
+    ("segment_orders", "tenure_segment_orders", None),
+    ("segment_revenue", "tenure_segment_revenue", None),
+    ("cohorts", "tenure_cohort_customers", None),
+    ("cells", "tenure_cohort_retention_ratio", None),
+];
+
+/// `pro/TR:3+1+0+0,free/TR:0+0+1+0`
+fn listing(
+    text: String,
+    metric: &str,
+    closed: Option<(&str, &[&str])>,
+    period: &str,
+    value: &str,
+    settings: &Settings,
+) -> Expectation {
+    let names = catalogue::labels(metric, &settings.dimensions).expect("a metric");
+    let by_period = names.first().is_some_and(|name| name == "period");
+    assert_eq!(by_period, period != "page", "{text}");
+    let closed_name = closed.map_or("", |(name, _)| name);
+    let open_names: Vec<&str> = names
+        .iter()
+        .map(String::as_str)
+        .filter(|name| *name != "period" && *name != closed_name)
+        .collect();
+
+    let mut expected = BTreeMap::new();
+    for part in value.split(',').filter(|part| *part != "none") {
+        let (open, numbers) = part.rsplit_once(':').expect("labels:number");
+        let open: Vec<&str> = open.split('/').collect();
+        assert_eq!(open.len(), open_names.len(), "{text}");
+        let mut values: BTreeMap<&str, &str> = open_names.iter().copied().zip(open).collect();
+        values.insert("period", period);
+        let closed_values = closed.map_or(&[""][..], |(_, values)| values);
+        let numbers: Vec<&str> = numbers.split('+').collect();
+        assert_eq!(numbers.len(), closed_values.len(), "{text}");
+        for (closed_value, text) in closed_values.iter().zip(numbers) {
+            values.insert(closed_name, closed_value);
+            let labels: Vec<(&str, &str)> = names
+                .iter()
+                .map(|name| (name.as_str(), values[name.as_str()]))
+                .collect();
+            expected.insert(series(metric, &labels), number(text));
+        }
+    }
+    let prefix = if by_period {
+        format!("{metric}{{period=\"{period}\"")
+    } else {
+        format!("{metric}{{")
+    };
+    Expectation::Listing {
+        text,
+        prefix,
+        series: expected,
+    }
 }
 
 fn number(text: &str) -> Number {
@@ -349,10 +518,23 @@ fn named_series(period: &str, key: &str) -> Vec<String> {
         "csat_mean" => of_period("tenure_csat_mean_score"),
         "ces_mean" => of_period("tenure_ces_mean_score"),
         "low_effort" => of_period("tenure_ces_low_effort_ratio"),
+        "change" => of_period("tenure_nps_change_score"),
+        "change_error" => of_period("tenure_nps_change_standard_error"),
+        "first_time" | "returning" => labelled("tenure_ordering_customers", "buyer", key),
+        "repeating" => of_period("tenure_repeat_ordering_customers"),
+        "orders_each" => of_period("tenure_orders_per_customer"),
+        "repeat_purchase" => of_period("tenure_repeat_purchase_ratio"),
+        "returning_buyers" => of_period("tenure_returning_buyers_ratio"),
+        "reorder_base" => of_period("tenure_reorder_base_customers"),
+        "reorder" => of_period("tenure_reorder_ratio"),
         _ => match key.split_once(':') {
             Some(("responses", group)) => labelled("tenure_nps_responses", "group", group),
             Some(("csat", rating)) => labelled("tenure_csat_responses", "rating", rating),
             Some(("ces", rating)) => labelled("tenure_ces_responses", "rating", rating),
+            Some(("answered", survey)) => {
+                labelled("tenure_survey_customers_ratio", "survey", survey)
+            }
+            Some(("dormant", days)) => series("tenure_dormant_customers", &[("for", days)]),
             Some(("scale", scale)) => scale_series(scale),
             _ => panic!("no number is called {key}"),
         },

@@ -477,6 +477,6 @@ mod tests {
         assert_eq!(units(0).to_string(), "0");
         assert_eq!(units(119_970_000).to_string(), "119.97");
         let large: u128 = 123_456_789_012_345_678_901;
-        assert_eq!(units(large), 123_456_789_012_345.678_901_f64);
+        assert_eq!(units(large), 123_456_789_012_345.67);
     }
 }

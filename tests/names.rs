@@ -1,0 +1,99 @@
+//! One catalogue: the program, the oracle, the documentation and the golden page name the same
+//! measures, with the same labels and the same help.
+
+#![cfg(test)]
+
+#[expect(dead_code, reason = "only the oracle's list of names is used here")]
+mod oracle;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use oracle::catalogue;
+use oracle::page::names;
+use tenure::measure::MEASURES;
+use tenure::measure::catalogue::DIMENSIONS;
+
+fn read(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    fs::read_to_string(path).unwrap()
+}
+
+/// The rows of the documentation's tables of measures: name, labels and help.
+fn documented() -> Vec<(String, String, String)> {
+    let row = |line: &str| {
+        let cells: Vec<&str> = line.strip_prefix("| `tenure_")?.split('|').collect();
+        let [name, labels, help, ""] = cells.as_slice() else {
+            return None;
+        };
+        let name = format!("tenure_{}", name.trim().strip_suffix('`')?);
+        let labels = labels.replace('`', "").trim().to_owned();
+        Some((name, labels, help.trim().to_owned()))
+    };
+    read("docs/measures.md").lines().filter_map(row).collect()
+}
+
+#[test]
+fn the_oracle_lists_the_measures_of_the_program_with_their_labels() {
+    let theirs: BTreeMap<&str, Vec<&str>> = catalogue::metrics()
+        .iter()
+        .map(|(name, labels)| {
+            let placeholder = |label: &&'static str| match *label {
+                catalogue::DIMENSIONS => DIMENSIONS,
+                label => label,
+            };
+            (*name, labels.iter().map(placeholder).collect())
+        })
+        .collect();
+    let ours: BTreeMap<&str, Vec<&str>> = MEASURES
+        .iter()
+        .map(|measure| (measure.name, measure.labels.to_vec()))
+        .collect();
+    assert_eq!(ours, theirs);
+}
+
+#[test]
+fn the_documentation_lists_the_measures_of_the_program_with_their_labels_and_help() {
+    let mut documented = documented();
+    let mut ours: Vec<(String, String, String)> = MEASURES
+        .iter()
+        .map(|measure| {
+            let labels = measure.labels.join(", ");
+            (measure.name.to_owned(), labels, measure.help.to_owned())
+        })
+        .collect();
+    documented.sort();
+    ours.sort();
+    for (documented, ours) in documented.iter().zip(&ours) {
+        assert_eq!(documented, ours);
+    }
+    assert_eq!(documented.len(), ours.len());
+}
+
+#[test]
+fn the_golden_page_shows_every_measure_with_its_labels_and_help() {
+    let page = read("tests/golden/page.txt");
+    let dimensions = ["plan".to_owned(), "country".to_owned()];
+    let mut families: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let (mut help, mut name) = ("", "");
+    for line in page.lines() {
+        if let Some(described) = line.strip_prefix("# HELP ") {
+            (name, help) = described.split_once(' ').unwrap();
+            families.insert(name, vec![help]);
+        } else if !line.starts_with('#') {
+            assert!(line.starts_with(name), "{line} under {name}: {help}");
+            families.get_mut(name).unwrap().push(line);
+        }
+    }
+    for measure in MEASURES {
+        let family = &families[measure.name];
+        assert_eq!(family[0], measure.help);
+        assert!(family.len() > 1, "{} has no series", measure.name);
+        let expected: Vec<&str> = measure.label_names(&dimensions).collect();
+        for line in &family[1..] {
+            let (_, labels) = names(line.rsplit_once(' ').unwrap().0);
+            assert_eq!(labels, expected, "{line}");
+        }
+    }
+}
