@@ -458,14 +458,15 @@ fn a_statement_adds_up_and_can_be_run_again() {
         &[
             "Statement of customers: last_quarter",
             "  start  2026-07-01 00:00:00.000 +02:00  2026-06-30T22:00:00.000Z",
-            "  S: active at the start                         2",
-            "  E: active at the end                           4",
-            "  retention        (E - N) / S = (4 - 3) / 2                      0.5",
-            "  churn            lost / S = 1 / 2                               0.5",
-            "  departure ratio  departures / (S + opened) = 1 / (2 + 3)        0.2",
-            "  S + N - lost = E                  2 + 3 - 1 = 4  holds",
+            // Old-1, old-2 and s-1; old-3 joined within the last two hours of June in UTC.
+            "  S: active at the start                         3",
+            "  E: active at the end                           6",
+            "  retention        (E - N) / S = (6 - 4) / 3  0.666667",
+            "  churn            lost / S = 1 / 3  0.333333",
+            "  departure ratio  departures / (S + opened) = 1 / (3 + 4)  0.142857",
+            "  S + N - lost = E                  3 + 4 - 1 = 6  holds",
             "  lost by reason = lost             1 = 1          holds",
-            "  lines read                 28",
+            "  lines read                 41",
             "  rejected: unknown_type      1",
             r#"  too "slow"\nand C:\ is full     1           1"#,
         ],
@@ -499,8 +500,8 @@ fn a_statement_in_markdown_has_the_same_numbers_and_escapes_texts() {
         &text,
         &[
             "# Statement of customers: last\\_quarter",
-            "| S: active at the start | 3 |",
-            "| retention | (E - N) / S = (4 - 2) / 3 | 0.666667 |",
+            "| S: active at the start | 4 |",
+            "| retention | (E - N) / S = (6 - 3) / 4 | 0.75 |",
             "| too \"slow\"\\\\nand C:\\\\ is full | 1 | 1 |",
         ],
     );
@@ -583,4 +584,43 @@ fn the_curve_shows_who_comes_back_under_each_timeout() {
         assert_ne!(run.code, 0, "{wrong}");
         assert_eq!(run.stdout, "", "{wrong}");
     }
+}
+
+/// The block of a language that comes next, and what follows it.
+fn block<'a>(text: &'a str, language: &str) -> Option<(&'a str, &'a str)> {
+    text.split_once(&format!("```{language}\n"))?
+        .1
+        .split_once("```\n")
+}
+
+#[test]
+fn the_examples_of_the_document_are_what_the_commands_print() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = Path::new(env!("CARGO_BIN_EXE_tenure")).parent().unwrap();
+    let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
+    let shell = |command: &str| {
+        let output = Command::new("sh")
+            .args(["-e", "-c", command])
+            .current_dir(folder.path())
+            .env("PATH", &path)
+            .output()
+            .unwrap();
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{command}: {complaint}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/explain.md");
+    let document = std::fs::read_to_string(document).unwrap();
+    let (generate, mut rest) = block(&document, "sh").unwrap();
+    assert_eq!(shell(generate), "");
+    let mut examples = 0;
+    while let Some((command, after)) = block(rest, "sh") {
+        let (shown, after) = block(after, "text").unwrap();
+        let printed = shell(command);
+        for piece in shown.split("...\n") {
+            assert!(printed.contains(piece), "{command}\nprints\n{printed}");
+        }
+        (rest, examples) = (after, examples + 1);
+    }
+    assert_eq!(examples, 3);
 }

@@ -345,7 +345,13 @@ impl Figures {
         if let Some(reasons) = &self.lost_by_reason {
             let counts: Vec<(f64, char)> =
                 reasons.values().map(|count| (*count as f64, '+')).collect();
-            checks.push(sum("lost by reason = lost", &counts, lost));
+            let mut check = sum("lost by reason = lost", &counts, lost);
+            if counts.len() > 4 {
+                // The table above has them all.
+                let relation = if check.holds() { "=" } else { "is not" };
+                check.filled = format!("{} {relation} {}", number(check.left), number(lost));
+            }
+            checks.push(check);
         }
         checks
     }
