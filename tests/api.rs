@@ -2,7 +2,7 @@
 
 #![cfg(test)]
 
-#[expect(dead_code, reason = "these tests need neither Prometheus nor signals")]
+#[expect(dead_code, reason = "these tests need no Prometheus")]
 mod real;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,7 +18,7 @@ use serde_json::value::RawValue;
 use tenure::measure::MEASURES;
 
 use real::kafka::Kafka;
-use real::process::Process;
+use real::process::{Process, Signal};
 use real::{free_ports, http};
 
 /// Generous: the machine may be busy with other things.
@@ -332,6 +332,47 @@ fn a_past_instant_is_what_a_replay_says_and_late_arrivals_change_it() {
         check_same(&log.report(at), &replay(&log.file(), at, &[]), &rfc3339(at));
     }
     assert_ne!(log.report(instants[0]), before, "the past has changed");
+    check_refusals(&log);
+}
+
+/// What cannot be known is refused before anything is evaluated.
+fn check_refusals(log: &Log) {
+    let ahead = rfc3339(now_millis() + DAY);
+    for (path, at, code, way_out) in [
+        (
+            "report",
+            "2001-01-01T00:00:00Z",
+            "history_gone",
+            "raise `history`",
+        ),
+        (
+            "report",
+            ahead.as_str(),
+            "not_reached",
+            "every partition has reached is 20",
+        ),
+        (
+            "series",
+            "2001-01-01T00:00:00Z",
+            "history_gone",
+            "ask for a later instant",
+        ),
+        ("series", &ahead, "not_reached", "an earlier one"),
+    ] {
+        let url = format!("{}/api/v1/{path}", log.url);
+        let parameters = match path {
+            "report" => vec![("at", at)],
+            _ => vec![("metric", "tenure_customers"), ("start", at), ("end", at)],
+        };
+        let (status, body) = http::get(&url, &parameters).unwrap();
+        let answer: Value = serde_json::from_str(&body).unwrap();
+        assert_eq!(
+            (status, &answer["error"]["code"]),
+            (422, &Value::from(code))
+        );
+        let message = answer["error"]["message"].as_str().unwrap();
+        assert!(message.contains(way_out), "{message}");
+    }
 }
 
 #[derive(Deserialize)]
@@ -710,13 +751,14 @@ fn a_long_question_holds_up_neither_scrapes_nor_new_events() {
     // The windows of so many instants reach over most of the log, so hardly a customer is quiet.
     let end = rfc3339(now_millis() - 1000);
     let start = rfc3339(now_millis() - 1000 - 1999 * 3 * 3_600_000);
-    let question = std::thread::spawn(move || {
+    let ask = move || {
         let asked = Instant::now();
         let metric = ("metric", "tenure_retention_ratio");
         let span = [metric, ("start", &start), ("end", &end), ("step", "3h")];
-        let (status, body) = http::get(&url, &span).unwrap();
-        (status, body, asked.elapsed())
-    });
+        let answer = http::get(&url, &span);
+        (answer, asked.elapsed())
+    };
+    let question = std::thread::spawn(ask.clone());
     let mut scrapes = Vec::new();
     let mut seen = 0;
     while !question.is_finished() {
@@ -744,7 +786,8 @@ fn a_long_question_holds_up_neither_scrapes_nor_new_events() {
             seen += 1;
         }
     }
-    let (status, body, took) = question.join().unwrap();
+    let (answer, took) = question.join().unwrap();
+    let (status, body) = answer.unwrap();
     assert_eq!(status, 200, "{body}");
     assert!(seen >= 2, "{seen} events were taken in during {took:?}");
     scrapes.sort_unstable();
@@ -756,6 +799,41 @@ fn a_long_question_holds_up_neither_scrapes_nor_new_events() {
     );
     assert!(usual < Duration::from_millis(250), "{usual:?}");
     assert!(longest < Duration::from_secs(2), "{longest:?}");
+    check_stop(log, ask);
+}
+
+/// A question that is under way does not hold up the end.
+fn check_stop(
+    mut log: Log,
+    ask: impl FnOnce() -> (Result<(u16, String), String>, Duration) + Send + 'static,
+) {
+    // Whoever is told to wait, or refused, knows that the other one is being answered.
+    let question = std::thread::spawn(ask);
+    let second = format!("{}/api/v1/report", log.url);
+    let at = rfc3339(now_millis() - DAY);
+    let begun = Instant::now();
+    while !question.is_finished() && begun.elapsed() < DEADLINE {
+        let asked = Instant::now();
+        let (status, body) = http::get(&second, &[("at", &at)]).unwrap();
+        if status == 503 {
+            assert!(
+                body.contains("busy") && asked.elapsed() >= Duration::from_secs(5),
+                "{body}"
+            );
+            break;
+        }
+    }
+    assert!(
+        !question.is_finished(),
+        "the question is too short for this"
+    );
+    let asked = Instant::now();
+    log.service.send(Signal::Terminate);
+    assert_eq!(log.service.wait(DEADLINE), 0);
+    let took = asked.elapsed();
+    assert!(took < Duration::from_secs(3), "{took:?}");
+    let (answer, _) = question.join().unwrap();
+    assert!(answer.is_err() || answer.is_ok_and(|(status, _)| status == 503));
 }
 
 /// The output of a command about the service, and of the same about the file.

@@ -720,6 +720,9 @@ fn records_deleted_before_they_were_read_withhold_everything() {
     );
     let (code, body) = http::get(&format!("{}/-/ready", service.url), &[]).unwrap();
     assert_eq!(code, 503, "{body}");
+    let report = format!("{}/api/v1/report", service.url);
+    let (code, body) = http::get(&report, &[("at", &rfc3339(1_793_491_200.0))]).unwrap();
+    assert!(code == 409 && body.contains("degraded"), "{code} {body}");
 }
 
 #[test]

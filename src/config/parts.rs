@@ -20,7 +20,7 @@ use super::reading::{Checked, Reading};
 use super::settings::{KafkaSettings, LogFormat, LogSettings, Origin, Origins, Settings};
 use super::values::{self, Trouble};
 use crate::event::MAX_DIMENSIONS;
-use crate::event::currency::iso_4217;
+use crate::event::currency::{MAX_ADDED, iso_4217};
 use crate::ledger::settings::{Better, CesMax, CesScale, DigestKey, FoldSettings};
 use crate::measure::period::Period;
 use crate::measure::settings::{CustomerStart, EvaluationSettings};
@@ -156,7 +156,7 @@ impl Reading<'_> {
         let late_after = self.length(Key::LateAfter, 0, 3650 * DAY);
         let duplicate_window = self.length(Key::DuplicateWindow, 0, 365 * DAY);
         let max_future_skew = self.length(Key::MaxFutureSkew, 0, 365 * DAY);
-        let currencies = self.list(Key::Currencies, 1000, values::currency);
+        let currencies = self.list(Key::Currencies, MAX_ADDED, values::currency);
         let dimensions = self.dimensions();
         let max = self.choice(Key::CesMax, &CES_MAXIMA);
         let better = self.choice(Key::CesBetter, &BETTER_ENDS);

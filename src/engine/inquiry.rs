@@ -233,8 +233,8 @@ impl Inquiry {
 /// Refuses a question that takes too much time or memory, and says how much would fit.
 fn bounded_work(question: &Question, customers: u64, segments: u64) -> Result<(), Refusal> {
     let windows = (question.settings.periods.len() as u64).max(1);
-    let by_work = MOST_WORK / (windows * customers.max(1));
-    let by_memory = MOST_SEGMENTS / (windows * segments.max(1));
+    let by_work = MOST_WORK / windows.saturating_mul(customers.max(1));
+    let by_memory = MOST_SEGMENTS / windows.saturating_mul(segments.max(1));
     let fits = by_work.min(by_memory).clamp(1, MOST_INSTANTS);
     if question.instants.len() as u64 > fits {
         return Err(Refusal::TooMuch {
@@ -458,4 +458,91 @@ impl Drop for Turn<'_> {
 /// What is behind these locks is whole at every instant, so a panic elsewhere does not spoil it.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::Telemetry;
+
+    fn live() -> Live {
+        let telemetry = Telemetry::new().expect("the catalogue has no clash");
+        Live::new(Arc::new(telemetry))
+    }
+
+    fn waiting<'a>(live: &'a Live, asker: &'a Asker, time: Duration) -> Waiting<'a> {
+        Waiting {
+            live,
+            asker,
+            until: Instant::now() + time,
+            otherwise: Refusal::Busy,
+        }
+    }
+
+    #[test]
+    fn one_has_its_turn_eight_wait_and_the_next_is_told_to_come_again() {
+        let (live, asker, turns) = (live(), Asker::default(), Turns::default());
+        let long = || waiting(&live, &asker, Duration::from_mins(1));
+        let first = turns.take(&long()).unwrap();
+        let none = waiting(&live, &asker, Duration::ZERO);
+        assert_eq!(turns.take(&none).unwrap_err(), Refusal::Busy);
+        std::thread::scope(|scope| {
+            let queue: Vec<_> = (0..MOST_WAITING)
+                .map(|_| scope.spawn(|| turns.take(&long()).map(drop)))
+                .collect();
+            while lock(&turns.line).waiting < MOST_WAITING {
+                std::thread::yield_now();
+            }
+            let begun = Instant::now();
+            assert_eq!(turns.take(&long()).unwrap_err(), Refusal::Busy);
+            assert!(
+                begun.elapsed() < Duration::from_secs(30),
+                "it was told at once"
+            );
+            drop(first);
+            for waiter in queue {
+                assert_eq!(waiter.join().unwrap(), Ok(()));
+            }
+        });
+        assert_eq!(lock(&turns.line).waiting, 0);
+        assert!(turns.take(&none).is_ok(), "nobody has the turn any more");
+    }
+
+    #[test]
+    fn nobody_waits_for_an_engine_that_ends() {
+        let (live, asker, turns) = (live(), Asker::default(), Turns::default());
+        let _first = turns.take(&waiting(&live, &asker, Duration::ZERO)).unwrap();
+        live.stopping();
+        let long = waiting(&live, &asker, Duration::from_mins(1));
+        assert_eq!(turns.take(&long).unwrap_err(), Refusal::Stopping);
+        let (_sender, receiver) = bounded::<()>(1);
+        assert_eq!(long.receive(&receiver), Err(Refusal::Stopping));
+    }
+
+    #[test]
+    fn what_is_too_much_is_refused_with_what_would_fit() {
+        let day = 86_400_000;
+        let question = |instants: i64| {
+            let instants = (0..instants).map(|n| Timestamp::from_millis(n * day));
+            Question::of(instants, Sections::ALL, Arc::default())
+        };
+        let windows = question(1).settings.periods.len() as u64;
+        for (instants, customers, segments, fits) in [
+            (2000, 1000, 0, None),
+            (2001, 1000, 0, Some(2000)),
+            (10, MOST_WORK / windows / 10, 0, None),
+            (11, MOST_WORK / windows / 10, 0, Some(10)),
+            (1, u64::MAX / 1000, 0, None),
+            (2, u64::MAX / 1000, 0, Some(1)),
+            (91, 1000, 10_200, Some(MOST_SEGMENTS / windows / 10_200)),
+            (91, 1000, 200, None),
+        ] {
+            let refused = bounded_work(&question(instants), customers, segments).err();
+            let fitting = refused.map(|refusal| match refusal {
+                Refusal::TooMuch { fits, .. } => fits.0,
+                other => panic!("{other}"),
+            });
+            assert_eq!(fitting, fits, "{instants} {customers} {segments}");
+        }
+    }
 }

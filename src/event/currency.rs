@@ -25,6 +25,10 @@ static ISO_4217: &[&str] = &[
     "ZMW", "ZWD", "ZWG", "ZWL", "ZWN", "ZWR",
 ];
 
+/// How many codes a configuration can add: a partition tells 254 currencies apart, and of two that
+/// it could not tell apart the amounts would be added.
+pub const MAX_ADDED: usize = 254 - ISO_4217.len();
+
 /// Whether `code` is in ISO 4217, now or at some time since 2000. Upper case, as the standard has it.
 #[must_use]
 pub fn iso_4217(code: &str) -> bool {

@@ -76,8 +76,8 @@ impl Span {
 }
 
 impl Base {
-    /// Takes up a fact; `fingerprint` is a hash of it. False if it certainly was there before: that
-    /// can be told of an order alone.
+    /// Takes up a fact; `fingerprint` is a hash of it. False if it said nothing new: of an order that
+    /// it is known, of attributes that the same or newer ones are.
     pub fn fold(&mut self, fact: Fact, fingerprint: u32, codes: Codes<'_>) -> bool {
         let at = fact.word.at();
         match fact.word.kind() {
@@ -88,7 +88,9 @@ impl Base {
                 self.last_nps = self.last_nps.max(Some((at, fact.word.score())));
             }
             Kind::Csat | Kind::Ces => {}
-            Kind::Attributes => self.told(fact.word.attributes(), at, codes.attributes),
+            Kind::Attributes => {
+                return self.told(fact.word.attributes(), at, codes.attributes);
+            }
         }
         true
     }
@@ -109,8 +111,9 @@ impl Base {
         true
     }
 
-    fn told(&mut self, code: u32, at: Timestamp, attributes: &Attributes) {
+    fn told(&mut self, code: u32, at: Timestamp, attributes: &Attributes) -> bool {
         let known = self.attributes.get_or_insert_default();
+        let mut news = false;
         for (dimension, value) in attributes.values(code).into_iter().enumerate() {
             if value == ABSENT {
                 continue;
@@ -120,8 +123,10 @@ impl Base {
             let known = &mut known[dimension];
             if known.is_none_or(|known| key(told) > key(known)) {
                 *known = Some(told);
+                news = true;
             }
         }
+        news
     }
 
     fn add_revenue(&mut self, currency: u8, millionths: u64) {

@@ -165,6 +165,7 @@ impl Life {
                 let code = segments.follow(fact.word.attributes(), at, shard.attributes());
                 match self.segments.last_mut() {
                     Some((last, known)) if *last == at => *known = code,
+                    Some((_, known)) if *known == code => {}
                     _ => self.segments.push((at, code)),
                 }
                 return;
@@ -270,63 +271,53 @@ impl Life {
         known.map_or(SegmentCode::UNKNOWN, |(_, code)| *code)
     }
 
-    /// Whether the customer did nothing that a window looks at, and was or was not active all the
-    /// while: then it counts as retained, or not at all. Nothing if that needs a closer look.
+    /// What the customer did in a window, and what became of it.
     #[must_use]
-    pub fn quiet_in(&self, window: &Window) -> Option<Quiet> {
-        let quiet = self
-            .orders
-            .last()
-            .is_none_or(|order| order.at < window.orders_since)
-            && self
-                .answers
-                .last()
-                .is_none_or(|answer| answer.at < window.answers_since)
-            && self
-                .segments
-                .last()
-                .is_none_or(|(told_at, _)| *told_at < window.bounds.start);
-        if !quiet {
-            return None;
-        }
-        let Some(last) = self.spells.last() else {
-            return Some(Quiet::Inactive);
-        };
-        match last.end {
-            Some(end) if end.at < window.bounds.start => Some(Quiet::Inactive),
-            Some(end) if end.at < window.bounds.end => None,
-            _ => (last.from < window.bounds.start).then_some(Quiet::Active),
-        }
-    }
-
-    /// What the customer did in a window.
-    #[must_use]
-    pub fn within(&self, bounds: Interval) -> Within<'_> {
+    pub fn within(&self, window: &Window) -> Within<'_> {
+        let bounds = window.bounds;
+        let settled = self.settled_in(bounds);
+        let status = settled.unwrap_or_else(|| self.status(bounds));
         let (first_order, orders) = within(&self.orders, bounds, |order| order.at);
+        let last_order = self.orders.last().map(|order| order.at);
+        let last_answer = self.answers.last().map(|answer| answer.at);
+        let last_segment = self.segments.last().map(|(told_at, _)| *told_at);
         Within {
-            status: self.status(bounds),
+            status,
+            came_or_went: settled.is_none(),
+            segment_settled: last_segment.is_none_or(|at| at < bounds.start),
+            orders_matter: last_order.is_some_and(|at| at >= window.orders_since),
             first_order,
             orders,
+            answers_matter: last_answer.is_some_and(|at| at >= window.answers_since),
             answers: self.answers_in(bounds),
         }
     }
 
-    /// The group and the segment of a customer with whom nothing changes any more.
-    #[must_use]
-    pub fn settled(&self) -> (KnownGroup, SegmentCode) {
-        let score = latest_nps(&self.answers).or(self.pruned_nps);
-        let segment = self.segments.last();
-        let segment = segment.map_or(SegmentCode::UNKNOWN, |(_, code)| *code);
-        (KnownGroup::of(score), segment)
+    /// The status of a customer whose last spell began before the bounds, or ended before them; for
+    /// others nothing.
+    fn settled_in(&self, bounds: Interval) -> Option<Option<Status>> {
+        let Some(last) = self.spells.last() else {
+            return Some(None);
+        };
+        match last.end {
+            Some(end) if end.at < bounds.start => Some(None),
+            Some(end) if end.at < bounds.end => None,
+            _ => (last.from < bounds.start).then_some(Some(Status::Retained)),
+        }
     }
-}
 
-/// A customer with whom nothing happened in a window.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Quiet {
-    /// Active from before the window to its end and beyond.
-    Active,
-    Inactive,
+    /// The group of the latest NPS answer there is.
+    #[must_use]
+    pub fn latest_group(&self) -> KnownGroup {
+        KnownGroup::of(latest_nps(&self.answers).or(self.pruned_nps))
+    }
+
+    /// The segment in which the customer ended.
+    #[must_use]
+    pub fn latest_segment(&self) -> SegmentCode {
+        let segment = self.segments.last();
+        segment.map_or(SegmentCode::UNKNOWN, |(_, code)| *code)
+    }
 }
 
 /// What a customer did in a window, and what became of it.
@@ -334,13 +325,28 @@ pub enum Quiet {
 pub struct Within<'a> {
     /// Nothing if the customer was active neither at the start nor at the end.
     pub status: Option<Status>,
+    /// Whether a spell began or ended in the window, as far as is known without a closer look.
+    pub came_or_went: bool,
+    /// Whether the customer stayed in one segment, its latest.
+    pub segment_settled: bool,
+    /// Whether there are orders in the window, or in the one before it.
+    pub orders_matter: bool,
     /// The place of the first of the orders among all of the customer's.
     pub first_order: usize,
     pub orders: &'a [Order],
+    /// Whether there are answers in the window, or in what it is compared with.
+    pub answers_matter: bool,
     pub answers: &'a [Answer],
 }
 
 impl Within<'_> {
+    /// Whether the customer was active all the while, or never, and did nothing that the window looks
+    /// at. Most customers are quiet in most windows.
+    #[must_use]
+    pub const fn is_quiet(&self) -> bool {
+        !self.came_or_went && self.segment_settled && !self.orders_matter && !self.answers_matter
+    }
+
     /// The score of the latest NPS answer; of two at one instant the larger.
     #[must_use]
     pub fn latest_nps(&self) -> Option<u8> {

@@ -134,6 +134,9 @@ impl LinkTally {
             }
             *revenue[place].get_or_insert(0) += u128::from(order.millionths);
         }
+        if !within.answers_matter {
+            return;
+        }
         match low_score(life, bounds.end, status) {
             Some(true) => self.sums.low.add(status),
             Some(false) => self.sums.fine.add(status),
@@ -159,9 +162,6 @@ impl LinkTally {
 /// Whether a low answer is among those in the 90 days before a customer left, or before the end of
 /// the period if it was retained; nothing without answers there.
 fn low_score(life: &Life, period_end: Timestamp, status: Status) -> Option<bool> {
-    if life.answers.is_empty() {
-        return None;
-    }
     let end = match status {
         Status::Lost => {
             let mut opened = life.spells.iter().rev();

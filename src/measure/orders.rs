@@ -89,9 +89,6 @@ pub struct OrderTally {
 impl OrderTally {
     /// Counts the orders of a customer.
     pub fn add(&mut self, window: &Window, life: &Life, within: Within<'_>) {
-        if life.orders.is_empty() {
-            return;
-        }
         let orders = within.orders;
         if let Some(before) = window.before
             && life.ordered_in(before)

@@ -21,8 +21,8 @@ use crate::ledger::hash::CustomerDigest;
 use crate::ledger::shard::LogStart;
 use crate::measure::catalogue::Section;
 use crate::measure::cohort::CohortTally;
-use crate::measure::life::{Life, Quiet, Within};
-use crate::measure::link::{KnownGroup, LinkTally};
+use crate::measure::life::{Life, Status, Within};
+use crate::measure::link::LinkTally;
 use crate::measure::now::NowTally;
 use crate::measure::orders::OrderTally;
 use crate::measure::partial::{Partial, PeriodSums, Sample, Sums};
@@ -244,30 +244,24 @@ impl Tally {
         Self {
             now: NowTally::default(),
             cohorts: CohortTally::new(instant.at, &question.months),
-            segments: SegmentTally::default(),
+            segments: SegmentTally::new(instant.windows.len()),
             windows: windows.collect(),
         }
     }
 
     fn windows(&mut self, instant: &Instant, life: &Life, sections: Sections) {
-        let mut settled = None;
         let windows = instant.windows.iter().zip(&mut self.windows);
         for (period, (window, tally)) in windows.enumerate() {
-            match life.quiet_in(window) {
-                Some(Quiet::Inactive) => {}
-                Some(Quiet::Active) => {
-                    let (group, segment) = *settled.get_or_insert_with(|| life.settled());
-                    tally.retained(group, sections);
-                    if sections.contains(Section::Segments) {
-                        self.segments.retained(segment, period);
-                    }
+            let within = life.within(window);
+            if !within.is_quiet() {
+                tally.add(window, life, within, sections);
+                if sections.contains(Section::Segments) {
+                    self.segments.add(period, window, life, within);
                 }
-                None => {
-                    let within = life.within(window.bounds);
-                    tally.add(window, life, within, sections);
-                    if sections.contains(Section::Segments) {
-                        self.segments.add(period, window, life, within);
-                    }
+            } else if within.status.is_some() {
+                tally.retained(life, sections);
+                if sections.contains(Section::Segments) {
+                    self.segments.retained(life.latest_segment(), period);
                 }
             }
         }
@@ -281,14 +275,11 @@ impl Tally {
         churn_seen: bool,
     ) -> Sums {
         let currency = |code| shard.currencies().text(code).to_owned();
-        let periods = self.windows.len();
         Sums {
             churn_seen,
             now: self.now.finish(shard.currencies()),
             cohorts: self.cohorts.finish(question.settings.cohorts),
-            segments: self
-                .segments
-                .finish(segments, shard.attributes(), currency, periods),
+            segments: self.segments.finish(segments, shard.attributes(), currency),
             periods: self
                 .windows
                 .into_iter()
@@ -305,22 +296,22 @@ impl Tally {
 
 impl WindowTally {
     /// Counts a customer who was active all the while and did nothing.
-    const fn retained(&mut self, group: KnownGroup, sections: Sections) {
-        self.retention.retained();
+    fn retained(&mut self, life: &Life, sections: Sections) {
+        self.retention.status(Some(Status::Retained));
         if sections.contains(Section::Link) {
-            self.link.retained(group);
+            self.link.retained(life.latest_group());
         }
     }
 
     fn add(&mut self, window: &Window, life: &Life, within: Within<'_>, sections: Sections) {
         self.retention.status(within.status);
-        if sections.contains(Section::Retention) {
+        if sections.contains(Section::Retention) && within.came_or_went {
             self.retention.spells(window.bounds, life, within.status);
         }
-        if sections.contains(Section::Satisfaction) {
+        if sections.contains(Section::Satisfaction) && within.answers_matter {
             self.satisfaction.add(window, life, within);
         }
-        if sections.contains(Section::Orders) {
+        if sections.contains(Section::Orders) && within.orders_matter {
             self.orders.add(window, life, within);
         }
         if sections.contains(Section::Link) {

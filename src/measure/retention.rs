@@ -93,11 +93,6 @@ impl Default for ByCause {
 }
 
 impl RetentionTally {
-    /// Counts a customer who was retained and never left.
-    pub const fn retained(&mut self) {
-        self.sums.customers[Status::Retained as usize] += 1;
-    }
-
     /// Counts what became of a customer.
     pub fn status(&mut self, status: Option<Status>) {
         if let Some(status) = status {

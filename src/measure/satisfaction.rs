@@ -112,9 +112,6 @@ pub struct SatisfactionTally {
 impl SatisfactionTally {
     /// Counts the answers of a customer.
     pub fn add(&mut self, window: &Window, life: &Life, within: Within<'_>) {
-        if life.answers.is_empty() {
-            return;
-        }
         if let Some(baseline) = window.baseline
             && let Some(score) = life.latest_nps_in(baseline)
         {

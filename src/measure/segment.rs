@@ -39,6 +39,9 @@ pub struct Segments {
     /// The values of the customer as far as it was read, and when each of them was told of.
     current: Values,
     told_at: [Timestamp; MAX_DIMENSIONS],
+    code: SegmentCode,
+    /// By code of what is told: the segment, if every dimension is told of.
+    by_told: Vec<Option<SegmentCode>>,
 }
 
 impl Segments {
@@ -51,6 +54,8 @@ impl Segments {
             values: vec![unknown],
             current: unknown,
             told_at: [Timestamp::FIRST; MAX_DIMENSIONS],
+            code: SegmentCode::UNKNOWN,
+            by_told: Vec::new(),
         }
     }
 
@@ -61,6 +66,7 @@ impl Segments {
     ) -> Option<SegmentCode> {
         self.current = Values::default();
         self.told_at = [Timestamp::FIRST; MAX_DIMENSIONS];
+        self.code = SegmentCode::UNKNOWN;
         let base = base?;
         for (dimension, known) in base.iter().enumerate() {
             if let Some(known) = known {
@@ -68,27 +74,50 @@ impl Segments {
                 self.told_at[dimension] = known.at;
             }
         }
-        Some(self.code())
+        self.code = self.code_of_current();
+        Some(self.code)
     }
 
     /// Goes on with what an event of the customer at `at` told, which is not before the last one.
     pub fn follow(&mut self, told: u32, at: Timestamp, attributes: &Attributes) -> SegmentCode {
-        let told = attributes.values(told);
-        for (dimension, value) in told.into_iter().enumerate() {
+        let values = attributes.values(told);
+        let mut changed = false;
+        for (dimension, value) in values.into_iter().take(self.dimensions).enumerate() {
+            let (current, told_at) = (&mut self.current[dimension], &mut self.told_at[dimension]);
             if value == ABSENT {
                 continue;
             }
             let text = |value| attributes.text(dimension, value);
-            let tied = self.told_at[dimension] == at && self.current[dimension] != ABSENT;
-            if !tied || text(value) > text(self.current[dimension]) {
-                self.current[dimension] = value;
-                self.told_at[dimension] = at;
+            let tied = *told_at == at && *current != ABSENT;
+            if *current != value && (!tied || text(value) > text(*current)) {
+                *current = value;
+                changed = true;
             }
+            *told_at = at;
         }
-        self.code()
+        if changed {
+            self.code = self.code_after(told as usize, values);
+        }
+        self.code
     }
 
-    fn code(&mut self) -> SegmentCode {
+    fn code_after(&mut self, told: usize, values: Values) -> SegmentCode {
+        // What is told as a whole needs no look at what was known before.
+        if values != self.current {
+            return self.code_of_current();
+        }
+        if self.by_told.len() <= told {
+            self.by_told.resize(told + 1, None);
+        }
+        if let Some(code) = self.by_told[told] {
+            return code;
+        }
+        let code = self.code_of_current();
+        self.by_told[told] = Some(code);
+        code
+    }
+
+    fn code_of_current(&mut self) -> SegmentCode {
         if let Some(code) = self.codes.get(&self.current) {
             return *code;
         }
@@ -168,12 +197,13 @@ impl Segment {
 pub type SegmentMap = BTreeMap<Vec<String>, Segment>;
 
 /// What is counted while an evaluation is under way, of one instant: by code instead of text.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct SegmentTally {
     segments: Vec<Counted>,
+    periods: usize,
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 struct Counted {
     active: u64,
     periods: Vec<CountedPeriod>,
@@ -188,6 +218,16 @@ struct CountedPeriod {
 }
 
 impl CountedPeriod {
+    /// Counts the answers and the orders of a customer in this segment.
+    fn add(&mut self, within: Within<'_>) {
+        if let Some(score) = within.latest_nps() {
+            self.nps.add(score);
+        }
+        for order in within.orders {
+            self.sales(order.currency).add(order.millionths);
+        }
+    }
+
     fn sales(&mut self, currency: u8) -> &mut Sales {
         let place = self.sales.iter().position(|(known, _)| *known == currency);
         let place = place.unwrap_or_else(|| {
@@ -199,20 +239,28 @@ impl CountedPeriod {
 }
 
 impl SegmentTally {
+    #[must_use]
+    pub const fn new(periods: usize) -> Self {
+        Self {
+            segments: Vec::new(),
+            periods,
+        }
+    }
+
     fn counted(&mut self, code: SegmentCode) -> &mut Counted {
         let place = code.place();
         if self.segments.len() <= place {
-            self.segments.resize(place + 1, Counted::default());
+            let empty = Counted {
+                active: 0,
+                periods: vec![CountedPeriod::default(); self.periods],
+            };
+            self.segments.resize(place + 1, empty);
         }
         &mut self.segments[place]
     }
 
     fn period(&mut self, code: SegmentCode, period: usize) -> &mut CountedPeriod {
-        let periods = &mut self.counted(code).periods;
-        if periods.len() <= period {
-            periods.resize(period + 1, CountedPeriod::default());
-        }
-        &mut periods[period]
+        &mut self.counted(code).periods[period]
     }
 
     /// Counts a customer who is active at the instant.
@@ -228,6 +276,15 @@ impl SegmentTally {
     /// Counts what a customer does in the window of a period.
     pub fn add(&mut self, period: usize, window: &Window, life: &Life, within: Within<'_>) {
         let bounds = window.bounds;
+        if within.segment_settled {
+            let code = life.latest_segment();
+            let counted = self.period(code, period);
+            if let Some(status) = within.status {
+                counted.customers[status as usize] += 1;
+            }
+            counted.add(within);
+            return;
+        }
         if let Some(status) = within.status {
             let at = if status.at_start() {
                 bounds.start
@@ -237,16 +294,9 @@ impl SegmentTally {
             let code = life.segment_at(at);
             self.period(code, period).customers[status as usize] += 1;
         }
-        let score = within.latest_nps();
-        if within.orders.is_empty() && score.is_none() {
-            return;
-        }
-        let counted = self.period(life.segment_at(bounds.end), period);
-        if let Some(score) = score {
-            counted.nps.add(score);
-        }
-        for order in within.orders {
-            counted.sales(order.currency).add(order.millionths);
+        if !within.orders.is_empty() || !within.answers.is_empty() {
+            let code = life.segment_at(bounds.end);
+            self.period(code, period).add(within);
         }
     }
 
@@ -257,19 +307,13 @@ impl SegmentTally {
         segments: &Segments,
         attributes: &Attributes,
         currency: impl Fn(u8) -> String,
-        periods: usize,
     ) -> SegmentMap {
         let mut map = SegmentMap::new();
         for (code, counted) in self.segments.into_iter().enumerate() {
-            let mut sums: Vec<SegmentSums> = counted
-                .periods
-                .into_iter()
-                .map(|counted| counted.into_sums(&currency))
-                .collect();
-            sums.resize(periods, SegmentSums::default());
+            let sums = counted.periods.into_iter();
             let segment = Segment {
                 active: counted.active,
-                periods: sums,
+                periods: sums.map(|sums| sums.into_sums(&currency)).collect(),
             };
             if !segment.is_empty() {
                 let texts = segments.texts(code, attributes);
