@@ -586,6 +586,94 @@ fn the_curve_shows_who_comes_back_under_each_timeout() {
     }
 }
 
+#[test]
+fn what_moved_a_number_adds_up_for_every_series_of_a_large_log() {
+    use std::collections::BTreeMap;
+    use tenure::command::file::{evaluate_each, fold};
+    use tenure::config::{Override, Sources, load};
+    use tenure::measure::explain::{Evidence, Series, compared_with};
+
+    let log = told(&[
+        "generate",
+        "--customers",
+        "1500",
+        "--days",
+        "250",
+        "--until",
+        AT,
+    ]);
+    let set = |(key, text): (&str, &str)| Override {
+        key: key.to_owned(),
+        text: text.to_owned(),
+        flag: "--set".to_owned(),
+    };
+    let settings = [
+        ("dimensions", "plan,country"),
+        ("max_segments", "7"),
+        ("inactivity_timeout", "45d"),
+        ("time_zone", "Europe/Istanbul"),
+        ("periods", "7d,30d,this_month,last_month,last_quarter"),
+    ];
+    let flags = settings.map(set).to_vec();
+    let settings = load(&Sources {
+        flags,
+        ..Sources::none()
+    })
+    .unwrap();
+    let (shard, _) = fold(&mut log.as_bytes(), &settings).unwrap();
+    let at = tenure::event::Timestamp::from_rfc3339("2026-10-20T09:30:00Z").unwrap();
+    let (mut explained, mut split_up) = (0, BTreeMap::<String, u32>::new());
+    let periods = settings.evaluation.periods.iter().copied().map(Some);
+    for period in periods.chain([None]) {
+        let before = compared_with(period, at, &settings.evaluation);
+        let reports = evaluate_each(&shard, &[before, at], &settings.evaluation).unwrap();
+        let [before, now] = reports.as_slice() else {
+            panic!("{} reports", reports.len());
+        };
+        for family in &now.families {
+            for sample in &family.samples {
+                let labels: Vec<(&str, &str)> = family.labelled(sample).collect();
+                let own = labels.iter().find(|(name, _)| *name == "period");
+                if own.map(|(_, text)| text.parse().unwrap()) != period {
+                    continue;
+                }
+                let series = Series::find(now, family.measure.name, &labels).unwrap();
+                let evidence = Evidence {
+                    now,
+                    before: Ok(before),
+                    settings: &[],
+                    evaluation: &settings.evaluation,
+                    records: None,
+                };
+                let explanation = Explanation::of(&series, evidence);
+                assert_eq!(
+                    explanation.now.outcome.value(),
+                    Some(sample.value),
+                    "{labels:?}"
+                );
+                explained += 1;
+                for breakdown in explanation.breakdowns {
+                    let effects: f64 = breakdown.movers.iter().map(|mover| mover.effect).sum();
+                    let effects = effects + breakdown.others.map_or(0.0, |others| others.effect);
+                    let change = breakdown.now - breakdown.before;
+                    let largest = breakdown.now.abs().max(breakdown.before.abs()).max(1.0);
+                    let near = (effects - change).abs() <= 1e-9 * largest;
+                    assert!(near, "{} {labels:?}: {breakdown:?}", explanation.metric);
+                    if breakdown.of == explanation.metric {
+                        let own = explanation.change.unwrap_or(sample.value);
+                        assert!((own - change).abs() <= 1e-9 * largest, "{breakdown:?}");
+                    }
+                    *split_up.entry(explanation.metric.clone()).or_default() += 1;
+                }
+            }
+        }
+    }
+    assert!(explained > 1000, "{explained}");
+    // Every measure that can be split up was.
+    let names: Vec<&str> = split_up.keys().map(String::as_str).collect();
+    assert_eq!(names.len(), 20, "{names:?}");
+}
+
 /// The block of a language that comes next, and what follows it.
 fn block<'a>(text: &'a str, language: &str) -> Option<(&'a str, &'a str)> {
     text.split_once(&format!("```{language}\n"))?

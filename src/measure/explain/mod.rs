@@ -228,6 +228,7 @@ impl Explanation {
             }
             _ => (None, Vec::new()),
         };
+        let notes = notes(series, evidence, &breakdowns);
         let keys = deciding(measure, series.period);
         let matters = |setting: &&Setting| keys.contains(&setting.key.as_str());
         Self {
@@ -249,7 +250,7 @@ impl Explanation {
             breakdowns,
             settings: evidence.settings.iter().filter(matters).cloned().collect(),
             records: evidence.records.cloned(),
-            notes: notes(series, evidence),
+            notes,
         }
     }
 }
@@ -461,14 +462,18 @@ fn why_absent(series: &Series, report: &Report) -> String {
     }
 }
 
-fn notes(series: &Series, evidence: Evidence<'_>) -> Vec<String> {
+fn notes(series: &Series, evidence: Evidence<'_>, breakdowns: &[Breakdown]) -> Vec<String> {
     let mut notes = Vec::new();
     let folded = evidence.now.folded_labels.iter();
     for (label, values) in folded.filter(|(_, values)| *values > 0) {
-        let concerned = match *label {
-            "segment" => true,
+        let slices = breakdowns
+            .iter()
+            .any(|breakdown| breakdown.by.contains(label));
+        let own = match *label {
+            "segment" => series.measure.has_label(DIMENSIONS),
             label => series.measure.has_label(label),
         };
+        let concerned = slices || own;
         if concerned {
             notes.push(format!(
                 "{values} distinct values of {label} are shown as other; which ones can differ \
