@@ -534,6 +534,69 @@ fn a_statement_shows_no_ratio_that_is_withheld() {
     );
 }
 
+/// What a service says of a month with ten customers at its start, and so many at its end.
+fn reported(end: u32) -> String {
+    let counts = [
+        ("tenure_customers_at_start", "", 10),
+        ("tenure_customers_at_end", "", end),
+        ("tenure_period_customers", r#","status":"retained""#, 7),
+        ("tenure_period_customers", r#","status":"lost""#, 3),
+        ("tenure_period_customers", r#","status":"new""#, 1),
+        ("tenure_period_customers", r#","status":"reactivated""#, 1),
+        ("tenure_joined_customers", "", 1),
+        ("tenure_early_churn_customers", "", 0),
+    ];
+    let measures = counts.map(|(name, label, count)| {
+        format!(
+            r#"{{"name":"{name}","series":[{{"labels":{{"period":"last_month"{label}}},"value":{count}}}]}}"#
+        )
+    });
+    format!(
+        r#"{{"at":"2026-11-02T00:00:00.000Z","periods":[{{"period":"last_month",
+        "start":"2026-10-01T00:00:00.000Z","end":"2026-11-01T00:00:00.000Z"}}],
+        "settings":[{{"key":"churn_reasons","value":"[too dear, moved]","origin":"tenure.yaml:4"}}],
+        "definition_hash":"0011223344556677","version":"9.9.9",
+        "positions":[{{"topic":"orders","partition":3,"base_offset":5,"next_offset":28}}],
+        "digests":[{{"partition":3,"digest":"000102030405060708090a0b0c0d0e0f"}}],
+        "measures":[{}],"withheld":[{{"measure":"tenure_churn_ratio","reason":"base_incomplete"}}],
+        "lost_by_reason":[{{"period":"last_month","reasons":{{"moved":1,"too dear":2}}}}]}}"#,
+        measures.join(",")
+    )
+}
+
+#[test]
+fn a_statement_of_a_service_names_its_log_and_fails_where_it_does_not_add_up() {
+    let stated = |end: u32| {
+        let (url, served) = service("200 OK", reported(end));
+        let run = tenure(&["statement", "--period", "last_month", "--url", &url]);
+        assert_eq!(served.join().unwrap(), "GET /api/v1/report HTTP/1.1");
+        run
+    };
+    let run = stated(9);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    check_lines(
+        &run.stdout,
+        &[
+            "  E: active at the end                           9",
+            "  too dear     2           0",
+            "  churn            withheld, see below      -",
+            "  S + N - lost = E                  10 + 2 - 3 = 9  holds",
+            "  orders          3     5              28",
+            "  3          000102030405060708090a0b0c0d0e0f",
+            "      --set 'churn_reasons=too dear,moved' \\",
+        ],
+    );
+    let evaluated = "Evaluated by tenure 9.9.9, definition 0011223344556677;";
+    assert!(run.stdout.contains(evaluated), "{}", run.stdout);
+    let run = stated(8);
+    assert_eq!(run.code, 1, "{}", run.stderr);
+    check_lines(
+        &run.stdout,
+        &["  S + N - lost = E                  10 + 2 - 3 is not 8  DOES NOT HOLD"],
+    );
+    assert!(run.stderr.contains("do not add up"), "{}", run.stderr);
+}
+
 #[test]
 fn the_curve_shows_who_comes_back_under_each_timeout() {
     let order = r#""amount":"1","currency":"EUR""#;
