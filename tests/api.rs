@@ -835,3 +835,68 @@ fn check_stop(
     let (answer, _) = question.join().unwrap();
     assert!(answer.is_err() || answer.is_ok_and(|(status, _)| status == 503));
 }
+
+/// The output of a command about the service, and of the same about the file.
+fn both(log: &Log, command: &[&str]) -> [String; 2] {
+    let file = log.file();
+    let settings = SETTINGS.iter().flat_map(|setting| ["--set", setting]);
+    let of_file: Vec<&str> = settings.chain([file.to_str().unwrap()]).collect();
+    [vec!["--url", &log.url], of_file].map(|source| {
+        let output = Command::new(env!("CARGO_BIN_EXE_tenure"))
+            .args(command)
+            .args(source)
+            .output()
+            .unwrap();
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{command:?}: {complaint}");
+        String::from_utf8(output.stdout).unwrap()
+    })
+}
+
+#[test]
+fn numbers_are_explained_and_stated_as_by_a_file_of_the_same_events() {
+    let log = Log::start("explained", "2000", &[]);
+    let at = rfc3339(now_millis() - 3 * DAY);
+    for asked in [
+        &["retention_ratio", "period=30d"][..],
+        &["churn_ratio", "period=last_month"],
+        &["customers"],
+        &["nps_score", "period=this_month"],
+        &["average_order_value", "period=30d", "currency=USD"],
+        &[
+            "cohort_retention_ratio",
+            "cohort=1999-01",
+            "months_after=00",
+        ],
+    ] {
+        let command = [&["explain", "--json", "--at", &at][..], asked].concat();
+        let mut split_up = 0;
+        let [of_service, of_file] = both(&log, &command).map(|json| {
+            let mut body: Value = serde_json::from_str(&json).unwrap();
+            let records = body["records"].take();
+            assert_eq!(records["read"], log.records, "{asked:?}");
+            split_up = body["breakdowns"].as_array().unwrap().len();
+            // The service shows no text that it has not seen, and where settings come from differs.
+            for field in ["settings", "labels"] {
+                body[field].take();
+            }
+            body
+        });
+        assert_eq!(of_service, of_file, "{asked:?}");
+        assert!(split_up > 0 || asked[0].starts_with("cohort"), "{asked:?}");
+    }
+    let command = ["statement", "--period", "last_quarter", "--at", &at];
+    let [of_service, of_file] = both(&log, &command).map(|page| {
+        assert!(
+            page.contains("lost by reason = lost") && page.contains("holds"),
+            "{page}"
+        );
+        let definition = page.split("definition ").nth(1).unwrap();
+        let definition = definition[..16].to_owned();
+        (
+            page.split("Settings in force").next().unwrap().to_owned(),
+            definition,
+        )
+    });
+    assert_eq!(of_service, of_file);
+}

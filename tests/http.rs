@@ -21,6 +21,7 @@ use real::prometheus::promtool_check_metrics;
 use tenure::event::Timestamp;
 use tenure::measure::customer::Customer;
 use tenure::measure::report::{Family, Report, Sample, Withheld, WithheldReason};
+use tenure::measure::settings::EvaluationSettings;
 use tenure::measure::{MEASURES, Measure};
 use tenure::serve::api::archive::{Archive, Asker, Moment, Series, SeriesQuestion};
 use tenure::serve::api::refusal::Refusal;
@@ -199,6 +200,8 @@ impl Server {
             api: Some(Api {
                 archive: Arc::clone(&archive) as Arc<dyn Archive>,
                 settings: vec![setting()],
+                definition_hash: "0011223344556677".to_owned(),
+                evaluation: EvaluationSettings::default(),
                 dimensions: vec!["plan".to_owned()],
                 token,
             }),
@@ -934,6 +937,7 @@ fn a_report_has_every_measure_and_what_it_rests_on() {
     assert_eq!(body["at"], "2026-11-18T11:06:40.000Z");
     assert_eq!(body["history_start"], "2023-11-14T22:13:20.000Z");
     assert_eq!(body["settings"][0]["origin"], "tenure.yaml:3");
+    assert_eq!(body["definition_hash"], "0011223344556677");
     assert_eq!(body["withheld"][0]["reason"], "base_incomplete");
     let measures = body["measures"].as_array().expect("measures");
     assert_eq!(measures.len(), MEASURES.len());
@@ -950,6 +954,83 @@ fn a_report_has_every_measure_and_what_it_rests_on() {
     let zipped = server.ask("GET", "/api/v1/report", &["Accept-Encoding: gzip"]);
     assert_eq!(zipped.header("content-encoding"), "gzip");
     assert_eq!(zipped.unzipped(), latest.text());
+}
+
+#[test]
+fn an_explanation_asks_for_the_instant_before_and_shows_nothing_of_the_client() {
+    let server = Server::start();
+    let unread = server.get("/api/v1/explain?metric=customers");
+    check_refused(&unread, 503, "not_ready", "");
+    server.source.publish(report(0.3));
+    let month = 30 * 86_400_000;
+    let explained = |query: &str| -> serde_json::Value {
+        let answer = server.get(&format!("/api/v1/explain?metric={query}"));
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        serde_json::from_slice(&answer.body).expect("JSON")
+    };
+    let body = explained("customers");
+    assert_eq!(body["metric"], "tenure_customers");
+    assert_eq!(body["now"]["outcome"]["value"], 0.3);
+    assert_eq!(body["before"]["known"]["outcome"]["value"], 7.0);
+    assert_eq!(body["change"], 0.3 - 7.0);
+    assert_eq!(*lock(&server.archive.instants), [LATEST - month]);
+    let body = explained("tenure_customers&at=1793491200");
+    assert_eq!(body["now"]["at"]["utc"], "2026-11-01T00:00:00.000Z");
+    let before = 1_793_491_200_000 - month;
+    assert_eq!(*lock(&server.archive.instants), [before, 1_793_491_200_000]);
+
+    *lock(&server.archive.refusal) = Some(Refusal::NotReady);
+    let body = explained("customers");
+    assert_eq!(body["now"]["outcome"]["value"], 0.3);
+    assert!(body["before"]["unknown"]["why"].is_string(), "{body}");
+    *lock(&server.archive.refusal) = Some(Refusal::Busy);
+    let busy = server.get("/api/v1/explain?metric=customers");
+    check_refused(&busy, 503, "busy", "");
+    *lock(&server.archive.refusal) = None;
+
+    // Nobody has seen such a currency, so its name is not shown either.
+    let body = explained("customer_lifetime_value&currency=mallory");
+    assert_eq!(body["now"]["outcome"]["state"], "absent");
+    assert_eq!(body["labels"], serde_json::json!([]));
+    assert!(!body.to_string().contains("mallory"), "{body}");
+    for (query, code, message) in [
+        ("", "bad_parameter", "metric: name one"),
+        (
+            "?metric=mallory",
+            "unknown_metric",
+            "no metric of that name",
+        ),
+        (
+            "?metric=customers&mallory=1",
+            "unknown_parameter",
+            "known are metric, at",
+        ),
+        (
+            "?metric=customers&at=mallory",
+            "bad_parameter",
+            "at: give a time",
+        ),
+        ("?metric=churn_ratio", "bad_parameter", "give period=.."),
+        (
+            "?metric=churn_ratio&period=mallory",
+            "bad_parameter",
+            "period: give a length",
+        ),
+        (
+            "?metric=churn_ratio&period=30d",
+            "bad_parameter",
+            "there is no such period",
+        ),
+        (
+            "?metric=dormant_customers&for=mallory",
+            "bad_parameter",
+            "no such for; there are 30d",
+        ),
+    ] {
+        let answer = server.get(&format!("/api/v1/explain{query}"));
+        check_refused(&answer, 400, code, message);
+        assert!(!answer.text().contains("mallory"), "{}", answer.text());
+    }
 }
 
 #[test]

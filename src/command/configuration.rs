@@ -51,7 +51,13 @@ impl ConfigurationArgs {
 
     /// The same, with the warnings left in the settings.
     pub fn load_quietly(&self) -> Result<Settings, Failure> {
-        load(&Sources::of_process(self.config.clone(), self.overrides()))
+        self.load_with(None)
+    }
+
+    /// The same, with one more value of a command's own flag, which wins.
+    pub fn load_with(&self, own: Option<Override>) -> Result<Settings, Failure> {
+        let flags = self.overrides().into_iter().chain(own).collect();
+        load(&Sources::of_process(self.config.clone(), flags))
             .map_err(|complaints| Failure::configuration(complaints.to_string()))
     }
 

@@ -7,12 +7,18 @@
 pub mod check;
 pub mod completions;
 pub mod configuration;
+pub mod curve;
 pub mod demo;
+pub mod explain;
+pub mod file;
 pub mod generate;
 pub mod log;
+pub mod paper;
 pub mod replay;
 pub mod run;
+pub mod service;
 pub mod signal;
+pub mod statement;
 
 use std::process::ExitCode;
 
@@ -31,6 +37,9 @@ Examples:
 
   # The numbers of a file of events, as of an instant
   tenure replay --at 2026-11-01T00:00:00Z events.ndjson
+
+  # Where does a number come from, and what moved it?
+  tenure explain retention_ratio period=30d --url http://localhost:9736
 ";
 
 const EXIT_CODES: &str = "\
@@ -55,6 +64,8 @@ enum Command {
     Run(run::RunArgs),
     Check(check::CheckArgs),
     Replay(replay::ReplayArgs),
+    Explain(explain::ExplainArgs),
+    Statement(statement::StatementArgs),
     Generate(generate::GenerateArgs),
     Demo(demo::DemoArgs),
     Completions(completions::CompletionsArgs),
@@ -71,6 +82,7 @@ pub struct Failure {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Work,
+    Usage,
     Unavailable,
     Configuration,
 }
@@ -81,6 +93,15 @@ impl Failure {
     pub fn work(message: impl Into<String>) -> Self {
         Self {
             kind: Kind::Work,
+            message: message.into(),
+        }
+    }
+
+    /// What was asked for is not clear, or there is no such thing.
+    #[must_use]
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self {
+            kind: Kind::Usage,
             message: message.into(),
         }
     }
@@ -106,6 +127,7 @@ impl Failure {
     fn exit_code(&self) -> ExitCode {
         match self.kind {
             Kind::Work => ExitCode::FAILURE,
+            Kind::Usage => ExitCode::from(2),
             Kind::Unavailable => ExitCode::from(69),
             Kind::Configuration => ExitCode::from(78),
         }
@@ -119,6 +141,8 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Replay(args) => replay::run(&args),
+        Command::Explain(args) => explain::run(&args),
+        Command::Statement(args) => statement::run(&args),
         Command::Generate(args) => generate::run(&args).map_err(|error| match error {
             generate::Error::Sink(error @ crate::generate::sink::SinkError::Undelivered { .. }) => {
                 Failure::unavailable(error.to_string())

@@ -6,11 +6,12 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 
 use crate::command::configuration::ConfigurationArgs;
+use crate::command::explain::plain_settings;
 use crate::command::signal::Termination;
 use crate::command::{Failure, log};
 use crate::config::Settings;
 use crate::engine::{Engine, StartError};
-use crate::serve::api::{Api, Setting, Token};
+use crate::serve::api::{Api, Token};
 use crate::serve::http::{self, Endpoint};
 use crate::telemetry::Telemetry;
 
@@ -129,18 +130,14 @@ async fn serve_until_the_end(
 
 /// What the API serves: numbers to everybody, single customers to who shows the token.
 fn api(settings: &Settings, engine: &Engine) -> Api {
-    let deciding = settings.deciding().into_iter();
-    let shown = deciding.filter(|setting| setting.key != "customer_digest_key_file");
+    let mut shown = plain_settings(settings);
+    shown.retain(|setting| setting.key != "customer_digest_key_file");
     let token = settings.api.token.as_ref();
     Api {
         archive: engine.archive(),
-        settings: shown
-            .map(|setting| Setting {
-                key: setting.key,
-                value: setting.value,
-                origin: setting.origin.to_string(),
-            })
-            .collect(),
+        settings: shown,
+        definition_hash: settings.definition_hash(),
+        evaluation: settings.evaluation.clone(),
         dimensions: settings.fold.dimensions.clone(),
         token: token
             .filter(|_| settings.api.customers)

@@ -171,6 +171,20 @@ pub struct Described {
     pub origin: Origin,
 }
 
+/// Whether the setting of a dotted key has a say in the numbers.
+fn decides(key: &str) -> bool {
+    let part = key.split('.').next().unwrap_or_default();
+    ![
+        "listen",
+        "log",
+        "api",
+        "kafka",
+        "evaluation_interval",
+        "max_staleness",
+    ]
+    .contains(&part)
+}
+
 /// The same on every machine and in every version that knows the same keys.
 fn hash_of(settings: &[Described]) -> String {
     let mut hasher = SipHasher13::new();
@@ -203,19 +217,9 @@ impl Settings {
     /// secret.
     #[must_use]
     pub fn deciding(&self) -> Vec<Described> {
-        let deciding = self.describe().into_iter().filter(|setting| {
-            let part = setting.key.split('.').next().unwrap_or_default();
-            ![
-                "listen",
-                "log",
-                "api",
-                "kafka",
-                "evaluation_interval",
-                "max_staleness",
-            ]
-            .contains(&part)
-        });
-        deciding.collect()
+        let mut described = self.describe();
+        described.retain(|setting| decides(&setting.key));
+        described
     }
 
     /// Every setting in use, in the order of the documented file, secrets masked.

@@ -16,6 +16,7 @@
 pub mod catalogue;
 pub mod cohort;
 pub mod customer;
+pub mod explain;
 pub mod life;
 pub mod link;
 pub mod now;

@@ -204,7 +204,8 @@ impl Complaints {
 
 fn router(endpoint: Arc<Endpoint>, api: Option<Api>) -> Router {
     let source = Arc::clone(&endpoint.source);
-    let api = api.map(|api| api::routes(source, api));
+    let telemetry = Arc::clone(&endpoint.telemetry);
+    let api = api.map(|api| api::routes(source, telemetry, api));
     Router::new()
         .route("/", get(front))
         .route("/metrics", get(metrics))

@@ -9,9 +9,10 @@ use crate::event::Timestamp;
 use crate::measure::catalogue::Measure;
 use crate::measure::customer::Customer;
 use crate::measure::report::{Family, Label, Report, Sample};
-use crate::serve::api::Setting;
 use crate::serve::api::archive::Series;
+use crate::serve::api::{Api, Setting};
 use crate::serve::{LogPosition, Published, ShardDigest};
+use crate::telemetry::VERSION;
 
 /// The body of `/api/v1/report`.
 #[derive(Serialize)]
@@ -21,6 +22,8 @@ pub(super) struct ReportBody<'a> {
     coverage: f64,
     periods: Vec<PeriodBody>,
     settings: &'a [Setting],
+    definition_hash: &'a str,
+    version: &'static str,
     positions: &'a [LogPosition],
     digests: &'a [ShardDigest],
     measures: Measures<'a>,
@@ -57,7 +60,7 @@ struct LostBody<'a> {
 }
 
 impl<'a> ReportBody<'a> {
-    pub fn of(published: &'a Published, settings: &'a [Setting]) -> Self {
+    pub fn of(published: &'a Published, api: &'a Api) -> Self {
         let report: &Report = &published.report;
         let periods = report.periods.iter();
         let lost = periods.clone().zip(&report.lost_by_reason);
@@ -73,7 +76,9 @@ impl<'a> ReportBody<'a> {
                     end: Time(bounds.end),
                 })
                 .collect(),
-            settings,
+            settings: &api.settings,
+            definition_hash: &api.definition_hash,
+            version: VERSION,
             positions: &published.basis.positions,
             digests: &published.basis.digests,
             measures: Measures(&report.families),

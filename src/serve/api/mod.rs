@@ -15,6 +15,7 @@ pub mod archive;
 pub mod refusal;
 
 mod body;
+mod explain;
 mod parameters;
 mod token;
 
@@ -29,6 +30,7 @@ use serde::Serialize;
 
 use crate::event::Timestamp;
 use crate::measure::catalogue::{measure, nearest};
+use crate::measure::settings::EvaluationSettings;
 use crate::serve::Source;
 use crate::serve::api::archive::{Archive, Asker, MOST_INSTANTS, SeriesQuestion};
 use crate::serve::api::body::{CustomerBody, ReportBody, SeriesBody};
@@ -36,7 +38,9 @@ use crate::serve::api::parameters::{Parameters, Span};
 use crate::serve::api::refusal::{Fits, Refusal};
 use crate::serve::http::packed;
 use crate::serve::negotiation;
+use crate::telemetry::Telemetry;
 
+pub use crate::measure::explain::Setting;
 pub use crate::serve::api::token::Token;
 
 /// What the API serves.
@@ -44,34 +48,35 @@ pub struct Api {
     pub archive: Arc<dyn Archive>,
     /// The settings that decide the numbers, without secrets.
     pub settings: Vec<Setting>,
+    /// The hash of those settings: two instances that differ in it disagree.
+    pub definition_hash: String,
+    /// How the facts are read: what a number is compared with follows from it.
+    pub evaluation: EvaluationSettings,
     /// The configured dimensions, in their order.
     pub dimensions: Vec<String>,
     /// What has to be shown by whoever looks up a customer; without one nobody can.
     pub token: Option<Token>,
 }
 
-/// A setting as it may be shown.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Setting {
-    pub key: String,
-    pub value: String,
-    /// Where the value comes from.
-    pub origin: String,
-}
-
 /// What every question needs.
 struct Desk {
     source: Arc<dyn Source>,
+    telemetry: Arc<Telemetry>,
     api: Api,
 }
 
 /// The routes of the API. An endpoint is a line here and a function like those below.
-pub(super) fn routes(source: Arc<dyn Source>, api: Api) -> Router {
+pub(super) fn routes(source: Arc<dyn Source>, telemetry: Arc<Telemetry>, api: Api) -> Router {
     Router::new()
         .route("/api/v1/report", get(report))
         .route("/api/v1/series", get(series))
+        .route("/api/v1/explain", get(explain))
         .route("/api/v1/customers", get(customers))
-        .with_state(Arc::new(Desk { source, api }))
+        .with_state(Arc::new(Desk {
+            source,
+            telemetry,
+            api,
+        }))
 }
 
 async fn report(
@@ -90,7 +95,7 @@ async fn report(
                 Arc::new(reports.into_iter().next().ok_or(Refusal::Unwritable)?)
             }
         };
-        written(&ReportBody::of(&published, &desk.api.settings))
+        written(&ReportBody::of(&published, &desk.api))
     })
     .await
 }
@@ -137,6 +142,17 @@ async fn series(
             series,
             &desk.api.settings,
         ))
+    })
+    .await
+}
+
+async fn explain(
+    State(desk): State<Arc<Desk>>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Response {
+    answer(desk, &headers, move |desk, asker| {
+        written(&explain::explanation(desk, query.as_deref(), asker)?)
     })
     .await
 }

@@ -1,0 +1,245 @@
+//! A file of events: from lines to one shard, and from a shard to reports.
+//!
+//! Owns how a file is read by every command that takes one, and what is said on stderr meanwhile.
+//! Promises that a file counts as complete history of one partition. Knows no pages and no tables.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, IsTerminal, Read};
+use std::path::Path;
+use std::sync::Arc;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::command::Failure;
+use crate::config::Settings;
+use crate::engine::intake::{Tally, take};
+use crate::event::Timestamp;
+use crate::event::decode::{Decoder, MAX_BYTES};
+use crate::ledger::Shard;
+use crate::measure::explain::Records;
+use crate::measure::pass::evaluate;
+use crate::measure::publish::{Context, reports};
+use crate::measure::question::{Question, Sections};
+use crate::measure::report::Report;
+use crate::measure::settings::EvaluationSettings;
+
+/// Reads a whole file, `-` being standard input, and tells on stderr what became of the lines.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn read(file: &Path, settings: &Settings) -> Result<(Shard, Tally), Failure> {
+    let failed =
+        |error: io::Error| Failure::work(format!("could not read {}: {error}", file.display()));
+    let bar = progress(file);
+    let folded = if file == Path::new("-") {
+        fold(&mut bar.wrap_read(io::stdin().lock()), settings)
+    } else {
+        let file = File::open(file).map_err(failed)?;
+        fold(&mut bar.wrap_read(file), settings)
+    };
+    bar.finish_and_clear();
+    let (shard, tally) = folded.map_err(failed)?;
+    tell(&tally);
+    Ok((shard, tally))
+}
+
+/// The instant that was asked for, else one millisecond after the newest event, which is told on
+/// stderr.
+///
+/// # Errors
+/// If there is neither.
+pub fn instant_or_newest(at: Option<Timestamp>, shard: &Shard) -> Result<Timestamp, Failure> {
+    match (at, shard.newest_event_at()) {
+        (Some(at), _) => Ok(at),
+        (None, Some(newest)) => {
+            let at = newest.plus_millis(1);
+            eprintln!("as of {at}, one millisecond after the newest event (--at {at})");
+            Ok(at)
+        }
+        (None, None) => Err(Failure::work(
+            "there is no event to go by: give an instant with --at, or look at the rejections above",
+        )),
+    }
+}
+
+/// The report of one shard that holds everything.
+///
+/// # Errors
+/// If the facts before a period are gone.
+pub fn evaluate_at(
+    shard: &Shard,
+    at: Timestamp,
+    evaluation: &EvaluationSettings,
+) -> Result<Report, Failure> {
+    let mut reports = evaluate_each(shard, &[at], evaluation)?;
+    reports
+        .pop()
+        .ok_or_else(|| Failure::work("the evaluation gave no report"))
+}
+
+/// The reports of several instants, in one pass: ascending, each once.
+///
+/// # Errors
+/// If the facts before a period are gone.
+pub fn evaluate_each(
+    shard: &Shard,
+    instants: &[Timestamp],
+    evaluation: &EvaluationSettings,
+) -> Result<Vec<Report>, Failure> {
+    let question = Question::of(
+        instants.iter().copied(),
+        Sections::ALL,
+        Arc::new(evaluation.clone()),
+    );
+    let question = Arc::new(question);
+    let partial =
+        evaluate(shard, 0, &question).map_err(|error| Failure::work(error.to_string()))?;
+    let context = Context {
+        ces: shard.settings().ces,
+        dimensions: &shard.settings().dimensions,
+    };
+    Ok(reports(&partial, &question, context))
+}
+
+/// Folds newline-delimited events into one shard. Blank lines are no records.
+pub fn fold(input: &mut dyn Read, settings: &Settings) -> io::Result<(Shard, Tally)> {
+    let mut shard = Shard::new(Arc::new(settings.fold.clone()), 1);
+    shard.start_at(0, 0);
+    let decoder = Decoder::new(settings.fold.decoding());
+    let mut tally = Tally::default();
+    let mut lines = Lines {
+        input: BufReader::with_capacity(1 << 20, input),
+        line: Vec::new(),
+    };
+    let mut offset = 0;
+    while let Some(line) = lines.next()? {
+        if line.iter().all(u8::is_ascii_whitespace) && line.len() <= MAX_BYTES {
+            continue;
+        }
+        shard.advance(0, offset, None);
+        offset += 1;
+        tally.add(take(&mut shard, &decoder, Some(line), None));
+    }
+    Ok((shard, tally))
+}
+
+/// Lines without their ends; of a line that is too long, as much as shows that it is.
+struct Lines<R> {
+    input: R,
+    line: Vec<u8>,
+}
+
+impl<R: BufRead> Lines<R> {
+    fn next(&mut self) -> io::Result<Option<&[u8]>> {
+        self.line.clear();
+        let limit = MAX_BYTES as u64 + 2;
+        if self
+            .input
+            .by_ref()
+            .take(limit)
+            .read_until(b'\n', &mut self.line)?
+            == 0
+        {
+            return Ok(None);
+        }
+        if self.line.ends_with(b"\n") {
+            self.line.pop();
+        } else if self.line.len() as u64 == limit {
+            self.input.skip_until(b'\n')?;
+        }
+        if self.line.ends_with(b"\r") {
+            self.line.pop();
+        }
+        Ok(Some(&self.line))
+    }
+}
+
+/// The counts as an explanation and a statement have them.
+#[must_use]
+pub fn records(tally: &Tally) -> Records {
+    let rejected = tally.rejected();
+    Records {
+        since: "the beginning of the file".to_owned(),
+        read: tally.received(),
+        applied: tally.applied,
+        redundant: tally.redundant,
+        late: tally.late,
+        repeated: tally.duplicates,
+        conflicting: tally.conflicting,
+        rejected: rejected
+            .map(|(reason, count)| (reason.name().to_owned(), count))
+            .collect(),
+        ignored_attributes: tally.ignored_attributes,
+    }
+}
+
+fn tell(tally: &Tally) {
+    let late = if tally.late > 0 {
+        format!(", {} of them late", tally.late)
+    } else {
+        String::new()
+    };
+    eprintln!(
+        "read {} lines: {} applied, {} redundant{late}, {} repeated, {} conflicting, {} rejected",
+        tally.received(),
+        tally.applied,
+        tally.redundant,
+        tally.duplicates,
+        tally.conflicting,
+        tally.rejected().map(|(_, count)| count).sum::<u64>(),
+    );
+    for (reason, count) in tally.rejected() {
+        eprintln!("  rejected: {} {count}", reason.name());
+    }
+    if tally.ignored_attributes > 0 {
+        eprintln!("  attributes ignored: {}", tally.ignored_attributes);
+    }
+}
+
+/// Bytes of a file, or what came so far; shown on a terminal only.
+fn progress(file: &Path) -> ProgressBar {
+    if !io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let length = std::fs::metadata(file)
+        .ok()
+        .filter(std::fs::Metadata::is_file);
+    let (bar, template) = match length {
+        Some(metadata) => (
+            ProgressBar::new(metadata.len()),
+            "{bar:40} {bytes}/{total_bytes}  {bytes_per_sec}  {eta} left",
+        ),
+        None => (
+            ProgressBar::new_spinner(),
+            "{spinner} {bytes}  {bytes_per_sec}",
+        ),
+    };
+    let style = ProgressStyle::with_template(template);
+    bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+/// Reads an instant of the command line.
+pub fn instant(text: &str) -> Result<Timestamp, String> {
+    Timestamp::from_rfc3339(text)
+        .ok_or_else(|| "give an instant with its zone, as in 2026-11-01T00:00:00Z".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_end_with_or_without_a_carriage_return_and_long_ones_are_cut() {
+        let long = "x".repeat(MAX_BYTES * 3);
+        let text = format!("one\r\n\ntwo\n{long}\nthree");
+        let mut lines = Lines {
+            input: BufReader::new(text.as_bytes()),
+            line: Vec::new(),
+        };
+        let mut lengths = Vec::new();
+        while let Some(line) = lines.next().unwrap() {
+            lengths.push(line.len());
+        }
+        assert_eq!(lengths, [3, 0, 3, MAX_BYTES + 2, 5]);
+    }
+}
