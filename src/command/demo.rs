@@ -119,6 +119,7 @@ fn settings(args: &DemoArgs, servers: &str) -> Result<Settings, Failure> {
             flag("listen", address(args.listen).to_string()),
             flag("kafka.bootstrap_servers", servers.to_owned()),
             flag("kafka.topics", TOPIC.to_owned()),
+            flag("dimensions", "plan,country".to_owned()),
             flag("log.level", "warn".to_owned()),
         ],
         ..Sources::none()
