@@ -24,6 +24,8 @@ use crate::measure::spell::{Spell, SpellRules, Walk};
 
 /// Before everything that can happen.
 const NEVER: Timestamp = Timestamp::from_millis(i64::MIN);
+/// After everything that can happen.
+const FOREVER: Timestamp = Timestamp::from_millis(i64::MAX);
 
 /// What one customer did, by kind, each in order of time.
 #[derive(Debug)]
@@ -41,7 +43,29 @@ pub struct Life {
     /// Among the kept orders the customer's first ever, if it is among them.
     first_order: Option<usize>,
     begins_at: Timestamp,
+    last: Last,
     words: Vec<u64>,
+}
+
+/// When each kind of thing happened last; [`NEVER`] where it did not.
+#[derive(Debug, Clone, Copy)]
+struct Last {
+    spell_from: Timestamp,
+    /// When the last spell ended or will end; [`FOREVER`] if nothing ends it.
+    spell_end: Timestamp,
+    order: Timestamp,
+    answer: Timestamp,
+    segment: Timestamp,
+}
+
+impl Last {
+    const NOTHING: Self = Self {
+        spell_from: NEVER,
+        spell_end: NEVER,
+        order: NEVER,
+        answer: NEVER,
+        segment: NEVER,
+    };
 }
 
 /// An order as it was placed.
@@ -110,6 +134,7 @@ impl Default for Life {
             pruned_nps: None,
             first_order: None,
             begins_at: Timestamp::FIRST,
+            last: Last::NOTHING,
             words: Vec::new(),
         }
     }
@@ -146,6 +171,18 @@ impl Life {
         self.words = words;
         if self.pruned_order_at.is_none() {
             self.find_first_order(shard);
+        }
+        self.last = self.find_last();
+    }
+
+    fn find_last(&self) -> Last {
+        let spell = self.spells.last();
+        Last {
+            spell_from: spell.map_or(NEVER, |spell| spell.from),
+            spell_end: spell.map_or(NEVER, |spell| spell.end.map_or(FOREVER, |end| end.at)),
+            order: self.orders.last().map_or(NEVER, |order| order.at),
+            answer: self.answers.last().map_or(NEVER, |answer| answer.at),
+            segment: self.segments.last().map_or(NEVER, |(told_at, _)| *told_at),
         }
     }
 
@@ -212,6 +249,14 @@ impl Life {
         let Some(first) = self.orders.first() else {
             return;
         };
+        if self
+            .orders
+            .get(1)
+            .is_none_or(|second| second.at != first.at)
+        {
+            self.first_order = Some(0);
+            return;
+        }
         let key = |order: &Order| (order.millionths, shard.currencies().text(order.currency));
         let tied = self.orders.iter().take_while(|order| order.at == first.at);
         self.first_order = tied
@@ -270,34 +315,45 @@ impl Life {
 
     /// The last kept order; before everything if there is none.
     #[must_use]
-    pub fn last_order_at(&self) -> Timestamp {
-        self.orders.last().map_or(NEVER, |order| order.at)
+    pub const fn last_order_at(&self) -> Timestamp {
+        self.last.order
     }
 
     /// When the last spell began; before everything if there is none.
     #[must_use]
-    pub fn last_spell_from(&self) -> Timestamp {
-        self.spells.last().map_or(NEVER, |spell| spell.from)
+    pub const fn last_spell_from(&self) -> Timestamp {
+        self.last.spell_from
     }
 
-    fn last_answer_at(&self) -> Timestamp {
-        self.answers.last().map_or(NEVER, |answer| answer.at)
-    }
-
-    /// When the customer came into its latest segment.
+    /// When the last spell ended or will end: before everything if there is none, after everything if
+    /// nothing ends it.
     #[must_use]
-    pub fn latest_segment_since(&self) -> Timestamp {
-        self.segments.last().map_or(NEVER, |(told_at, _)| *told_at)
+    pub const fn last_spell_end(&self) -> Timestamp {
+        self.last.spell_end
     }
 
     /// Whether anything happened in a window, or in what it is compared with, beside that a spell
     /// ended. Once not so, it never is in a later window of the period.
     #[must_use]
     pub fn stirs_in(&self, window: &Window) -> bool {
-        self.last_spell_from() >= window.bounds.start
-            || self.last_order_at() >= window.orders_since
-            || self.last_answer_at() >= window.answers_since
-            || self.latest_segment_since() >= window.bounds.start
+        let last = &self.last;
+        last.spell_from >= window.bounds.start
+            || last.order >= window.orders_since
+            || last.answer >= window.answers_since
+            || last.segment >= window.bounds.start
+    }
+
+    /// How closely a window has to look at the customer.
+    #[must_use]
+    pub fn look(&self, window: &Window) -> Look {
+        let end = self.last.spell_end;
+        if self.stirs_in(window) || (window.bounds.start <= end && end < window.bounds.end) {
+            Look::Closely
+        } else if end >= window.bounds.end {
+            Look::Retained
+        } else {
+            Look::Away
+        }
     }
 
     /// The last order before `at`.
@@ -322,8 +378,9 @@ impl Life {
     /// The score of the latest NPS answer before `at`.
     #[must_use]
     pub fn nps_before(&self, at: Timestamp) -> Option<u8> {
-        let before = self.answers.partition_point(|answer| answer.at < at);
-        latest_nps(&self.answers[..before]).or(self.pruned_nps)
+        let mut known = self.answers.iter().rev();
+        let latest = known.find(|answer| answer.at < at && answer.survey == Survey::Nps);
+        latest.map(|answer| answer.score).or(self.pruned_nps)
     }
 
     /// The segment of the customer at `at`, by what was known before it.
@@ -337,32 +394,41 @@ impl Life {
     #[must_use]
     pub fn within(&self, window: &Window) -> Within<'_> {
         let bounds = window.bounds;
+        let last = &self.last;
         let came_or_went = self.came_or_went_in(bounds);
         let status = if came_or_went {
             self.status(bounds)
         } else {
-            self.active_at(bounds.start).then_some(Status::Retained)
+            (last.spell_end >= bounds.end).then_some(Status::Retained)
         };
-        let (first_order, orders) = within(&self.orders, bounds, |order| order.at);
+        let orders_matter = last.order >= window.orders_since;
+        let (first_order, orders) = if orders_matter {
+            within(&self.orders, bounds, |order| order.at)
+        } else {
+            (0, [].as_slice())
+        };
+        let answers_matter = last.answer >= window.answers_since;
+        let answers = if answers_matter {
+            self.answers_in(bounds)
+        } else {
+            &[]
+        };
         Within {
             status,
             came_or_went,
-            segment_settled: self.latest_segment_since() < bounds.start,
-            orders_matter: self.last_order_at() >= window.orders_since,
+            segment_settled: last.segment < bounds.start,
+            orders_matter,
             first_order,
             orders,
-            answers_matter: self.last_answer_at() >= window.answers_since,
-            answers: self.answers_in(bounds),
+            answers_matter,
+            answers,
         }
     }
 
     /// Whether a spell began or ended between the bounds, as far as the last one tells.
     fn came_or_went_in(&self, bounds: Interval) -> bool {
-        self.spells.last().is_some_and(|last| {
-            let gone_before = last.end.is_some_and(|end| end.at < bounds.start);
-            let went = last.end.is_some_and(|end| end.at < bounds.end);
-            !gone_before && (went || last.from >= bounds.start)
-        })
+        let (from, end) = (self.last.spell_from, self.last.spell_end);
+        end >= bounds.start && (end < bounds.end || from >= bounds.start)
     }
 
     /// The group of the latest NPS answer there is.
@@ -377,6 +443,17 @@ impl Life {
         let segment = self.segments.last();
         segment.map_or(SegmentCode::UNKNOWN, |(_, code)| *code)
     }
+}
+
+/// How closely a window has to look at a customer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    /// Something happened.
+    Closely,
+    /// Nothing happened, and the customer was active all the while.
+    Retained,
+    /// Nothing happened, and the customer was not active.
+    Away,
 }
 
 /// What a customer did in a window, and what became of it.

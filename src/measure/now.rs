@@ -93,12 +93,10 @@ impl NowTally {
             }
         }
         // From here on nothing happens but that time goes by.
-        if let Some(last) = life.spells.last() {
-            let left = last
-                .end
-                .map_or(self.instants.len(), |end| self.after(end.at));
+        let left = self.after(life.last_spell_end()).max(settled);
+        if settled < left {
             let last_order = life.last_order_before(Timestamp::LAST.plus_millis(1));
-            self.active(settled..left.max(settled), last_order);
+            self.active(settled..left, last_order);
         }
         self.lifetime(life, base);
     }

@@ -22,7 +22,7 @@ use crate::ledger::hash::CustomerDigest;
 use crate::ledger::shard::LogStart;
 use crate::measure::catalogue::Section;
 use crate::measure::cohort::CohortTally;
-use crate::measure::life::{Life, Within};
+use crate::measure::life::{Life, Look, Within};
 use crate::measure::link::LinkTally;
 use crate::measure::now::NowTally;
 use crate::measure::orders::OrderTally;
@@ -32,7 +32,7 @@ use crate::measure::retention::RetentionTally;
 use crate::measure::runs::Runs;
 use crate::measure::satisfaction::SatisfactionTally;
 use crate::measure::segment::{SegmentTally, Segments};
-use crate::measure::spell::{Spell, SpellRules};
+use crate::measure::spell::SpellRules;
 
 /// A shard contributes at most this many customers to the search for split ones; in a shard of
 /// more, fewer bits decide, down to 1 customer in 1,024.
@@ -202,9 +202,9 @@ impl Pass {
         let group = life.latest_group() as usize;
         for (period, retained) in self.retained.iter_mut().enumerate() {
             let part = Part::of(life, instants, period);
-            for step in part.closely {
-                let (window, tally) = (&instants[step].windows[period], &mut self.tallies[step]);
-                tally.add(period, window, life, sections);
+            for step in part.closely.chain(part.leaving) {
+                let window = &instants[step].windows[period];
+                self.tallies[step].add(period, window, life, sections);
             }
             if sections.contains(Section::Segments) {
                 for tally in &mut self.tallies[part.retained.clone()] {
@@ -212,10 +212,6 @@ impl Pass {
                 }
             }
             retained.add(part.retained, group);
-            for step in part.leaving {
-                let (window, tally) = (&instants[step].windows[period], &mut self.tallies[step]);
-                tally.add(period, window, life, sections);
-            }
         }
     }
 
@@ -262,22 +258,31 @@ struct Part {
 
 impl Part {
     fn of(life: &Life, instants: &[Instant], period: usize) -> Self {
-        let begins_at = life.begins_at();
-        let begin = first_after(instants, period, |window| window.bounds.end <= begins_at);
-        let settled = first_after(instants, period, |window| life.stirs_in(window)).max(begin);
-        let (left, gone) = match life.spells.last() {
-            None => (settled, settled),
-            Some(Spell { end: None, .. }) => (instants.len(), instants.len()),
-            Some(Spell { end: Some(end), .. }) => (
-                first_after(instants, period, |window| window.bounds.end <= end.at),
-                first_after(instants, period, |window| window.bounds.start <= end.at),
-            ),
+        // Reports are of one instant, and that is decided without a search.
+        if let [only] = instants {
+            return match life.look(&only.windows[period]) {
+                Look::Closely => Self::new(0, 1, 1, 1),
+                Look::Retained => Self::new(0, 0, 1, 1),
+                Look::Away => Self::new(0, 0, 0, 0),
+            };
+        }
+        // What holds for the windows of the first instants, and for none after them.
+        let first = |holds: &dyn Fn(&Window) -> bool| {
+            instants.partition_point(|instant| holds(&instant.windows[period]))
         };
-        let left = left.max(settled);
+        let (begins_at, end) = (life.begins_at(), life.last_spell_end());
+        let begin = first(&|window| window.bounds.end <= begins_at);
+        let settled = first(&|window| life.stirs_in(window)).max(begin);
+        let left = first(&|window| window.bounds.end <= end).max(settled);
+        let gone = first(&|window| window.bounds.start <= end).max(left);
+        Self::new(begin, settled, left, gone)
+    }
+
+    const fn new(begin: usize, settled: usize, left: usize, gone: usize) -> Self {
         Self {
             closely: begin..settled,
             retained: settled..left,
-            leaving: left..gone.max(left),
+            leaving: left..gone,
         }
     }
 }
@@ -370,15 +375,6 @@ impl WindowTally {
         if sections.contains(Section::Link) {
             self.link.add(window, life, within);
         }
-    }
-}
-
-/// The first instant for whose window of a period something no longer holds, which holds for all
-/// before it. Reports are of one instant, so that is decided without a search.
-fn first_after(instants: &[Instant], period: usize, holds: impl Fn(&Window) -> bool) -> usize {
-    match instants {
-        [only] => usize::from(holds(&only.windows[period])),
-        _ => instants.partition_point(|instant| holds(&instant.windows[period])),
     }
 }
 
