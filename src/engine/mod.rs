@@ -40,9 +40,9 @@ use crate::kafka::watch::Watch;
 use crate::serve::api::archive::Archive;
 use crate::telemetry::{Failure, Telemetry};
 
-/// The watch asks for ends at least this often, so that new events are on the page within two
-/// seconds.
-const WATCH_AT_MOST: Duration = Duration::from_millis(500);
+/// The watch asks for ends at least this often: what it knows is the age of a report before it is
+/// made, and new events shall be on the page within two seconds.
+const WATCH_AT_MOST: Duration = Duration::from_millis(250);
 
 /// All threads of the data path, at work.
 pub struct Engine {

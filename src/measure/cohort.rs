@@ -84,13 +84,6 @@ impl Months {
     pub fn end(&self, month: Month, months_after: usize) -> Option<Timestamp> {
         self.starts.get(month.place() + months_after + 1).copied()
     }
-
-    /// How many months have ended by `at`, counted from December 1999.
-    fn ended(&self, at: Timestamp) -> usize {
-        let month = self.month(at).place();
-        // At the very end of the last month the next one begins.
-        month + usize::from(self.starts[month + 1] <= at)
-    }
 }
 
 /// The sums of one cohort.
@@ -129,12 +122,11 @@ pub struct CohortTally {
     not_yet: Runs<1>,
 }
 
-/// An instant with the month in which it lies, and the months that have ended by then.
+/// An instant with the place of the month in which it lies: so many months have ended by then.
 #[derive(Debug, Clone, Copy)]
 struct Asked {
     at: Timestamp,
     month: usize,
-    ended: usize,
 }
 
 /// Where spells begin and end to cover month ends, by month since the cohort's own.
@@ -151,7 +143,6 @@ impl CohortTally {
         let asked = |at| Asked {
             at,
             month: months.month(at).place(),
-            ended: months.ended(at),
         };
         let instants: Vec<Asked> = instants.map(asked).collect();
         Self {
@@ -177,7 +168,7 @@ impl CohortTally {
         let begun = instants.partition_point(|asked| asked.month < cohort);
         let came = instants.partition_point(|asked| asked.at <= first.from);
         self.not_yet.add(begun..came, 0);
-        let ended = latest.ended;
+        let ended = latest.month;
         let counted = self.cohorts[cohort].get_or_insert_default();
         counted.customers += 1;
         let mut begin = cohort;
@@ -198,7 +189,7 @@ impl CohortTally {
 
     /// At each instant, the newest cohorts that have a customer.
     pub fn finish(self, newest: usize) -> impl Iterator<Item = CohortMap> {
-        let cells = self.instants.last().map_or(0, |latest| latest.ended);
+        let cells = self.instants.last().map_or(0, |latest| latest.month);
         let cohorts: Vec<(usize, CohortSums)> = self
             .cohorts
             .into_iter()
@@ -215,7 +206,7 @@ impl CohortTally {
                 let missing = if *month == asked.month { not_yet } else { 0 };
                 let customers = sums.customers - missing;
                 let had_begun = *month <= asked.month && customers > 0;
-                let cells = asked.ended.saturating_sub(*month).min(sums.active.len());
+                let cells = asked.month.saturating_sub(*month).min(sums.active.len());
                 had_begun.then(|| {
                     let sums = CohortSums {
                         customers,
