@@ -7,7 +7,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use tenure::event::Reason;
-use tenure::measure::MEASURES;
 use tenure::measure::report::WithheldReason;
 use tenure::telemetry::catalogue::{CATALOGUE, Kind};
 
@@ -172,33 +171,6 @@ fn rows(document: &str) -> Vec<Vec<String>> {
             line.trim_matches('|').split('|').map(cell).collect()
         })
         .collect()
-}
-
-#[test]
-fn the_document_of_measures_is_the_catalogue() {
-    let documented: BTreeMap<String, (String, String)> = rows("docs/measures.md")
-        .into_iter()
-        .filter(|row| row.len() == 3 && row[0].starts_with("tenure_"))
-        .map(|row| (row[0].clone(), (row[1].clone(), row[2].clone())))
-        .collect();
-    let names: BTreeSet<&str> = MEASURES.iter().map(|measure| measure.name).collect();
-    assert_eq!(
-        documented
-            .keys()
-            .map(String::as_str)
-            .collect::<BTreeSet<_>>(),
-        names
-    );
-    for measure in MEASURES {
-        let (labels, help) = &documented[measure.name];
-        assert_eq!(
-            *labels,
-            measure.labels.join(", "),
-            "labels of {}",
-            measure.name
-        );
-        assert_eq!(help, measure.help, "help of {}", measure.name);
-    }
 }
 
 #[test]
