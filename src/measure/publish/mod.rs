@@ -4,8 +4,10 @@
 //! with its reason: never zero or NaN for "missing". An open label has a series for every value that
 //! was seen in its period.
 
+mod cohorts;
 mod labels;
 mod link;
+mod now;
 mod orders;
 mod retention;
 mod satisfaction;
@@ -19,7 +21,7 @@ use crate::ledger::settings::CesScale;
 use crate::ledger::shard::LogStart;
 use crate::measure::catalogue::{Counts, DIMENSIONS, MEASURES, Measure, Needs, Section, position};
 use crate::measure::cohort::Months;
-use crate::measure::partial::{Partial, Split, Sums};
+use crate::measure::partial::{Partial, PeriodSums, Split, Sums};
 use crate::measure::publish::labels::Shown;
 use crate::measure::question::{Instant, Question, Window};
 use crate::measure::report::{Family, Label, Report, Sample, Withheld, WithheldReason};
@@ -193,9 +195,7 @@ impl<'a> Page<'a> {
             let families = &mut self.families;
             satisfaction::scales(&mut Put { families }, self.context.ces);
         }
-        let lost = |sums: &crate::measure::partial::PeriodSums| {
-            reasons.folded_counts(&sums.retention.lost_by_reason)
-        };
+        let lost = |sums: &PeriodSums| reasons.folded_counts(&sums.retention.lost_by_reason);
         let lost_by_reason = if self.limits.split {
             vec![BTreeMap::new(); sums.periods.len()]
         } else {
@@ -227,46 +227,32 @@ impl<'a> Page<'a> {
 
     /// Names what is withheld whatever the period.
     fn withhold_all(&mut self) {
-        let measures = MEASURES
-            .iter()
-            .filter(|measure| exists(measure, self.context));
-        for measure in measures {
+        for measure in MEASURES {
+            if !exists(measure, self.context) {
+                continue;
+            }
             if self.limits.split && measure.counts == Counts::Customers {
-                self.withheld.insert(Withheld {
-                    measure: measure.name,
-                    reason: WithheldReason::SplitCustomers,
-                });
+                self.withhold(measure, WithheldReason::SplitCustomers);
             }
             if !self.limits.churn_observable && measure.needs == Needs::Departures {
-                self.withheld.insert(Withheld {
-                    measure: measure.name,
-                    reason: WithheldReason::NoChurnSource,
-                });
+                self.withhold(measure, WithheldReason::NoChurnSource);
             }
         }
     }
 
     /// Names what is withheld of one period, also where there would be no value to publish.
     fn withhold_of(&mut self, window: &Window) {
-        let measures = MEASURES.iter().filter(|measure| {
-            exists(measure, self.context)
-                && measure.has_label("period")
-                && orders::defined(measure, window)
-        });
-        for measure in measures {
-            if measure.needs == Needs::Departures
-                && !self.limits.base.complete_at(window.bounds.start)
-            {
-                self.withheld.insert(Withheld {
-                    measure: measure.name,
-                    reason: WithheldReason::BaseIncomplete,
-                });
+        let known = self.limits.base.complete_at(window.bounds.start);
+        for measure in MEASURES {
+            let concerns = measure.has_label("period") && orders::defined(measure, window);
+            if !concerns || !exists(measure, self.context) {
+                continue;
+            }
+            if measure.needs == Needs::Departures && !known {
+                self.withhold(measure, WithheldReason::BaseIncomplete);
             }
             if self.too_old(measure, window) {
-                self.withheld.insert(Withheld {
-                    measure: measure.name,
-                    reason: WithheldReason::HistoryTooShort,
-                });
+                self.withhold(measure, WithheldReason::HistoryTooShort);
             }
         }
     }
@@ -326,63 +312,11 @@ impl<'a> Page<'a> {
         }
     }
 
-    fn now(&mut self, sums: &crate::measure::now::NowSums) {
-        self.put("tenure_customers", None, [], sums.customers as f64, &[]);
-        for ((length, _), count) in crate::measure::now::DORMANT_FOR.iter().zip(sums.dormant) {
-            let labels = [Cow::from(*length)];
-            self.put("tenure_dormant_customers", None, labels, count as f64, &[]);
-        }
-        for (currency, sums) in &sums.lifetime {
-            let (revenue, customers) = (units(sums.millionths), sums.customers as f64);
-            self.put(
-                "tenure_customer_lifetime_value",
-                None,
-                [owned(currency)],
-                revenue / customers,
-                &[revenue, customers],
-            );
-        }
-    }
-
-    fn cohorts(&mut self, instant: &Instant, sums: &Sums) {
-        let months = self.months();
-        let newest = sums.cohorts.iter().rev();
-        let newest: Vec<_> = newest.take(self.question.settings.cohorts).collect();
-        for (month, cohort) in newest.into_iter().rev() {
-            let (label, since) = (Cow::Owned(month.to_string()), months.start(*month));
-            let customers = cohort.customers as f64;
-            self.put(
-                "tenure_cohort_customers",
-                None,
-                [Cow::clone(&label)],
-                customers,
-                &[],
-            );
-            let ratio = "tenure_cohort_retention_ratio";
-            if !self.limits.base.complete_at(since) {
-                self.withhold(ratio, WithheldReason::BaseIncomplete);
-            }
-            for (after, active) in cohort.active.iter().enumerate() {
-                let end = months.end(*month, after).unwrap_or(instant.at);
-                if self.limits.prune_line.is_some_and(|line| end < line) {
-                    self.withhold(ratio, WithheldReason::HistoryTooShort);
-                    continue;
-                }
-                let active = *active as f64;
-                let labels = [Cow::clone(&label), Cow::Owned(format!("{after:02}"))];
-                let parts = [active, customers];
-                self.put(ratio, Some(since), labels, active / customers, &parts);
-            }
-        }
-    }
-
-    fn withhold(&mut self, name: &str, reason: WithheldReason) {
-        if let Some(at) = position(name) {
-            self.withheld.insert(Withheld {
-                measure: MEASURES[at].name,
-                reason,
-            });
-        }
+    fn withhold(&mut self, measure: &Measure, reason: WithheldReason) {
+        self.withheld.insert(Withheld {
+            measure: measure.name,
+            reason,
+        });
     }
 }
 
