@@ -14,6 +14,7 @@ use std::fmt::Write;
 
 use crate::event::attributes::{Attributes as Told, MAX_DIMENSIONS};
 use crate::ledger::hash::Hashes;
+use crate::ledger::snapshot::{Part, Reader, Unusable, Writer};
 use crate::ledger::texts::OTHER;
 
 /// Combinations that have a code of their own in one shard; later ones are [`OTHER`] in every
@@ -175,6 +176,51 @@ impl Dimension {
         let code = u32::try_from(self.texts.len()).unwrap_or(u32::MAX);
         self.codes.insert(text.into(), code);
         code
+    }
+}
+
+impl Part for Attributes {
+    type Needs<'a> = &'a Hashes;
+
+    fn write(&self, out: &mut Writer) {
+        for dimension in &self.dimensions {
+            out.count(dimension.texts.len());
+            for text in &dimension.texts {
+                out.text(text);
+            }
+        }
+        out.count(self.combinations.len());
+        for combination in &self.combinations {
+            for value in combination.values {
+                out.u32(value);
+            }
+        }
+    }
+
+    fn read(from: &mut Reader<'_>, hashes: &Hashes) -> Result<Self, Unusable> {
+        let mut attributes = Self::default();
+        for dimension in &mut attributes.dimensions {
+            for number in 0..from.count(4)? {
+                dimension.code(from.text()?);
+                if dimension.texts.len() != number + 1 {
+                    return Err(Unusable::Damaged("a value has two codes"));
+                }
+            }
+        }
+        for _ in 0..from.count(4 * MAX_DIMENSIONS)? {
+            let mut values = Values::default();
+            for value in &mut values {
+                *value = from.u32()?;
+            }
+            let known = |(dimension, value): (usize, &u32)| {
+                *value == ABSENT || attributes.text(dimension, *value).is_some()
+            };
+            if !values.iter().enumerate().all(known) || attributes.codes.contains_key(&values) {
+                return Err(Unusable::Damaged("attributes have no texts"));
+            }
+            attributes.insert(values, hashes);
+        }
+        Ok(attributes)
     }
 }
 

@@ -11,6 +11,7 @@ use crate::event::attributes::MAX_DIMENSIONS;
 use crate::ledger::attributes::{ABSENT, Attributes};
 use crate::ledger::fact::{Fact, Kind};
 use crate::ledger::hash::Hashes;
+use crate::ledger::snapshot::{Part, Reader, Unusable, Writer};
 use crate::ledger::texts::Texts;
 
 /// The past of one customer, before the prune line.
@@ -189,6 +190,82 @@ impl Base {
             }
         }
         words
+    }
+}
+
+impl Part for Base {
+    type Needs<'a> = ();
+
+    fn write(&self, out: &mut Writer) {
+        for span in [self.signups, self.orders] {
+            out.instant(span.map(|span| span.first));
+            out.instant(span.map(|span| span.last));
+        }
+        out.instant(self.last_churn_at);
+        out.instant(self.last_nps.map(|(at, _)| at));
+        out.u8(self.last_nps.map_or(0, |(_, score)| score));
+        let (at, amount, code) = self
+            .first_order
+            .map_or((None, 0, 0), |(at, amount, code)| (Some(at), amount, code));
+        out.instant(at);
+        out.u64(amount);
+        out.u8(code);
+        out.count(self.revenue.len());
+        for revenue in &self.revenue {
+            out.u8(revenue.currency);
+            out.u64(revenue.orders);
+            out.u128(revenue.millionths);
+        }
+        out.count(self.order_fingerprints.len());
+        for fingerprint in &self.order_fingerprints {
+            out.u32(*fingerprint);
+        }
+        let known = self.attributes.as_deref().copied().unwrap_or_default();
+        for known in known {
+            out.instant(known.map(|known| known.at));
+            out.u32(known.map_or(ABSENT, |known| known.value));
+        }
+    }
+
+    fn read(from: &mut Reader<'_>, (): ()) -> Result<Self, Unusable> {
+        let mut span = || -> Result<Option<Span>, Unusable> {
+            let ends = (from.instant()?, from.instant()?);
+            Ok(ends.0.zip(ends.1).map(|(first, last)| Span { first, last }))
+        };
+        let (signups, orders) = (span()?, span()?);
+        let last_churn_at = from.instant()?;
+        let (answered_at, score) = (from.instant()?, from.u8()?);
+        let (ordered_at, amount, code) = (from.instant()?, from.u64()?, from.u8()?);
+        let mut base = Self {
+            signups,
+            orders,
+            last_churn_at,
+            last_nps: answered_at.map(|at| (at, score)),
+            first_order: ordered_at.map(|at| (at, amount, code)),
+            ..Self::default()
+        };
+        for _ in 0..from.count(25)? {
+            base.revenue.push(Revenue {
+                currency: from.u8()?,
+                orders: from.u64()?,
+                millionths: from.u128()?,
+            });
+        }
+        for _ in 0..from.count(4)? {
+            base.order_fingerprints.push(from.u32()?);
+        }
+        let mut attributes = [None; MAX_DIMENSIONS];
+        for known in &mut attributes {
+            let (at, value) = (from.instant()?, from.u32()?);
+            *known = at.map(|at| KnownValue { at, value });
+        }
+        if attributes.iter().any(Option::is_some) {
+            base.attributes = Some(Box::new(attributes));
+        }
+        if !base.order_fingerprints.is_sorted() || !base.revenue.is_sorted_by_key(|r| r.currency) {
+            return Err(Unusable::Damaged("a base is in no order"));
+        }
+        Ok(base)
     }
 }
 

@@ -4,6 +4,7 @@
 //! every instance that folds the same records sees the same clock.
 
 use crate::event::Timestamp;
+use crate::ledger::snapshot::{Part, Reader, Unusable, Writer};
 
 /// How far the clock may leap without confirmation, in milliseconds.
 const LEAP: i64 = 86_400_000;
@@ -55,6 +56,27 @@ impl LogClock {
     #[must_use]
     pub const fn confirmed(self) -> Option<Timestamp> {
         self.confirmed
+    }
+}
+
+impl Part for LogClock {
+    type Needs<'a> = ();
+
+    fn write(&self, out: &mut Writer) {
+        out.instant(self.newest);
+        out.instant(self.confirmed);
+        out.instant(self.leap.map(|(at, _)| at));
+        out.u32(self.leap.map_or(0, |(_, count)| count));
+    }
+
+    fn read(from: &mut Reader<'_>, (): ()) -> Result<Self, Unusable> {
+        let (newest, confirmed) = (from.instant()?, from.instant()?);
+        let (leap, count) = (from.instant()?, from.u32()?);
+        Ok(Self {
+            newest,
+            confirmed,
+            leap: leap.map(|at| (at, count)),
+        })
     }
 }
 

@@ -19,6 +19,7 @@ use hashbrown::HashTable;
 use crate::ledger::base::Base;
 use crate::ledger::fact::{Fact, Facts, Kind, Word};
 use crate::ledger::hash::CustomerDigest;
+use crate::ledger::snapshot::{Part, Reader, Unusable, Writer};
 
 /// Words a slot of each class holds; at most a third of a slot is air, beyond the smallest.
 const CLASSES: [u16; 17] = [
@@ -474,6 +475,93 @@ fn stored(fact: Fact) -> impl Iterator<Item = u64> {
 fn mix(digest: u128, seed: u64) -> u64 {
     let product = u128::from(digest as u64 ^ seed) * u128::from(seed | 1);
     (product >> 64) as u64 ^ product as u64
+}
+
+impl Part for Customers {
+    type Needs<'a> = ();
+
+    /// In the order in which they came, which is that of their numbers.
+    fn write(&self, out: &mut Writer) {
+        out.u32(self.count);
+        let mut scratch = Vec::new();
+        for (row, digest) in self.iter() {
+            out.u128(digest.0);
+            out.u8(u8::from(self.base(row).is_some()));
+            let words = self.facts(row, &mut scratch).words();
+            out.count(words.len());
+            for word in words {
+                out.u64(*word);
+            }
+            if let Some(base) = self.base(row) {
+                base.write(out);
+            }
+        }
+    }
+
+    fn read(from: &mut Reader<'_>, (): ()) -> Result<Self, Unusable> {
+        let count = from.count(21)?;
+        let mut customers = Self::default();
+        customers.index.reserve(count, |_| 0);
+        for _ in 0..count {
+            let digest = CustomerDigest(from.u128()?);
+            let based = from.flag()?;
+            let facts = from.count(8)?;
+            let row = customers.find_or_add(digest);
+            customers.read_facts(row, facts, from)?;
+            if based {
+                *customers.base_mut(row) = Base::read(from, ())?;
+            }
+        }
+        if customers.len() != count {
+            return Err(Unusable::Damaged("a customer is there twice"));
+        }
+        Ok(customers)
+    }
+}
+
+impl Customers {
+    /// Fills the slot of a customer without facts with the words that follow.
+    fn read_facts(
+        &mut self,
+        row: Row,
+        count: usize,
+        from: &mut Reader<'_>,
+    ) -> Result<(), Unusable> {
+        let mut words = Vec::with_capacity(count);
+        for _ in 0..count {
+            words.push(from.u64()?);
+        }
+        let facts = || Facts::new(&words);
+        let wide: usize = facts().map(|fact| usize::from(width(fact))).sum();
+        if wide != count || !facts().is_sorted_by(|a, b| a < b) {
+            return Err(Unusable::Damaged("facts are in no order"));
+        }
+        let Some(length) = u16::try_from(count)
+            .ok()
+            .filter(|length| *length <= CLASSES[CLASSES.len() - 1])
+        else {
+            return self.read_giant(row, &words);
+        };
+        self.move_up(row, length.max(1));
+        let entry = *self.entry(row);
+        if let Some(class) = entry.class.slab() {
+            let slot = self.slabs[usize::from(class)].slot_mut(class, entry.slot);
+            slot[..count].copy_from_slice(&words);
+            self.entry_mut(row).words = length;
+        }
+        Ok(())
+    }
+
+    fn read_giant(&mut self, row: Row, words: &[u64]) -> Result<(), Unusable> {
+        let mut facts: BTreeSet<Fact> = Facts::new(words).collect();
+        let Some(last) = facts.pop_last() else {
+            return Err(Unusable::Damaged("facts are in no order"));
+        };
+        self.make_giant(row, last);
+        let number = self.entry(row).slot as usize;
+        self.giants[number].append(&mut facts);
+        Ok(())
+    }
 }
 
 #[cfg(test)]

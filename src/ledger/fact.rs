@@ -235,6 +235,12 @@ impl<'a> Facts<'a> {
     pub const fn new(words: &'a [u64]) -> Self {
         Self { words }
     }
+
+    /// The words that are left to walk.
+    #[must_use]
+    pub const fn words(&self) -> &'a [u64] {
+        self.words
+    }
 }
 
 impl Iterator for Facts<'_> {

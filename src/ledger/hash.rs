@@ -11,6 +11,15 @@ use siphasher::sip128::{Hasher128, SipHasher13 as SipHasher13x128, SipHasher24};
 use crate::event::{Body, Event, Survey};
 use crate::ledger::settings::DigestKey;
 
+/// A checksum of 128 bits, the same for everybody: it finds damage, and proves nothing to who wants
+/// to deceive.
+#[must_use]
+pub fn checksum(bytes: &[u8]) -> u128 {
+    let mut hasher = SipHasher13x128::new();
+    hasher.write(bytes);
+    hasher.finish128().as_u128()
+}
+
 /// What stands for a customer: 128 bits from which the id cannot be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CustomerDigest(pub u128);

@@ -15,6 +15,7 @@ pub mod hash;
 pub mod remembered;
 pub mod settings;
 pub mod shard;
+pub mod snapshot;
 pub mod texts;
 
 pub use shard::{Outcome, Shard};

@@ -12,6 +12,7 @@
 use hashbrown::HashTable;
 
 use crate::event::Timestamp;
+use crate::ledger::snapshot::{Part, Reader, Unusable, Writer};
 
 /// Ids for which there is room at first, and at most: 17 bytes each, so 8.5 MiB for each shard.
 const FIRST_IDS: usize = 448;
@@ -146,6 +147,46 @@ impl RememberedIds {
 fn ticks(at: Timestamp) -> u64 {
     let at = at.clamp(Timestamp::FIRST, Timestamp::LAST);
     (at.as_millis() - Timestamp::FIRST.as_millis()).cast_unsigned()
+}
+
+impl Part for RememberedIds {
+    /// How long an id is remembered, in milliseconds.
+    type Needs<'a> = i64;
+
+    fn write(&self, out: &mut Writer) {
+        let mut entries: Vec<Entry> = self.ids.iter().copied().collect();
+        entries.sort_unstable_by_key(|entry| entry.tag);
+        out.count(self.room);
+        out.count(entries.len());
+        for entry in entries {
+            out.u64(entry.tag);
+            out.u64(entry.seen_and_content);
+        }
+    }
+
+    fn read(from: &mut Reader<'_>, window_millis: i64) -> Result<Self, Unusable> {
+        let mut ids = Self::new(window_millis);
+        ids.room = from.u32()? as usize;
+        let count = from.count(16)?;
+        if !(FIRST_IDS..=MAX_IDS).contains(&ids.room) || count > ids.room {
+            return Err(Unusable::Damaged("there are too many ids"));
+        }
+        ids.ids = HashTable::with_capacity(ids.room);
+        let mut last = None;
+        for _ in 0..count {
+            let (tag, seen_and_content) = (from.u64()?, from.u64()?);
+            if last >= Some(tag) {
+                return Err(Unusable::Damaged("its ids are in no order"));
+            }
+            last = Some(tag);
+            let entry = Entry {
+                tag,
+                seen_and_content,
+            };
+            ids.ids.insert_unique(tag, entry, |entry| entry.tag);
+        }
+        Ok(ids)
+    }
 }
 
 #[cfg(test)]

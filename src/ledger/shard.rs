@@ -11,6 +11,7 @@ use crate::ledger::fact::{Fact, Kind, Word};
 use crate::ledger::hash::{CustomerDigest, Hashes};
 use crate::ledger::remembered::{Memory, RememberedIds};
 use crate::ledger::settings::FoldSettings;
+use crate::ledger::snapshot::{Part, Reader, Unusable, Writer};
 use crate::ledger::texts::{Texts, UNSPECIFIED};
 
 /// Texts of each kind that have a code of their own in one shard.
@@ -489,6 +490,76 @@ impl Shard {
     #[must_use]
     pub fn bytes(&self) -> usize {
         self.customers.bytes() + self.ids.bytes() + self.attributes.bytes()
+    }
+}
+
+impl Part for Position {
+    type Needs<'a> = ();
+
+    fn write(&self, out: &mut Writer) {
+        out.u64(self.base_offset.cast_unsigned());
+        out.u64(self.next_offset.cast_unsigned());
+        out.instant(self.first_record_at);
+        out.instant(self.last_record_at);
+        self.clock.write(out);
+    }
+
+    fn read(from: &mut Reader<'_>, (): ()) -> Result<Self, Unusable> {
+        Ok(Self {
+            base_offset: from.u64()?.cast_signed(),
+            next_offset: from.u64()?.cast_signed(),
+            first_record_at: from.instant()?,
+            last_record_at: from.instant()?,
+            clock: LogClock::read(from, ())?,
+        })
+    }
+}
+
+impl Part for Shard {
+    type Needs<'a> = Arc<FoldSettings>;
+
+    fn write(&self, out: &mut Writer) {
+        out.count(self.positions.len());
+        for position in &self.positions {
+            out.u8(u8::from(position.is_some()));
+            if let Some(position) = position {
+                position.write(out);
+            }
+        }
+        self.clock.write(out);
+        out.instant(self.newest_event_at);
+        out.instant(self.first_churn_at);
+        out.instant(self.prune_line);
+        out.instant(self.oldest_fact_at);
+        for texts in [&self.reasons, &self.currencies, &self.channels] {
+            texts.write(out);
+        }
+        self.attributes.write(out);
+        self.ids.write(out);
+        self.customers.write(out);
+    }
+
+    fn read(from: &mut Reader<'_>, settings: Arc<FoldSettings>) -> Result<Self, Unusable> {
+        let topics = from.count(1)?;
+        let mut shard = Self::new(settings, 0);
+        for _ in 0..topics {
+            let position = from.flag()?.then(|| Position::read(from, ())).transpose()?;
+            shard.positions.push(position);
+        }
+        shard.clock = LogClock::read(from, ())?;
+        shard.newest_event_at = from.instant()?;
+        shard.first_churn_at = from.instant()?;
+        shard.prune_line = from.instant()?;
+        shard.oldest_fact_at = from.instant()?;
+        let hashes = shard.hashes;
+        shard.reasons = Texts::read(from, (MAX_REASONS, &hashes))?;
+        shard.currencies = Texts::read(from, (MAX_CURRENCIES, &hashes))?;
+        shard.channels = Texts::read(from, (MAX_CHANNELS, &hashes))?;
+        shard.attributes = Attributes::read(from, &hashes)?;
+        shard.ids = RememberedIds::read(from, shard.settings.duplicate_window_millis)?;
+        shard.customers = Customers::read(from, ())?;
+        shard.digest = shard.digest_recomputed();
+        Ok(shard)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use crate::ledger::hash::Hashes;
+use crate::ledger::snapshot::{Part, Reader, Unusable, Writer};
 
 /// What stands for the texts beyond the limit.
 pub const OTHER: &str = "other";
@@ -81,6 +82,36 @@ impl Texts {
     /// All texts in the order of their codes.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.entries.iter().map(|entry| entry.text.as_ref())
+    }
+}
+
+impl Part for Texts {
+    /// How many texts have a code of their own, and the hashes.
+    type Needs<'a> = (u8, &'a Hashes);
+
+    fn write(&self, out: &mut Writer) {
+        out.count(self.entries.len());
+        for entry in &self.entries {
+            out.text(&entry.text);
+        }
+    }
+
+    fn read(from: &mut Reader<'_>, (limit, hashes): (u8, &Hashes)) -> Result<Self, Unusable> {
+        let count = from.count(4)?;
+        let mut texts = Self {
+            codes: HashMap::new(),
+            entries: Vec::new(),
+            limit,
+        };
+        for number in 0..count {
+            let text = from.text()?;
+            // Giving the codes once more gives the same ones, or the list is none.
+            texts.code(text, hashes);
+            if texts.entries.len() != number + 1 {
+                return Err(Unusable::Damaged("a text has two codes"));
+            }
+        }
+        Ok(texts)
     }
 }
 
