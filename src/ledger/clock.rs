@@ -72,6 +72,11 @@ impl Part for LogClock {
     fn read(from: &mut Reader<'_>, (): ()) -> Result<Self, Unusable> {
         let (newest, confirmed) = (from.instant()?, from.instant()?);
         let (leap, count) = (from.instant()?, from.u32()?);
+        let implausible = |at: &Timestamp| !at.plausible();
+        let possible = leap.map_or(0..1, |_| 1..WITNESSES).contains(&count);
+        if [newest, confirmed, leap].iter().flatten().any(implausible) || !possible {
+            return Err(Unusable::Damaged("a clock is none"));
+        }
         Ok(Self {
             newest,
             confirmed,

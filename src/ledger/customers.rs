@@ -15,6 +15,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasher, RandomState};
 
 use hashbrown::HashTable;
+use hashbrown::hash_table::Entry as TableEntry;
 
 use crate::ledger::base::Base;
 use crate::ledger::fact::{Fact, Facts, Kind, Word};
@@ -147,14 +148,26 @@ impl Customers {
         if let Some(row) = self.find(customer) {
             return row;
         }
+        let slot = self.slabs[0].take(0);
+        let row = self.push(customer, Class(0), slot, 0);
+        let (rows, seed) = (&self.rows, self.seed);
+        self.index
+            .insert_unique(mix(customer.0, seed), row.0, |row| {
+                mix(entry_in(rows, *row).digest(), seed)
+            });
+        row
+    }
+
+    /// A new row, which the index does not know yet.
+    fn push(&mut self, customer: CustomerDigest, class: Class, slot: u32, words: u16) -> Row {
         let row = self.count;
         assert!(row < u32::MAX, "a shard holds at most 2^32 - 1 customers");
         let entry = Entry {
             digest_low: customer.0 as u64,
             digest_high: (customer.0 >> 64) as u64,
-            slot: self.slabs[0].take(0),
-            words: 0,
-            class: Class(0),
+            slot,
+            words,
+            class,
             based: false,
         };
         if self
@@ -168,13 +181,6 @@ impl Customers {
             chunk.push(entry);
         }
         self.count += 1;
-        let (rows, seed) = (&self.rows, self.seed);
-        self.index.insert_unique(mix(customer.0, seed), row, |row| {
-            mix(
-                rows[*row as usize / ROWS_IN_CHUNK][*row as usize % ROWS_IN_CHUNK].digest(),
-                seed,
-            )
-        });
         Row(row)
     }
 
@@ -331,7 +337,7 @@ impl Customers {
     }
 
     fn entry(&self, row: Row) -> &Entry {
-        &self.rows[row.0 as usize / ROWS_IN_CHUNK][row.0 as usize % ROWS_IN_CHUNK]
+        entry_in(&self.rows, row.0)
     }
 
     fn entry_mut(&mut self, row: Row) -> &mut Entry {
@@ -448,6 +454,10 @@ impl Slab {
     }
 }
 
+fn entry_in(rows: &[Vec<Entry>], row: u32) -> &Entry {
+    &rows[row as usize / ROWS_IN_CHUNK][row as usize % ROWS_IN_CHUNK]
+}
+
 /// Where a fact belongs among sorted words; nothing if it is there.
 fn place(words: &[u64], fact: Fact) -> Option<usize> {
     let mut at = 0;
@@ -477,89 +487,122 @@ fn mix(digest: u128, seed: u64) -> u64 {
     (product >> 64) as u64 ^ product as u64
 }
 
-impl Part for Customers {
-    type Needs<'a> = ();
+/// What a snapshot takes of a customer beside its facts and its base.
+const WRITTEN_BYTES: usize = 16 + 1 + 4;
+/// A base with some orders in it.
+const WRITTEN_BASE: usize = 256;
 
+/// The hashes whose sum is the digest of a state.
+pub struct Hashing<F, B> {
+    pub fact: F,
+    pub base: B,
+}
+
+impl Customers {
     /// In the order in which they came, which is that of their numbers.
-    fn write(&self, out: &mut Writer) {
+    pub fn write(&self, out: &mut Writer) {
         out.u32(self.count);
         let mut scratch = Vec::new();
         for (row, digest) in self.iter() {
             out.u128(digest.0);
-            out.u8(u8::from(self.base(row).is_some()));
+            let base = self.base(row);
+            out.u8(u8::from(base.is_some()));
             let words = self.facts(row, &mut scratch).words();
             out.count(words.len());
-            for word in words {
-                out.u64(*word);
-            }
-            if let Some(base) = self.base(row) {
+            out.words(words);
+            if let Some(base) = base {
                 base.write(out);
             }
         }
     }
 
-    fn read(from: &mut Reader<'_>, (): ()) -> Result<Self, Unusable> {
-        let count = from.count(21)?;
+    /// About how many bytes [`Customers::write`] makes.
+    pub fn written_bytes(&self) -> usize {
+        let entries = self.rows.iter().flatten();
+        let words: usize = entries.map(|entry| usize::from(entry.words)).sum();
+        let giants: usize = self.giants.iter().map(|facts| 2 * facts.len()).sum();
+        let customers = self.len() * WRITTEN_BYTES + self.bases.len() * WRITTEN_BASE;
+        customers + 8 * (words + giants)
+    }
+
+    /// What [`Customers::write`] has written, and the sum of the hashes of all of it.
+    ///
+    /// # Errors
+    /// If the bytes are not what it makes.
+    pub fn read(
+        from: &mut Reader<'_>,
+        hashing: &Hashing<
+            impl Fn(CustomerDigest, Fact) -> u128,
+            impl Fn(CustomerDigest, &Base) -> u128,
+        >,
+    ) -> Result<(Self, u128), Unusable> {
+        let count = from.count(WRITTEN_BYTES)?;
         let mut customers = Self::default();
-        customers.index.reserve(count, |_| 0);
+        customers.rows.reserve(count / ROWS_IN_CHUNK + 1);
+        let mut words = Vec::new();
+        let mut sum = 0_u128;
         for _ in 0..count {
             let digest = CustomerDigest(from.u128()?);
             let based = from.flag()?;
-            let facts = from.count(8)?;
-            let row = customers.find_or_add(digest);
-            customers.read_facts(row, facts, from)?;
+            let length = from.count(8)?;
+            from.words(length, &mut words)?;
+            let mut last = None;
+            let mut wide = 0;
+            for fact in Facts::new(&words) {
+                if last >= Some(fact) {
+                    return Err(Unusable::Damaged("facts are in no order"));
+                }
+                last = Some(fact);
+                wide += usize::from(width(fact));
+                sum = sum.wrapping_add((hashing.fact)(digest, fact));
+            }
+            if wide != words.len() {
+                return Err(Unusable::Damaged("facts are in no order"));
+            }
+            let row = customers.push_with(digest, &words);
             if based {
-                *customers.base_mut(row) = Base::read(from, ())?;
+                let base = Base::read(from, ())?;
+                sum = sum.wrapping_add((hashing.base)(digest, &base));
+                *customers.base_mut(row) = base;
             }
         }
-        if customers.len() != count {
-            return Err(Unusable::Damaged("a customer is there twice"));
-        }
-        Ok(customers)
-    }
-}
-
-impl Customers {
-    /// Fills the slot of a customer without facts with the words that follow.
-    fn read_facts(
-        &mut self,
-        row: Row,
-        count: usize,
-        from: &mut Reader<'_>,
-    ) -> Result<(), Unusable> {
-        let mut words = Vec::with_capacity(count);
-        for _ in 0..count {
-            words.push(from.u64()?);
-        }
-        let facts = || Facts::new(&words);
-        let wide: usize = facts().map(|fact| usize::from(width(fact))).sum();
-        if wide != count || !facts().is_sorted_by(|a, b| a < b) {
-            return Err(Unusable::Damaged("facts are in no order"));
-        }
-        let Some(length) = u16::try_from(count)
-            .ok()
-            .filter(|length| *length <= CLASSES[CLASSES.len() - 1])
-        else {
-            return self.read_giant(row, &words);
-        };
-        self.move_up(row, length.max(1));
-        let entry = *self.entry(row);
-        if let Some(class) = entry.class.slab() {
-            let slot = self.slabs[usize::from(class)].slot_mut(class, entry.slot);
-            slot[..count].copy_from_slice(&words);
-            self.entry_mut(row).words = length;
-        }
-        Ok(())
+        customers.make_index()?;
+        Ok((customers, sum))
     }
 
-    fn read_giant(&mut self, row: Row, words: &[u64]) -> Result<(), Unusable> {
-        let mut facts: BTreeSet<Fact> = Facts::new(words).collect();
-        let Some(last) = facts.pop_last() else {
-            return Err(Unusable::Damaged("facts are in no order"));
+    /// A new row with these facts, which the index does not know yet.
+    fn push_with(&mut self, customer: CustomerDigest, words: &[u64]) -> Row {
+        let class = CLASSES.partition_point(|most| usize::from(*most) < words.len());
+        let (Some(slab), Ok(number), Ok(length)) = (
+            self.slabs.get_mut(class),
+            u8::try_from(class),
+            u16::try_from(words.len()),
+        ) else {
+            let giant = u32::try_from(self.giants.len()).unwrap_or(u32::MAX);
+            self.giants.push(Facts::new(words).collect());
+            return self.push(customer, Class::GIANT, giant, 0);
         };
-        self.make_giant(row, last);
-        let number = self.entry(row).slot as usize;
-        self.giants[number].append(&mut facts);
+        let slot = slab.take(number);
+        slab.slot_mut(number, slot)[..words.len()].copy_from_slice(words);
+        self.push(customer, Class(number), slot, length)
+    }
+
+    /// Makes the index of all rows at once: each step waits for memory, and next to each other the
+    /// steps wait together.
+    fn make_index(&mut self) -> Result<(), Unusable> {
+        let (rows, seed) = (&self.rows, self.seed);
+        let hash = |row: &u32| mix(entry_in(rows, *row).digest(), seed);
+        self.index.reserve(self.count as usize, hash);
+        for (row, entry) in (0..).zip(rows.iter().flatten()) {
+            let digest = entry.digest();
+            let same = |row: &u32| entry_in(rows, *row).digest() == digest;
+            match self.index.entry(mix(digest, seed), same, hash) {
+                TableEntry::Vacant(vacant) => vacant.insert(row),
+                TableEntry::Occupied(_) => {
+                    return Err(Unusable::Damaged("a customer is there twice"));
+                }
+            };
+        }
         Ok(())
     }
 }

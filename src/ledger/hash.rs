@@ -8,7 +8,7 @@ use std::hash::Hasher;
 use siphasher::sip::SipHasher13;
 use siphasher::sip128::{Hasher128, SipHasher13 as SipHasher13x128, SipHasher24};
 
-use crate::event::{Body, Event, Survey};
+use crate::event::{Body, Event, Survey, Timestamp};
 use crate::ledger::settings::DigestKey;
 
 /// A checksum of 128 bits, the same for everybody: it finds damage, and proves nothing to who wants
@@ -54,6 +54,14 @@ impl Hashes {
         CustomerDigest(hasher.finish128().as_u128())
     }
 
+    /// Of an event id, whoever's: of 128 bits, and other than that of a customer of this name.
+    #[must_use]
+    pub fn event_id(&self, id: &str) -> u128 {
+        let mut hasher = SipHasher13x128::new_with_key(&self.key.0);
+        hasher.write(id.as_bytes());
+        hasher.finish128().as_u128()
+    }
+
     #[must_use]
     pub fn event(&self, event: &Event<'_>) -> EventHashes {
         let customer = self.customer(&event.customer);
@@ -65,6 +73,25 @@ impl Hashes {
             id: id.finish(),
             content: self.content(event),
         }
+    }
+
+    /// What tells two digest keys apart; the key cannot be told from it.
+    #[must_use]
+    pub fn mark_of_key(&self) -> u128 {
+        self.words(&[u64::from_le_bytes(*b"the key!")])
+    }
+
+    /// Of a record as Kafka holds it: its timestamp and its value, none for a tombstone.
+    ///
+    /// With the key, so that nobody who sees it can try out values.
+    #[must_use]
+    pub fn record(&self, recorded_at: Option<Timestamp>, value: Option<&[u8]>) -> u128 {
+        let mut hasher = SipHasher13x128::new_with_key(&self.key.0);
+        let at = recorded_at.map_or(i64::MIN, Timestamp::as_millis);
+        hasher.write(&at.to_le_bytes());
+        hasher.write(&[u8::from(value.is_some())]);
+        hasher.write(value.unwrap_or_default());
+        hasher.finish128().as_u128()
     }
 
     fn content(&self, event: &Event<'_>) -> u64 {
@@ -113,9 +140,37 @@ impl Hashes {
     #[must_use]
     pub fn words(&self, words: &[u64]) -> u128 {
         let mut hasher = SipHasher13x128::new_with_key(&self.key.0);
-        for word in words {
-            hasher.write_u64(*word);
+        // Written at once, which is faster than word by word, and the same.
+        for some in words.chunks(8) {
+            let mut bytes = [0_u8; 64];
+            for (place, word) in bytes.chunks_exact_mut(8).zip(some) {
+                place.copy_from_slice(&word.to_le_bytes());
+            }
+            hasher.write(&bytes[..8 * some.len()]);
         }
         hasher.finish128().as_u128()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_that_differ_in_anything_have_different_hashes() {
+        let hashes = Hashes::new(DigestKey::BUILT_IN);
+        let at = Some(Timestamp::FIRST);
+        let all = [
+            hashes.record(at, Some(b"value")),
+            hashes.record(at, Some(b"valuf")),
+            hashes.record(at, Some(b"")),
+            hashes.record(at, None),
+            hashes.record(None, Some(b"value")),
+            Hashes::new(DigestKey(*b"another-key-here")).record(at, Some(b"value")),
+        ];
+        for (number, hash) in all.iter().enumerate() {
+            assert!(!all[..number].contains(hash), "record {number}");
+        }
+        assert_eq!(all[0], hashes.record(at, Some(b"value")));
     }
 }

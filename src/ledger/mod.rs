@@ -1,7 +1,7 @@
 //! The state: the set of facts of each customer, as a function of the log.
 //!
 //! Owns shards and all they hold: facts, bases, the ids remembered, the prune line, the positions in
-//! the log, and the digest that proves what was folded. Promises that the same records in the same
+//! the log, the corrections, and the digest that proves what was folded. Promises that the same records in the same
 //! order give the same state, that the order of arrival does not matter to the facts, and that
 //! folding cannot fail. Deliberately does not know the wall clock, Kafka, measures or settings of
 //! the evaluation.
@@ -9,6 +9,7 @@
 pub mod attributes;
 pub mod base;
 pub mod clock;
+pub mod corrections;
 pub mod customers;
 pub mod fact;
 pub mod hash;

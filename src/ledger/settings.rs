@@ -1,8 +1,10 @@
 //! What decides the state: the settings that are part of a shard's fingerprint.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::event::decode::DecodeSettings;
+use crate::ledger::corrections::Corrections;
 
 /// The settings a fold depends on. Another value of any of them makes another state.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,12 +24,32 @@ pub struct FoldSettings {
     /// The attributes whose values are kept of each customer, each once, at most
     /// [`MAX_DIMENSIONS`](crate::event::MAX_DIMENSIONS). Their order decides the order of labels.
     pub dimensions: Vec<String>,
+    /// The records of the log that must not count.
+    pub corrections: Arc<Corrections>,
     /// Events further behind their shard's newest event are counted as late, in milliseconds.
     /// Counts only: the facts do not depend on it.
     pub late_after_millis: i64,
 }
 
 impl FoldSettings {
+    /// Whether a state that was folded under other settings can be gone on with under these, from the
+    /// next record on: customers, facts and codes would be the same, and only what is kept, rejected
+    /// or asked of later records differs.
+    #[must_use]
+    pub fn continues(&self, before: &Self) -> bool {
+        let mut like_these = before.clone();
+        like_these.history_millis = self.history_millis;
+        like_these.duplicate_window_millis = self.duplicate_window_millis;
+        like_these.max_future_skew_millis = self.max_future_skew_millis;
+        like_these.late_after_millis = self.late_after_millis;
+        like_these.currencies.clone_from(&self.currencies);
+        // Places of dimensions stay what they are.
+        if self.dimensions.starts_with(&before.dimensions) {
+            like_these.dimensions.clone_from(&self.dimensions);
+        }
+        like_these == *self
+    }
+
     /// What decoding depends on.
     #[must_use]
     pub fn decoding(&self) -> DecodeSettings {
@@ -111,7 +133,39 @@ impl Default for FoldSettings {
                 better: Better::Low,
             },
             dimensions: Vec::new(),
+            corrections: Arc::default(),
             late_after_millis: DAY,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_goes_on_under_what_changes_no_fact() {
+        let before = FoldSettings {
+            dimensions: vec!["plan".to_owned()],
+            ..FoldSettings::default()
+        };
+        let check = |change: fn(&mut FoldSettings), continues: bool| {
+            let mut now = before.clone();
+            change(&mut now);
+            assert_eq!(now.continues(&before), continues, "{now:?}");
+        };
+        check(|_| {}, true);
+        check(|now| now.history_millis *= 2, true);
+        check(|now| now.duplicate_window_millis = 0, true);
+        check(|now| now.max_future_skew_millis = 0, true);
+        check(
+            |now| now.currencies = BTreeSet::from(["POINTS".to_owned()]),
+            true,
+        );
+        check(|now| now.dimensions.push("country".to_owned()), true);
+        check(|now| now.dimensions.insert(0, "country".to_owned()), false);
+        check(|now| now.dimensions.clear(), false);
+        check(|now| now.digest_key = DigestKey([0; 16]), false);
+        check(|now| now.ces.max = CesMax::Seven, false);
     }
 }

@@ -6,7 +6,7 @@ use crate::event::{Body, Event, Timestamp};
 use crate::ledger::attributes::Attributes;
 use crate::ledger::base::{Base, Codes, Span};
 use crate::ledger::clock::LogClock;
-use crate::ledger::customers::{Customers, Insertion, Row};
+use crate::ledger::customers::{Customers, Hashing, Insertion, Row};
 use crate::ledger::fact::{Fact, Kind, Word};
 use crate::ledger::hash::{CustomerDigest, Hashes};
 use crate::ledger::remembered::{Memory, RememberedIds};
@@ -63,7 +63,21 @@ pub struct Position {
     pub first_record_at: Option<Timestamp>,
     /// The Kafka timestamp of the last record applied.
     pub last_record_at: Option<Timestamp>,
+    /// The last record applied, by which it can be told later whether the log is still the same one.
+    pub last: Option<LastRecord>,
+    /// Records before the base, and behind others that are in the state, were lost.
+    torn: bool,
     clock: LogClock,
+}
+
+/// What witnesses a position: the record before it, and which leader it came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LastRecord {
+    pub offset: i64,
+    /// Of its timestamp and its value, see [`Hashes::record`].
+    pub hash: u128,
+    /// The epoch of the leader that it was fetched from, if the broker tells it.
+    pub leader_epoch: Option<i32>,
 }
 
 impl Position {
@@ -140,6 +154,8 @@ impl Shard {
             next_offset: offset,
             first_record_at: None,
             last_record_at: None,
+            last: None,
+            torn: false,
             clock: LogClock::default(),
         });
     }
@@ -178,13 +194,61 @@ impl Shard {
         }
     }
 
+    /// Takes note of the last record that was applied. To be called before a position is used as one
+    /// to go on from; once for each batch is enough.
+    pub fn saw(&mut self, topic: usize, last: LastRecord) {
+        if let Some(Some(position)) = self.positions.get_mut(topic) {
+            position.last = Some(last);
+        }
+    }
+
+    /// Goes back to just behind the last record that was applied, but not before `low`: what was
+    /// stepped over since were no records, and if the log was cut off there, others may be by now.
+    pub fn step_back(&mut self, topic: usize, low: i64) {
+        if let Some(Some(position)) = self.positions.get_mut(topic) {
+            let behind = position
+                .last
+                .map_or(position.base_offset, |last| last.offset + 1);
+            position.next_offset = position.next_offset.min(behind.max(low));
+        }
+    }
+
+    /// What a witness would hold of a record with this timestamp and value.
+    #[must_use]
+    pub fn record_hash(&self, recorded_at: Option<Timestamp>, value: Option<&[u8]>) -> u128 {
+        self.hashes.record(recorded_at, value)
+    }
+
+    /// Goes on at another offset although records are lost for good: what is between the position
+    /// and `next_offset`, or, if that is smaller, what a new log of the same name does not tell.
+    ///
+    /// The facts stay. The known part of the log begins anew there, so that whatever needs a whole
+    /// log is told that it has none.
+    pub fn accept_gap(&mut self, topic: usize, next_offset: i64) {
+        if let Some(Some(position)) = self.positions.get_mut(topic) {
+            if next_offset < position.next_offset {
+                // How far the other log had come in time says nothing about this one.
+                position.clock = LogClock::default();
+            }
+            position.base_offset = next_offset;
+            position.next_offset = next_offset;
+            position.first_record_at = None;
+            position.last_record_at = None;
+            position.last = None;
+            position.torn = true;
+        }
+    }
+
     /// Where the part of the log begins that is in the state: the latest of all topics.
     #[must_use]
     pub fn log_start(&self) -> LogStart {
-        let start = |position: &Position| match (position.base_offset, position.first_record_at) {
-            (0, _) => LogStart::Whole,
-            (_, Some(at)) => LogStart::At(at),
-            (_, None) => LogStart::Unknown,
+        let start = |position: &Position| {
+            if position.base_offset == 0 && !position.torn {
+                return LogStart::Whole;
+            }
+            position
+                .first_record_at
+                .map_or(LogStart::Unknown, LogStart::At)
         };
         self.positions
             .iter()
@@ -320,7 +384,15 @@ impl Shard {
         };
         let line = now.minus_millis(self.settings.history_millis).as_millis();
         let line = Timestamp::from_millis(line.div_euclid(PRUNE_STEP) * PRUNE_STEP);
-        if line > Timestamp::FIRST && self.prune_line.is_none_or(|before| before < line) {
+        if line > Timestamp::FIRST {
+            self.prune_before(line);
+        }
+    }
+
+    /// Moves the prune line to where that of another shard is: for shards whose records have no
+    /// timestamps to go by. It never moves back.
+    pub fn prune_before(&mut self, line: Timestamp) {
+        if self.prune_line.is_none_or(|before| before < line) {
             self.prune_line = Some(line);
             self.prune(line);
         }
@@ -486,6 +558,12 @@ impl Shard {
         &self.settings
     }
 
+    /// About how many bytes a snapshot takes, rather too many.
+    #[must_use]
+    pub fn written_bytes(&self) -> usize {
+        self.customers.written_bytes() + self.ids.bytes() + self.attributes.bytes()
+    }
+
     /// Bytes held, air included.
     #[must_use]
     pub fn bytes(&self) -> usize {
@@ -501,16 +579,51 @@ impl Part for Position {
         out.u64(self.next_offset.cast_unsigned());
         out.instant(self.first_record_at);
         out.instant(self.last_record_at);
+        out.u8(u8::from(self.torn));
+        out.u8(u8::from(self.last.is_some()));
+        if let Some(last) = &self.last {
+            last.write(out);
+        }
         self.clock.write(out);
     }
 
     fn read(from: &mut Reader<'_>, (): ()) -> Result<Self, Unusable> {
+        let (base_offset, next_offset) = (from.offset()?, from.offset()?);
+        if next_offset < base_offset {
+            return Err(Unusable::Damaged("a position lies before its base"));
+        }
         Ok(Self {
-            base_offset: from.u64()?.cast_signed(),
-            next_offset: from.u64()?.cast_signed(),
+            base_offset,
+            next_offset,
             first_record_at: from.instant()?,
             last_record_at: from.instant()?,
+            torn: from.flag()?,
+            last: from
+                .flag()?
+                .then(|| LastRecord::read(from, ()))
+                .transpose()?,
             clock: LogClock::read(from, ())?,
+        })
+    }
+}
+
+impl Part for LastRecord {
+    type Needs<'a> = ();
+
+    fn write(&self, out: &mut Writer) {
+        out.u64(self.offset.cast_unsigned());
+        out.u128(self.hash);
+        out.u8(u8::from(self.leader_epoch.is_some()));
+        out.u32(self.leader_epoch.unwrap_or(0).cast_unsigned());
+    }
+
+    fn read(from: &mut Reader<'_>, (): ()) -> Result<Self, Unusable> {
+        let (offset, hash) = (from.offset()?, from.u128()?);
+        let (known, epoch) = (from.flag()?, from.u32()?.cast_signed());
+        Ok(Self {
+            offset,
+            hash,
+            leader_epoch: known.then_some(epoch),
         })
     }
 }
@@ -557,8 +670,11 @@ impl Part for Shard {
         shard.channels = Texts::read(from, (MAX_CHANNELS, &hashes))?;
         shard.attributes = Attributes::read(from, &hashes)?;
         shard.ids = RememberedIds::read(from, shard.settings.duplicate_window_millis)?;
-        shard.customers = Customers::read(from, ())?;
-        shard.digest = shard.digest_recomputed();
+        let hashing = Hashing {
+            fact: |customer, fact| shard.fact_hash(customer, fact),
+            base: |customer, base: &Base| shard.base_hash(customer, base),
+        };
+        (shard.customers, shard.digest) = Customers::read(from, &hashing)?;
         Ok(shard)
     }
 }
@@ -653,6 +769,36 @@ mod tests {
         assert_eq!(position.last_record_at, Some(Timestamp::FIRST));
         assert_eq!(position.reached_at(), None, "one record proves nothing");
         assert!(!shard.advance(1, 0, None), "nobody reads such a topic");
+    }
+
+    #[test]
+    fn a_gap_that_was_accepted_leaves_the_facts_and_takes_the_head_of_the_log() {
+        let last = LastRecord {
+            offset: 0,
+            hash: 7,
+            leader_epoch: Some(1),
+        };
+        for next_offset in [0, 100] {
+            let mut shard = shard();
+            assert!(shard.advance(0, 0, Some(Timestamp::FIRST)));
+            shard.fold(&event("1", "a", 2, Body::Signup));
+            shard.saw(0, last);
+            assert_eq!(shard.position(0).unwrap().last, Some(last));
+            assert_eq!(shard.log_start(), LogStart::Whole);
+            let digest = shard.digest();
+            shard.accept_gap(0, next_offset);
+            let position = shard.position(0).unwrap();
+            assert_eq!(
+                (position.base_offset, position.next_offset),
+                (next_offset, next_offset)
+            );
+            assert_eq!(position.last, None);
+            assert_eq!(shard.log_start(), LogStart::Unknown);
+            assert_eq!(shard.digest(), digest);
+            let at = Timestamp::FIRST.plus_millis(9);
+            assert!(shard.advance(0, next_offset, Some(at)));
+            assert_eq!(shard.log_start(), LogStart::At(at));
+        }
     }
 
     #[test]

@@ -1,14 +1,15 @@
 //! A snapshot: the whole state of a shard as bytes, and back.
 //!
 //! Promises that one state has one form, so that two instances that folded the same records write the
-//! same bytes; that what is read back goes on exactly as the original would; and that no damage goes
-//! unnoticed: a checksum of 128 bits covers every byte, and the digest is computed anew from the
-//! facts. Deliberately knows nothing of files, of time, or of where the bytes go.
+//! same bytes; that what is read back goes on exactly as the original would; that no bytes whatever
+//! make reading panic; and that no damage to a fact goes unnoticed: the digest is computed anew. A
+//! checksum of every byte is for who keeps the bytes, and can be made while the shard goes on
+//! folding. Deliberately knows nothing of files, of time, or of where the bytes go.
 //!
 //! ```text
 //!  magic 8 | format 4 | fingerprint of the fold settings 16
 //!  positions by topic | clock | instants | texts | attributes | ids by tag | customers in their order
-//!  digest 16 | checksum 16
+//!  digest 16
 //! ```
 //!
 //! All numbers are little-endian. A missing instant is the smallest number.
@@ -24,7 +25,9 @@ use crate::ledger::settings::FoldSettings;
 const MAGIC: &[u8; 8] = b"tenure\x00\x01";
 /// Raised when the form changes: older ones are refused, and the log is read again.
 pub const FORMAT: u32 = 1;
-const CHECKSUM_BYTES: usize = 16;
+
+/// Bytes for a header and a checksum.
+const ROOM_AROUND: usize = 16 << 10;
 
 /// Why bytes are no snapshot that can be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -34,7 +37,7 @@ pub enum Unusable {
     #[error("the snapshot has format {0}, and this version reads {FORMAT}")]
     Format(u32),
     #[error(
-        "the snapshot was made under other settings: digest key, dimensions, history, duplicate window, future skew, currencies or survey scales"
+        "the snapshot was made under other settings: digest key, dimensions, history, duplicate window, future skew, currencies, survey scales or corrections"
     )]
     OtherSettings,
     #[error("the snapshot is damaged: {0}")]
@@ -72,6 +75,15 @@ impl Writer {
     pub fn text(&mut self, text: &str) {
         self.count(text.len());
         self.bytes.extend_from_slice(text.as_bytes());
+    }
+
+    pub fn words(&mut self, words: &[u64]) {
+        let start = self.bytes.len();
+        self.bytes.resize(start + 8 * words.len(), 0);
+        let places = self.bytes[start..].chunks_exact_mut(8);
+        for (place, word) in places.zip(words) {
+            place.copy_from_slice(&word.to_le_bytes());
+        }
     }
 
     pub fn instant(&mut self, at: Option<Timestamp>) {
@@ -120,6 +132,15 @@ impl<'a> Reader<'a> {
         self.array().map(u128::from_le_bytes)
     }
 
+    /// So many words, into a buffer that is emptied before.
+    pub fn words(&mut self, count: usize, into: &mut Vec<u64>) -> Result<(), Unusable> {
+        let taken = self.take(count.saturating_mul(8))?;
+        into.clear();
+        let (words, _) = taken.as_chunks::<8>();
+        into.extend(words.iter().map(|word| u64::from_le_bytes(*word)));
+        Ok(())
+    }
+
     /// A number of things, each of at least so many bytes.
     pub fn count(&mut self, bytes_each: usize) -> Result<usize, Unusable> {
         let count = self.u32()? as usize;
@@ -137,6 +158,16 @@ impl<'a> Reader<'a> {
     pub fn instant(&mut self) -> Result<Option<Timestamp>, Unusable> {
         let millis = self.u64()?.cast_signed();
         Ok((millis != i64::MIN).then(|| Timestamp::from_millis(millis)))
+    }
+
+    /// An offset that another one can follow.
+    pub fn offset(&mut self) -> Result<i64, Unusable> {
+        let offset = self.u64()?.cast_signed();
+        if (0..i64::MAX).contains(&offset) {
+            Ok(offset)
+        } else {
+            Err(Unusable::Damaged("an offset is none"))
+        }
     }
 
     /// A yes or a no.
@@ -161,25 +192,42 @@ pub trait Part: Sized {
     fn read(from: &mut Reader<'_>, needs: Self::Needs<'_>) -> Result<Self, Unusable>;
 }
 
-/// The whole state of a shard.
+/// The whole state of a shard, without a checksum.
 #[must_use]
 pub fn write(shard: &Shard) -> Vec<u8> {
-    let mut out = Writer::default();
+    // Room for all of it at once, and for what is put before and behind it: doubling would copy.
+    let mut out = Writer {
+        bytes: Vec::with_capacity(shard.written_bytes() + ROOM_AROUND),
+    };
     out.bytes.extend_from_slice(MAGIC);
     out.u32(FORMAT);
     out.u128(fingerprint(shard.settings()));
     shard.write(&mut out);
     out.u128(shard.digest());
-    let sum = checksum(&out.bytes);
-    out.u128(sum);
     out.bytes
 }
 
-/// The shard that [`write`] has written.
+/// The shard that [`write()`] has written.
 ///
 /// # Errors
-/// If the bytes are foreign or damaged in any way, or were made under other settings of the fold.
+/// If the bytes are foreign, made under other settings of the fold, or so damaged that they are no
+/// snapshot or hold other facts. Whether every byte is as it was written is for a checksum to tell.
 pub fn read(bytes: &[u8], settings: Arc<FoldSettings>) -> Result<Shard, Unusable> {
+    let written_under = fingerprint(&settings);
+    read_under(bytes, written_under, settings)
+}
+
+/// The shard that was written under the settings of a fingerprint, to go on under others from its
+/// next record on. What was folded stays as it is, so this is right only for settings of which no
+/// fact and no hash depends: see [`FoldSettings::continues`].
+///
+/// # Errors
+/// As [`read`].
+pub fn read_under(
+    bytes: &[u8],
+    written_under: u128,
+    settings: Arc<FoldSettings>,
+) -> Result<Shard, Unusable> {
     let mut from = Reader { bytes };
     if &from.array().map_err(|_| Unusable::Foreign)? != MAGIC {
         return Err(Unusable::Foreign);
@@ -188,20 +236,15 @@ pub fn read(bytes: &[u8], settings: Arc<FoldSettings>) -> Result<Shard, Unusable
     if format != FORMAT {
         return Err(Unusable::Format(format));
     }
-    let end = bytes.len().saturating_sub(CHECKSUM_BYTES);
-    let (body, sum) = bytes.split_at(end);
-    let sum: [u8; CHECKSUM_BYTES] = sum
-        .try_into()
-        .map_err(|_| Unusable::Damaged("it ends too early"))?;
-    if checksum(body) != u128::from_le_bytes(sum) {
-        return Err(Unusable::Damaged("its checksum differs"));
-    }
-    if from.u128()? != fingerprint(&settings) {
+    if from.u128()? != written_under {
         return Err(Unusable::OtherSettings);
     }
     let shard = Shard::read(&mut from, settings)?;
-    if from.u128()? != shard.digest() || from.bytes.len() != CHECKSUM_BYTES {
+    if from.u128()? != shard.digest() {
         return Err(Unusable::Damaged("its facts do not have its digest"));
+    }
+    if !from.bytes.is_empty() {
+        return Err(Unusable::Damaged("something follows it"));
     }
     Ok(shard)
 }
@@ -224,6 +267,9 @@ pub fn fingerprint(settings: &FoldSettings) -> u128 {
     out.count(settings.dimensions.len().min(MAX_DIMENSIONS));
     for dimension in &settings.dimensions {
         out.text(dimension);
+    }
+    if !settings.corrections.is_empty() {
+        out.u128(settings.corrections.fingerprint());
     }
     checksum(&out.bytes)
 }
