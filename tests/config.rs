@@ -1,6 +1,7 @@
 //! Configuration from outside: text in, settings or complaints out.
 //!
-//! `config/complaints.txt` is the table of complaints; read it as their specification. The other
+//! `config/complaints.txt` and `config/corrections.txt` are the tables of complaints; read them as
+//! their specification. The other
 //! tests keep `config/tenure.yaml` and the examples equal to the code.
 
 #![cfg(test)]
@@ -14,10 +15,12 @@ use std::time::Duration;
 use proptest::prelude::*;
 use tenure::config::{
     Complaints, Described, Key, LogFormat, Origin, Override, Property, Settings, Severity, Shape,
-    Sources, load,
+    Sources, StateUrl, load,
 };
-use tenure::event::Timestamp;
+use tenure::event::{EventType, Timestamp};
+use tenure::ledger::corrections::{EventIds, Offsets, Skip};
 use tenure::ledger::settings::{DigestKey, FoldSettings};
+use tenure::ledger::snapshot::fingerprint;
 use tenure::measure::settings::{CustomerStart, EvaluationSettings};
 
 /// What every secret of these tests is.
@@ -26,12 +29,12 @@ const CANARY: &str = "hunter2";
 const DOCUMENTED: &str = include_str!("../config/tenure.yaml");
 
 /// Files by their path; everything else is missing.
-fn files(files: &[(&str, &str)]) -> impl Fn(&Path) -> io::Result<Vec<u8>> + use<> {
+fn files(files: &[(&str, &str)]) -> impl Fn(&Path, u64) -> io::Result<Vec<u8>> + use<> {
     let files: BTreeMap<String, String> = files
         .iter()
         .map(|(path, text)| ((*path).to_owned(), (*text).to_owned()))
         .collect();
-    move |path| {
+    move |path, _| {
         let text = path.to_str().and_then(|path| files.get(path));
         text.map(|text| text.clone().into_bytes())
             .ok_or_else(|| io::ErrorKind::NotFound.into())
@@ -79,6 +82,8 @@ struct Case<'a> {
     environment: Vec<(&'a str, &'a str)>,
     flags: Vec<Override>,
     file: String,
+    /// Further files by their paths.
+    others: Vec<(&'a str, String)>,
     expected: &'a str,
 }
 
@@ -108,6 +113,7 @@ impl<'a> Case<'a> {
             environment: Vec::new(),
             flags: Vec::new(),
             file: String::new(),
+            others: Vec::new(),
             expected: expected.trim_end(),
         };
         for line in sources.lines() {
@@ -117,9 +123,13 @@ impl<'a> Case<'a> {
             } else if let Some(written) = line.strip_prefix("> ") {
                 let words: Vec<&str> = written.splitn(3, ' ').collect();
                 case.flags.push(flag(words[0], words[1], words[2]));
+            } else if let Some(path) = line.strip_prefix("@ ") {
+                case.others.push((path, String::new()));
             } else {
-                case.file.push_str(line);
-                case.file.push('\n');
+                let file = case.others.last_mut().map(|(_, text)| text);
+                let file = file.unwrap_or(&mut case.file);
+                file.push_str(line);
+                file.push('\n');
             }
         }
         case
@@ -128,6 +138,11 @@ impl<'a> Case<'a> {
     fn check(&self) {
         let mut all = SECRETS.to_vec();
         all.push(("tenure.yaml", &self.file));
+        all.extend(
+            self.others
+                .iter()
+                .map(|(path, text)| (*path, text.as_str())),
+        );
         let result = load(&Sources {
             file: Some("tenure.yaml".into()),
             environment: variables(&self.environment),
@@ -150,8 +165,12 @@ impl<'a> Case<'a> {
 
 #[test]
 fn every_complaint_names_its_place_and_a_way_out() {
-    let table = include_str!("config/complaints.txt");
-    let cases: Vec<Case> = table.split("\n## ").skip(1).map(Case::read).collect();
+    let tables = [
+        include_str!("config/complaints.txt"),
+        include_str!("config/corrections.txt"),
+    ];
+    let cases = tables.iter().flat_map(|table| table.split("\n## ").skip(1));
+    let cases: Vec<Case> = cases.map(Case::read).collect();
     assert!(cases.len() >= 50, "{} cases", cases.len());
     let titles: BTreeSet<&str> = cases.iter().map(|case| case.title).collect();
     assert_eq!(titles.len(), cases.len(), "a title is used twice");
@@ -173,7 +192,7 @@ fn a_file_that_cannot_be_read_is_named() {
         (
             Sources {
                 file: Some("tenure.yaml".into()),
-                read_file: &|_| Ok(b"listen: :1\ntime_zone: Z\xfcrich\n".to_vec()),
+                read_file: &|_, _| Ok(b"listen: :1\ntime_zone: Z\xfcrich\n".to_vec()),
                 ..Sources::none()
             },
             "error: the file is not UTF-8\n  --> tenure.yaml:2:13\n   |\n 2 | time_zone: Z\u{fffd}rich\n   \
@@ -223,6 +242,10 @@ fn without_any_source_the_parts_get_their_defaults() {
     assert!(settings.kafka.properties.is_empty());
     assert!(!settings.api.customers);
     assert!(settings.api.token.is_none());
+    let state = &settings.state;
+    assert_eq!(state.url, Some(StateUrl::Folder("./state".into())));
+    assert_eq!((state.interval, state.keep), (Duration::from_mins(5), 3));
+    assert_eq!(settings.shutdown_grace, Duration::from_secs(25));
     assert_eq!(settings.log.format, LogFormat::Text);
     assert_eq!(settings.log.level, tracing::Level::INFO);
 }
@@ -357,6 +380,7 @@ fn other_value(key: Key) -> (&'static str, &'static str) {
         Key::Dimensions => ("plan,country", "[plan, country]"),
         Key::MaxSegments => ("10000", "10000"),
         Key::CustomerDigestKeyFile => ("/run/key", "/run/key"),
+        Key::Corrections => ("/run/corrections", "[/run/corrections]"),
         Key::CesMax => ("7", "7"),
         Key::CesBetter => ("high", "high"),
         Key::ApiCustomers => ("true", "true"),
@@ -365,6 +389,11 @@ fn other_value(key: Key) -> (&'static str, &'static str) {
         Key::Topics => ("orders,surveys", "[orders, surveys]"),
         Key::GroupId => ("shop", "shop"),
         Key::Properties | Key::PropertiesFiles => ("", ""),
+        Key::StateUrl => ("file:///var/lib/tenure", "/var/lib/tenure"),
+        Key::StateInterval => ("60s", "1m"),
+        Key::StateKeep => ("12", "12"),
+        Key::ShutdownGrace => ("2m", "2m"),
+        Key::DeadLettersTopic => ("rejected", "rejected"),
         Key::LogFormat => ("json", "json"),
         Key::LogLevel => ("trace", "trace"),
     }
@@ -375,6 +404,7 @@ fn every_key_can_be_set_by_its_variable_and_by_a_flag() {
     let read_file = files(&[
         ("/run/key", "00112233445566778899aabbccddeeff\n"),
         ("/run/token", "hunter2-hunter2-hunter2\n"),
+        ("/run/corrections", "corrections: []\n"),
     ]);
     for key in Key::ALL.into_iter().filter(|key| key.shape() != Shape::Map) {
         let (text, expected) = other_value(key);
@@ -585,6 +615,86 @@ fn what_decides_the_numbers_is_in_their_hash_and_the_api_is_not() {
         hash("dimensions: [plan, country]\n"),
         hash("dimensions: [country, plan]\n")
     );
+}
+
+const CORRECTIONS: &str = "\
+corrections:
+  - note: the nightly job churned customers by mistake
+    skip: { topic: customer-events, partition: 3, offsets: 1200..41200 }
+  - note: a test shop
+    skip: { event_ids: ids.txt, type: churn }
+";
+
+#[test]
+fn corrections_are_read_from_their_files_relative_to_each_other() {
+    let load = |ids: &str| {
+        let settings = load(&Sources {
+            file: Some("conf/tenure.yaml".into()),
+            read_file: &files(&[
+                ("conf/tenure.yaml", "corrections: [fixes/nightly.yaml]\n"),
+                ("conf/fixes/nightly.yaml", CORRECTIONS),
+                ("conf/fixes/ids.txt", ids),
+            ]),
+            ..Sources::none()
+        });
+        settings.unwrap_or_else(|complaints| panic!("{complaints}"))
+    };
+    let settings = load("018f-1\r\n\n018f-2\n018f-1");
+    let [job, shop] = settings.fold.corrections.given() else {
+        panic!("{:?}", settings.fold.corrections);
+    };
+    assert_eq!(job.note, "the nightly job churned customers by mistake");
+    let offsets = Offsets {
+        topic: "customer-events".to_owned(),
+        partition: 3,
+        first: 1200,
+        last: 41200,
+    };
+    assert_eq!(job.skip, Skip::Offsets(offsets));
+    assert_eq!(job.event, None);
+    let ids = EventIds::new(["018f-1", "018f-2"], DigestKey::BUILT_IN);
+    assert_eq!(shop.skip, Skip::Ids(ids));
+    assert_eq!(shop.event, Some(EventType::Churn));
+    assert_eq!(
+        described(&settings, "corrections").value,
+        "[conf/fixes/nightly.yaml]"
+    );
+    let same = load("018f-2\n018f-1\n");
+    assert_eq!(same.definition_hash(), settings.definition_hash());
+    assert_eq!(fingerprint(&same.fold), fingerprint(&settings.fold));
+    let other = load("018f-2\n");
+    assert_ne!(other.definition_hash(), settings.definition_hash());
+    assert_ne!(fingerprint(&other.fold), fingerprint(&settings.fold));
+}
+
+#[test]
+fn neither_the_order_nor_the_notes_of_corrections_make_another_state() {
+    let load = |a: &str, b: &str| {
+        let settings = load(&Sources {
+            file: Some("tenure.yaml".into()),
+            read_file: &files(&[
+                ("tenure.yaml", "corrections: [a.yaml, b.yaml]\n"),
+                ("a.yaml", &format!("corrections:\n{a}")),
+                ("b.yaml", &format!("corrections:\n{b}")),
+            ]),
+            ..Sources::none()
+        });
+        let settings = settings.unwrap_or_else(|complaints| panic!("{complaints}"));
+        (fingerprint(&settings.fold), settings.definition_hash())
+    };
+    let range = |note: &str| {
+        format!(
+            "  - note: {note}\n    skip: {{ topic: customer-events, partition: 0, offsets: 7 }}\n"
+        )
+    };
+    let ids = |ids: &str| format!("  - note: why\n    skip: {{ event_ids: [{ids}] }}\n");
+    let expected = load(&range("one"), &ids("a, b"));
+    assert_eq!(load(&ids("b, a"), &range("two")), expected);
+    assert_eq!(load("", &(ids("a") + &range("x") + &ids("b"))), expected);
+    assert_ne!(load("", &ids("a, b")), expected);
+    assert_ne!(load("", "").0, expected.0);
+    let none = settings("");
+    assert_eq!(load("", "").0, fingerprint(&none.fold));
 }
 
 #[test]

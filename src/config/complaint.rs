@@ -202,6 +202,16 @@ impl Source {
         })
     }
 
+    /// A file of corrections, by the name to show and its text.
+    pub(super) fn corrections(name: String, text: &str) -> Arc<Self> {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        Arc::new(Self {
+            name,
+            lines: redaction::lines_without_ids(text),
+            kind: SourceKind::File,
+        })
+    }
+
     pub(super) fn environment(variable: &str, text: &str) -> Arc<Self> {
         let line = format!("{variable}={text}");
         Arc::new(Self {

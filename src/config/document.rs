@@ -43,7 +43,11 @@ const MAX_DEPTH: usize = 16;
 
 /// Reads a file of settings; `name` is how complaints call it. An empty file is an empty tree.
 pub fn read(name: &str, text: &str) -> Result<Node, Complaint> {
-    let source = Source::file(name.to_owned(), text);
+    read_source(Source::file(name.to_owned(), text), text)
+}
+
+/// The same of a text whose lines are shown as the source has them.
+pub fn read_source(source: Arc<Source>, text: &str) -> Result<Node, Complaint> {
     match serde_saphyr::from_str_with_options::<Spanned<Written>>(text, options()) {
         Ok(written) => Ok(Reader { text, source }.node(written)),
         Err(error) => Err(complaint(&error, &source)),

@@ -28,6 +28,7 @@ pub enum Key {
     Dimensions,
     MaxSegments,
     CustomerDigestKeyFile,
+    Corrections,
     CesMax,
     CesBetter,
     ApiCustomers,
@@ -37,6 +38,11 @@ pub enum Key {
     GroupId,
     Properties,
     PropertiesFiles,
+    StateUrl,
+    StateInterval,
+    StateKeep,
+    ShutdownGrace,
+    DeadLettersTopic,
     LogFormat,
     LogLevel,
 }
@@ -59,7 +65,7 @@ pub const NOTHING: &str = "null";
 
 impl Key {
     /// All keys, in the order of the documented file.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 39] = [
         Self::Listen,
         Self::TimeZone,
         Self::WeekStartsOn,
@@ -82,6 +88,7 @@ impl Key {
         Self::Dimensions,
         Self::MaxSegments,
         Self::CustomerDigestKeyFile,
+        Self::Corrections,
         Self::CesMax,
         Self::CesBetter,
         Self::ApiCustomers,
@@ -91,6 +98,11 @@ impl Key {
         Self::GroupId,
         Self::Properties,
         Self::PropertiesFiles,
+        Self::StateUrl,
+        Self::StateInterval,
+        Self::StateKeep,
+        Self::ShutdownGrace,
+        Self::DeadLettersTopic,
         Self::LogFormat,
         Self::LogLevel,
     ];
@@ -124,6 +136,7 @@ impl Key {
             Self::Dimensions => ("dimensions", List, ""),
             Self::MaxSegments => ("max_segments", Scalar, "200"),
             Self::CustomerDigestKeyFile => ("customer_digest_key_file", Optional, NOTHING),
+            Self::Corrections => ("corrections", List, ""),
             Self::CesMax => ("surveys.ces.max", Scalar, "5"),
             Self::CesBetter => ("surveys.ces.better", Scalar, "low"),
             Self::ApiCustomers => ("api.customers", Scalar, "false"),
@@ -133,6 +146,11 @@ impl Key {
             Self::GroupId => ("kafka.group_id", Scalar, "tenure"),
             Self::Properties => ("kafka.properties", Map, ""),
             Self::PropertiesFiles => ("kafka.properties_files", Map, ""),
+            Self::StateUrl => ("state.url", Optional, "./state"),
+            Self::StateInterval => ("state.interval", Scalar, "5m"),
+            Self::StateKeep => ("state.keep", Scalar, "3"),
+            Self::ShutdownGrace => ("shutdown_grace", Scalar, "25s"),
+            Self::DeadLettersTopic => ("dead_letters.topic", Optional, NOTHING),
             Self::LogFormat => ("log.format", Scalar, "text"),
             Self::LogLevel => ("log.level", Scalar, "info"),
         }

@@ -357,7 +357,7 @@ fn map(path: &str, entries: Vec<(Name, Node)>, complaints: &mut Complaints) -> V
     map
 }
 
-fn given_twice(name: &Name, first: &Place) -> Complaint {
+pub(super) fn given_twice(name: &Name, first: &Place) -> Complaint {
     Complaint::error(format!("{} is given twice", quoted(&name.text)))
         .at(Some(&name.place))
         .help(format!(
@@ -376,8 +376,14 @@ fn unknown_key(section: &str, name: &Name) -> Complaint {
         .help(way_out(section, &name.text))
 }
 
-/// Help for an unknown key: the right section, the right spelling, or what there is.
+/// Help for an unknown key: the right spelling, the right section, or what there is.
 fn way_out(section: &str, name: &str) -> String {
+    let known = keys::names_in(section);
+    // Who wrote it into a section meant that one, if it has something like it.
+    let near = nearest(name, known.iter().copied());
+    if let Some(near) = near.filter(|_| !section.is_empty()) {
+        return format!("did you mean `{near}`?");
+    }
     let elsewhere = Key::ALL
         .into_iter()
         .find(|key| key.name() == name || key.path() == name);
@@ -387,8 +393,7 @@ fn way_out(section: &str, name: &str) -> String {
             None => format!("write `{}` at the beginning of its line", key.path()),
         };
     }
-    let known = keys::names_in(section);
-    match nearest(name, known.iter().copied()) {
+    match near {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("the keys here are {}", listed(&known)),
     }
@@ -420,7 +425,7 @@ fn file_only(key: Key) -> Complaint {
         .help("write it into the file given by --config")
 }
 
-fn listed(names: &[&str]) -> String {
+pub(super) fn listed(names: &[&str]) -> String {
     let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
     quoted.join(", ")
 }

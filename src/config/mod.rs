@@ -16,6 +16,7 @@
 
 mod api;
 mod complaint;
+mod corrections;
 mod document;
 mod duration;
 mod history;
@@ -28,25 +29,27 @@ mod properties;
 mod reading;
 mod redaction;
 mod settings;
+mod state;
 mod values;
 
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 pub use complaint::{Complaint, Complaints, Severity};
 pub use keys::{Key, Shape};
 pub use settings::{
-    ApiSettings, Described, KafkaSettings, LogFormat, LogSettings, Origin, Property, Secret,
-    Settings,
+    ApiSettings, BucketKind, DeadLetterSettings, Described, KafkaSettings, LogFormat, LogSettings,
+    Origin, Property, Secret, Settings, StateSettings, StateUrl,
 };
 
 use complaint::{Source, Span};
 use layers::Layers;
 
-/// Reads a whole file, or says why not.
-pub type ReadFile<'a> = dyn Fn(&Path) -> io::Result<Vec<u8>> + 'a;
+/// Reads a whole file of at most so many bytes, or says why not.
+pub type ReadFile<'a> = dyn Fn(&Path, u64) -> io::Result<Vec<u8>> + 'a;
 
 /// Where settings come from; the weakest source, the defaults, is always there.
 pub struct Sources<'a> {
@@ -72,7 +75,7 @@ pub struct Override {
 }
 
 /// A larger file is no configuration, no password and no key.
-const MAX_FILE_BYTES: u64 = 1 << 20;
+pub(crate) const MAX_FILE_BYTES: u64 = 1 << 20;
 
 impl Sources<'static> {
     /// The defaults alone.
@@ -153,17 +156,21 @@ pub fn load(sources: &Sources<'_>) -> Result<Settings, Complaints> {
 
 fn read_document(file: &Path, read_file: &ReadFile<'_>) -> Result<document::Node, Complaint> {
     let name = file.display().to_string();
-    let bytes = read_file(file).map_err(|error| {
+    let bytes = read_file(file, MAX_FILE_BYTES).map_err(|error| {
         Complaint::error(format!("could not read the configuration {name}: {error}"))
             .help("give the path of the file with --config; without a file, defaults are used")
     })?;
     match std::str::from_utf8(&bytes) {
         Ok(text) => document::read(&name, text),
-        Err(error) => Err(not_utf8(name, &bytes, error.valid_up_to())),
+        Err(error) => {
+            let source = Source::file(name, &String::from_utf8_lossy(&bytes));
+            Err(not_utf8(&source, &bytes, error.valid_up_to()))
+        }
     }
 }
 
-fn not_utf8(name: String, bytes: &[u8], valid: usize) -> Complaint {
+/// What is said about the first byte that is none of a text.
+fn not_utf8(source: &Arc<Source>, bytes: &[u8], valid: usize) -> Complaint {
     let before = String::from_utf8_lossy(&bytes[..valid]);
     let line = before.rsplit('\n').next().unwrap_or_default();
     let span = Span {
@@ -171,23 +178,19 @@ fn not_utf8(name: String, bytes: &[u8], valid: usize) -> Complaint {
         column: line.chars().count() + 1,
         width: 1,
     };
-    let place = Source::file(name, &String::from_utf8_lossy(bytes)).place(span);
+    let place = source.place(span);
     Complaint::error("the file is not UTF-8")
         .at(Some(&place))
         .help("save it as UTF-8")
 }
 
-/// Reads a file of at most [`MAX_FILE_BYTES`].
-fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+/// Reads a file of at most so many bytes.
+fn read_file(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(path)?
-        .take(MAX_FILE_BYTES + 1)
-        .read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > MAX_FILE_BYTES {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidData,
-            "it is larger than 1 MiB",
-        ));
+    File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most {
+        let message = format!("it is larger than {} MiB", most >> 20);
+        return Err(io::Error::new(io::ErrorKind::InvalidData, message));
     }
     Ok(bytes)
 }

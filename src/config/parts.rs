@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::civil::Weekday;
@@ -17,10 +18,13 @@ use super::duration::Written;
 use super::keys::Key;
 use super::layers::Layers;
 use super::reading::{Checked, Reading};
-use super::settings::{KafkaSettings, LogFormat, LogSettings, Origin, Origins, Settings};
+use super::settings::{
+    DeadLetterSettings, KafkaSettings, LogFormat, LogSettings, Origin, Origins, Settings,
+};
 use super::values::{self, Trouble};
 use crate::event::MAX_DIMENSIONS;
 use crate::event::currency::{MAX_ADDED, iso_4217};
+use crate::ledger::corrections::Corrections;
 use crate::ledger::settings::{Better, CesMax, CesScale, DigestKey, FoldSettings};
 use crate::measure::period::Period;
 use crate::measure::settings::{CustomerStart, EvaluationSettings};
@@ -85,13 +89,19 @@ impl Reading<'_> {
         let staleness = self.length(Key::MaxStaleness, SECOND, 365 * DAY);
         let digest_key = self.digest_key();
         let evaluation = self.evaluation();
-        let fold = self.fold(digest_key.as_ref().map(|(key, _)| *key));
+        let key = digest_key.as_ref().map(|(key, _)| *key);
         let kafka = self.kafka();
+        let topics = kafka.as_ref().map(|kafka| kafka.topics.as_slice());
+        let (corrections, corrections_files) = self.corrections(key, topics).unzip();
+        let fold = self.fold(key, corrections);
+        let dead_letters = self.dead_letters(kafka.as_ref());
         let log = self.log();
         self.check_interval(interval, staleness);
         self.check_history();
         let own_digest_key = digest_key.as_ref().map(|(_, file)| file.is_some());
         let api = self.api(own_digest_key);
+        let state = self.state(own_digest_key);
+        let shutdown_grace = self.shutdown_grace();
         let (_, digest_key_file) = digest_key?;
         let (api, token_file) = api?;
         Some(Settings {
@@ -102,11 +112,15 @@ impl Reading<'_> {
             evaluation: evaluation?,
             api,
             kafka: kafka?,
+            state: state?,
+            shutdown_grace: shutdown_grace?,
+            dead_letters: dead_letters?,
             log: log?,
             built_in_digest_key: digest_key_file.is_none(),
             warnings: Complaints::default(),
             digest_key_file,
             token_file,
+            corrections_files: corrections_files?,
             origins: self.origins,
         })
     }
@@ -150,7 +164,11 @@ impl Reading<'_> {
         })
     }
 
-    fn fold(&mut self, digest_key: Option<DigestKey>) -> Option<FoldSettings> {
+    fn fold(
+        &mut self,
+        digest_key: Option<DigestKey>,
+        corrections: Option<Corrections>,
+    ) -> Option<FoldSettings> {
         let history = self.length(Key::History, DAY, LONGEST_HISTORY);
         self.checked.history_millis = history;
         let late_after = self.length(Key::LateAfter, 0, 3650 * DAY);
@@ -179,6 +197,7 @@ impl Reading<'_> {
                 better: better?,
             },
             dimensions: dimensions?,
+            corrections: Arc::new(corrections?),
             late_after_millis: late_after?,
         })
     }
@@ -212,6 +231,18 @@ impl Reading<'_> {
             group_id: group_id?,
             properties,
         })
+    }
+
+    fn dead_letters(&mut self, kafka: Option<&KafkaSettings>) -> Option<DeadLetterSettings> {
+        let topic = self.optional(Key::DeadLettersTopic, values::topic)?;
+        let read = |topic: &String| kafka.is_some_and(|kafka| kafka.topics.contains(topic));
+        if let Some(topic) = topic.as_ref().filter(|topic| read(topic)) {
+            let message = format!("`dead_letters.topic`: `{topic}` is one of `kafka.topics`");
+            let help = "name another topic: a rejected record would be read again, rejected again \
+                        and written again, for ever";
+            self.error(&[Key::DeadLettersTopic], message, help);
+        }
+        Some(DeadLetterSettings { topic })
     }
 
     fn log(&mut self) -> Option<LogSettings> {

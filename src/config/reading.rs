@@ -8,12 +8,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 
-use super::ReadFile;
 use super::complaint::{Complaint, Complaints, Place, quoted};
 use super::keys::Key;
 use super::layers::{Entry, Given, Item, Layers, Value};
 use super::settings::Origins;
 use super::values::{self, Parsed, Trouble};
+use super::{MAX_FILE_BYTES, ReadFile};
 use crate::measure::period::Period;
 
 /// The reading of all settings, and what it left behind.
@@ -56,7 +56,7 @@ impl Reading<'_> {
         shown: &dyn Display,
         place: Option<&Place>,
     ) -> Option<Vec<u8>> {
-        match (self.read_file)(file) {
+        match (self.read_file)(file, MAX_FILE_BYTES) {
             Ok(bytes) => Some(bytes),
             Err(error) => {
                 let message = format!("`{}`: could not read {shown}: {error}", key.path());

@@ -43,7 +43,12 @@ pub fn redacted_lines(text: &str) -> Vec<String> {
         let indent = line.len() - line.trim_start().len();
         let alone = separators(line).next().is_none();
         let goes_on = |above| indent > above || alone;
-        if hidden_below.is_some_and(goes_on) || alone && !list_open && !may_stand_alone(line) {
+        if hidden_below.is_some_and(goes_on) {
+            return hide(line, Some(indent));
+        }
+        if alone && !may_stand_alone(line) && !(list_open && may_be_item(line)) {
+            // It may be the damaged name of a secret, which follows.
+            hidden_below = Some(indent);
             return hide(line, Some(indent));
         }
         let start = secret_start(line);
@@ -54,12 +59,61 @@ pub fn redacted_lines(text: &str) -> Vec<String> {
     text.lines().map(redact).collect()
 }
 
+/// The names in a file of corrections whose values are no event ids.
+const OF_CORRECTIONS: [&str; 7] = [
+    "corrections",
+    "note",
+    "skip",
+    "topic",
+    "partition",
+    "offsets",
+    "type",
+];
+
+/// The lines of a file of corrections, with everything hidden that may be an event id: the values of
+/// all names but the known ones with the deeper indented lines below them, single values where there
+/// must be several, and what has no name on its line.
+pub fn lines_without_ids(text: &str) -> Vec<String> {
+    let mut hidden_below: Option<usize> = None;
+    let redact = |line: &str| {
+        let indent = line.len() - line.trim_start_matches([' ', '-']).len();
+        let blanks = line.len() - line.trim_start().len();
+        let structure = line.trim().bytes().all(|byte| b"[]{}-,.".contains(&byte));
+        let alone = separators(line).next().is_none() && !structure;
+        if hidden_below.is_some_and(|above| indent > above) || alone {
+            return hide(line, Some(blanks));
+        }
+        let known = |name: &str| OF_CORRECTIONS.contains(&plain(name));
+        let stranger = after_stranger(line, &known);
+        hidden_below = stranger.map(|_| indent);
+        let starts = [stranger, after_anchor(line), single_value(line)];
+        hide(line, starts.into_iter().flatten().min())
+    };
+    text.lines().map(redact).collect()
+}
+
+/// Where a single value begins that stands in the place of several.
+fn single_value(line: &str) -> Option<usize> {
+    let at = separators(line).next()?;
+    let several = ["corrections", "skip"].contains(&plain(&line[..at]));
+    let single = !line[at + 1..].trim_start().starts_with(['{', '[', '#']);
+    (several && single).then_some(at + 1)
+}
+
 /// Whether a line without a name is an item of a list, the border of something, or a key that lacks
 /// its colon.
 fn may_stand_alone(line: &str) -> bool {
     let line = line.trim();
     let word = line.split_whitespace().next().unwrap_or_default();
     word == "-" || harmless(word) || line.bytes().all(|byte| b"[]{}.-,".contains(&byte))
+}
+
+/// Whether a line in a list that is open can be one of its items, and not the damaged name of a
+/// property with its value.
+fn may_be_item(line: &str) -> bool {
+    let mut words = line.split_whitespace();
+    let dotted = words.next().is_some_and(|word| word.contains('.'));
+    !(dotted && words.next().is_some())
 }
 
 /// A text in a message: hidden from where on it may hold a secret. A single word is taken for a
@@ -95,13 +149,20 @@ fn hide(line: &str, start: Option<usize>) -> String {
 fn secret_start(line: &str) -> Option<usize> {
     [
         after_word(line),
-        after_stranger(line),
+        after_stranger(line, &harmless),
         after_anchor(line),
+        after_scheme(line),
         key_digits(line),
     ]
     .into_iter()
     .flatten()
     .min()
+}
+
+/// After the `://` of an address that goes on with an `@`: credentials come before it.
+fn after_scheme(line: &str) -> Option<usize> {
+    let at = line.find("://")? + 3;
+    line[at..].contains('@').then_some(at)
 }
 
 /// After the separator that follows the first telling word, else after the word.
@@ -126,7 +187,7 @@ fn after_word(line: &str) -> Option<usize> {
 }
 
 /// After the separator of the first name that is not known to be harmless.
-fn after_stranger(line: &str) -> Option<usize> {
+fn after_stranger(line: &str, harmless: &dyn Fn(&str) -> bool) -> Option<usize> {
     let mut from = 0;
     for at in separators(line) {
         let name = line[from..at].rsplit(['{', '[', ',']).next()?;
@@ -171,7 +232,8 @@ fn harmless(name: &str) -> bool {
         return true;
     }
     let parts = || Key::ALL.into_iter().flat_map(|key| key.path().split('.'));
-    let misspelt = || nearest(name, parts().collect::<BTreeSet<_>>()).is_some();
+    let one_word = || name.bytes().all(is_name);
+    let misspelt = || one_word() && nearest(name, parts().collect::<BTreeSet<_>>()).is_some();
     !name.contains('.') && (parts().any(|part| part == name) || misspelt())
 }
 
@@ -235,6 +297,10 @@ mod tests {
         check("log: &secretive hunter2", "log: &secret***");
         check("log: &a hunter2", "log: &a ***");
         check("x: hunter2", "x: ***");
+        check(
+            "properties*   sas'assword: hunter2",
+            "properties*   sas'assword: ***",
+        );
         check("- sasl.username=hunter2", "- sasl.username=***");
         check(
             "TENURE_CUSTOMER_DIGEST_KEY_FILE=00112233445566778899aabbccddeeff",
@@ -291,6 +357,24 @@ mod tests {
         let text = "kafka:\n  properties:\n    sasl.password:\nhunter2\nlisten: :1\n";
         let expected = "kafka:\n  properties:\n    sasl.password:\n***\nlisten: :1";
         assert_eq!(redacted_lines(text).join("\n"), expected);
+    }
+
+    #[test]
+    fn what_stands_below_a_name_that_is_damaged_is_hidden_too() {
+        let text = "kafka:\n  properties:\n    ssl.key.pe{|\n      hunter2:    hunter2\n    \
+                    client.id: shop\nlisten: :1\n";
+        let expected = "kafka:\n  properties:\n    ***\n      ***\n    client.id: shop\nlisten: :1";
+        assert_eq!(redacted_lines(text).join("\n"), expected);
+    }
+
+    #[test]
+    fn a_list_that_is_never_closed_does_not_show_what_is_no_item() {
+        let text = "topics: [first\nsecond.one,\n    sasl.passwo{ hunter2\n30 days";
+        let expected = "topics: [first\nsecond.one,\n    ***\n30 days";
+        assert_eq!(
+            redacted_lines(text).join("\n"),
+            expected.replace("30 days", "***")
+        );
     }
 
     #[test]

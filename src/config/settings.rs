@@ -33,6 +33,10 @@ pub struct Settings {
     pub evaluation: EvaluationSettings,
     pub api: ApiSettings,
     pub kafka: KafkaSettings,
+    pub state: StateSettings,
+    /// How long the process may take to end once it is asked to.
+    pub shutdown_grace: Duration,
+    pub dead_letters: DeadLetterSettings,
     pub log: LogSettings,
     /// No key was configured, so that anybody can compute the digest of a customer.
     pub built_in_digest_key: bool,
@@ -40,6 +44,7 @@ pub struct Settings {
     pub warnings: Complaints,
     pub(super) digest_key_file: Option<PathBuf>,
     pub(super) token_file: Option<PathBuf>,
+    pub(super) corrections_files: Vec<PathBuf>,
     pub(super) origins: Origins,
 }
 
@@ -62,6 +67,13 @@ pub struct KafkaSettings {
     pub group_id: String,
     /// What is passed to librdkafka beside what Tenure decides itself, by name.
     pub properties: BTreeMap<String, Property>,
+}
+
+/// What becomes of records that are rejected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadLetterSettings {
+    /// The topic they are written to, none of those that are read; nothing if they are not kept.
+    pub topic: Option<String>,
 }
 
 /// A property of librdkafka.
@@ -104,6 +116,46 @@ impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(..)")
     }
+}
+
+/// Where the state is kept beside memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateSettings {
+    /// Nothing if it is in memory only.
+    pub url: Option<StateUrl>,
+    /// How often each shard is written.
+    pub interval: Duration,
+    /// How many checkpoints of each partition are kept, at least one.
+    pub keep: usize,
+}
+
+/// A place for checkpoints.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StateUrl {
+    /// A folder of this machine, or mounted there.
+    Folder(PathBuf),
+    /// A bucket, with the address as it was written.
+    Bucket { kind: BucketKind, url: String },
+}
+
+impl fmt::Display for StateUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Folder(folder) => write!(f, "{}", folder.display()),
+            Self::Bucket { url, .. } => f.write_str(url),
+        }
+    }
+}
+
+/// The object stores that this build can speak to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BucketKind {
+    #[cfg(feature = "s3")]
+    S3,
+    #[cfg(feature = "gs")]
+    Gs,
+    #[cfg(feature = "az")]
+    Az,
 }
 
 /// How the process logs.
@@ -179,6 +231,9 @@ fn decides(key: &str) -> bool {
         "log",
         "api",
         "kafka",
+        "state",
+        "shutdown_grace",
+        "dead_letters",
         "evaluation_interval",
         "max_staleness",
     ]
@@ -204,13 +259,24 @@ impl Settings {
     /// A hash of all settings in use, as 16 hexadecimal digits. Secrets do not enter it.
     #[must_use]
     pub fn hash(&self) -> String {
-        hash_of(&self.describe())
+        hash_of(&self.by_content(self.describe()))
     }
 
     /// The same of the settings that decide the numbers: two instances that differ in it disagree.
     #[must_use]
     pub fn definition_hash(&self) -> String {
-        hash_of(&self.deciding())
+        hash_of(&self.by_content(self.deciding()))
+    }
+
+    /// What counts of the files of corrections is what they say, not what they are called.
+    fn by_content(&self, mut settings: Vec<Described>) -> Vec<Described> {
+        let corrections = &self.fold.corrections;
+        for setting in &mut settings {
+            if setting.key == Key::Corrections.path() && !corrections.is_empty() {
+                setting.value = format!("{:032x}", corrections.fingerprint());
+            }
+        }
+        settings
     }
 
     /// The settings that decide the numbers, in the order of the documented file, none of them
@@ -280,12 +346,18 @@ impl Settings {
             Key::Cohorts => evaluation.cohorts.to_string(),
             Key::ApiCustomers => self.api.customers.to_string(),
             Key::ApiTokenFile => optional(self.token_file.as_ref().map(|path| path.display())),
+            Key::Corrections => list(self.corrections_files.iter().map(|path| path.display())),
             Key::CesMax => fold.ces.max.rating().to_string(),
             Key::CesBetter => fold.ces.better.name().to_owned(),
             Key::BootstrapServers => self.kafka.bootstrap_servers.clone(),
             Key::Topics => list(&self.kafka.topics),
             Key::GroupId => self.kafka.group_id.clone(),
             Key::Properties | Key::PropertiesFiles => return None,
+            Key::StateUrl => optional(self.state.url.as_ref()),
+            Key::StateInterval => length(self.state.interval),
+            Key::StateKeep => self.state.keep.to_string(),
+            Key::ShutdownGrace => length(self.shutdown_grace),
+            Key::DeadLettersTopic => optional(self.dead_letters.topic.as_ref()),
             Key::LogFormat => match self.log.format {
                 LogFormat::Text => "text".to_owned(),
                 LogFormat::Json => "json".to_owned(),
