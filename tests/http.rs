@@ -30,7 +30,7 @@ use tenure::serve::http::{Endpoint, Limits, run};
 use tenure::serve::readiness::Readiness;
 use tenure::serve::{Basis, LogPosition, Published, ShardDigest, Source};
 use tenure::telemetry::Telemetry;
-use tenure::telemetry::partition::PartitionStatus;
+use tenure::telemetry::partition::{PartitionStatus, ShardState};
 use tokio::sync::oneshot;
 
 /// Longer than anything here takes, on a loaded machine too.
@@ -394,7 +394,7 @@ fn large_report() -> Report {
     report
 }
 
-fn partition(position: i64, ready: bool) -> PartitionStatus {
+fn partition(position: i64, state: ShardState) -> PartitionStatus {
     PartitionStatus {
         topic: "orders".into(),
         partition: 2,
@@ -405,7 +405,7 @@ fn partition(position: i64, ready: bool) -> PartitionStatus {
         last_record_at: Some(Timestamp::from_millis(1_795_000_000_000)),
         complete_until: Some(Timestamp::from_millis(1_795_000_000_000)),
         committed_at: None,
-        ready,
+        state,
     }
 }
 
@@ -539,13 +539,13 @@ fn readiness_names_what_it_waits_for() {
         assert_eq!(answer.status, status);
         assert_eq!(answer.text().trim_end(), expected);
     };
-    *lock(&server.source.partitions) = vec![partition(25, false)];
+    *lock(&server.source.partitions) = vec![partition(25, ShardState::CatchingUp)];
     check(
         503,
         r#"{"status":"not_ready","waiting_for":[{"reason":"kafka_unreachable"},{"reason":"catching_up","topic":"orders","partition":2,"percent":25.0},{"reason":"no_report"}],"withheld":[]}"#,
     );
     server.source.kafka_up.store(true, Ordering::Relaxed);
-    *lock(&server.source.partitions) = vec![partition(100, true)];
+    *lock(&server.source.partitions) = vec![partition(100, ShardState::Ready)];
     server.source.publish(Report {
         withheld: withheld(WithheldReason::NoChurnSource),
         ..report(0.0)
@@ -807,7 +807,7 @@ fn promtool_finds_nothing_to_complain_about() {
     let topic = server.telemetry.kafka.topic("orders");
     topic.events_received.inc();
     server.telemetry.fold.event_delay.observe(2.0);
-    *lock(&server.source.partitions) = vec![partition(25, true)];
+    *lock(&server.source.partitions) = vec![partition(25, ShardState::Ready)];
     server.source.publish(Report {
         withheld: withheld(WithheldReason::BaseIncomplete),
         ..report(1.0)

@@ -136,6 +136,14 @@ fn sentence(obstacle: &Obstacle) -> String {
         Obstacle::CatchingUp {
             topic, partition, ..
         } => format!("Partition {partition} of {topic} is being read."),
+        Obstacle::Restoring { partition } => {
+            format!("Partition {partition} is restored from its checkpoint.")
+        }
+        Obstacle::Degraded {
+            topic,
+            partition,
+            because,
+        } => format!("The log of {topic} partition {partition} is not what it was: {because}."),
         Obstacle::NoReport => "Nothing was evaluated yet.".to_owned(),
         Obstacle::Withheld { because } => format!("The numbers are withheld: {because}."),
     }

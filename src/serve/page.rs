@@ -10,7 +10,7 @@ use crate::event::Timestamp;
 use crate::measure::report::Report;
 use crate::serve::exposition::{Exposition, Format};
 use crate::serve::{Published, Source};
-use crate::telemetry::partition::PartitionStatus;
+use crate::telemetry::partition::{PartitionStatus, ShardState};
 use crate::telemetry::{Telemetry, catalogue};
 
 /// The page of a report alone: its measures, what is withheld, and its instant.
@@ -118,23 +118,30 @@ fn partitions(page: &mut Exposition, partitions: &[PartitionStatus]) {
     shard_states(page, partitions);
 }
 
-/// A shard is one partition of all topics, and ready when each of them is.
+/// A shard is one partition of all topics, and in the worst of their states.
 fn shard_states(page: &mut Exposition, partitions: &[PartitionStatus]) {
-    let mut shards: BTreeMap<i32, bool> = BTreeMap::new();
-    for status in partitions {
-        *shards.entry(status.partition).or_insert(true) &= status.ready;
+    let mut shards: BTreeMap<i32, ShardState> = BTreeMap::new();
+    for PartitionStatus {
+        partition, state, ..
+    } in partitions
+    {
+        let worst = shards.entry(*partition).or_insert(*state);
+        *worst = (*worst).max(*state);
     }
-    let shards: Vec<(String, bool)> = shards
+    let shards: Vec<(String, ShardState)> = shards
         .into_iter()
-        .map(|(partition, ready)| (partition.to_string(), ready))
+        .map(|(partition, state)| (partition.to_string(), state))
         .collect();
-    let states = shards.iter().flat_map(|(partition, ready)| {
-        [
-            ([partition.as_str(), "catching_up"], f64::from(!ready)),
-            ([partition.as_str(), "ready"], f64::from(*ready)),
-        ]
+    let states = shards.iter().flat_map(|(partition, state)| {
+        let value = |name| f64::from(state.name() == name);
+        ShardState::NAMES.map(|name| ([partition.as_str(), name], value(name)))
     });
     page.gauge(&catalogue::SHARD_STATE, states);
+    let degraded = shards.iter().filter_map(|(partition, state)| match state {
+        ShardState::Degraded(reason) => Some(([partition.as_str(), reason.name()], 1.0)),
+        ShardState::Ready | ShardState::CatchingUp | ShardState::Restoring => None,
+    });
+    page.gauge(&catalogue::SHARD_DEGRADED, degraded);
 }
 
 #[cfg(test)]
@@ -149,6 +156,7 @@ mod tests {
     use crate::serve::exposition::tests::{ReadFamily, read, report};
     use crate::serve::readiness::Readiness;
     use crate::telemetry::catalogue::CATALOGUE;
+    use crate::telemetry::partition::Degradation;
 
     struct Fixed {
         published: Option<Arc<Published>>,
@@ -182,7 +190,7 @@ mod tests {
         report
     }
 
-    fn status(topic: &str, partition: i32, ready: bool) -> PartitionStatus {
+    fn status(topic: &str, partition: i32, state: ShardState) -> PartitionStatus {
         PartitionStatus {
             topic: topic.into(),
             partition,
@@ -193,7 +201,7 @@ mod tests {
             last_record_at: Some(Timestamp::from_millis(1_795_000_000_500)),
             complete_until: Some(Timestamp::from_millis(1_795_000_000_250)),
             committed_at: Some(Timestamp::from_millis(1_795_000_000_300)),
-            ready,
+            state,
         }
     }
 
@@ -203,10 +211,10 @@ mod tests {
         Fixed {
             published: Some(Arc::new(published)),
             partitions: vec![
-                status("customers", 0, true),
-                status("customers", 1, true),
-                status("orders", 0, true),
-                status("orders", 1, false),
+                status("customers", 0, ShardState::Ready),
+                status("customers", 1, ShardState::Degraded(Degradation::Truncated)),
+                status("orders", 0, ShardState::CatchingUp),
+                status("orders", 1, ShardState::Ready),
             ],
         }
     }
@@ -215,6 +223,8 @@ mod tests {
         let telemetry = Telemetry::new().expect("registered");
         telemetry.configured("0123456789abcdef", "fedcba9876543210");
         let _ = telemetry.kafka.topic("orders");
+        telemetry.durability.succeeded(1_795_000_000.0);
+        let _ = telemetry.dead_letters.topic("orders");
         read(&scrape(source, &telemetry, format, Instant::now()), format)
     }
 
@@ -325,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn partitions_show_their_offsets_and_a_shard_is_ready_when_all_its_topics_are() {
+    fn partitions_show_their_offsets_and_a_shard_is_as_bad_as_the_worst_of_its_topics() {
         let page = families(&full(), Format::Text004);
         assert_eq!(
             values(&page["tenure_kafka_partition_lag_records"])[3],
@@ -334,11 +344,19 @@ mod tests {
         assert_eq!(
             values(&page["tenure_shard_state"]),
             [
-                (vec!["0", "catching_up"], 0.0),
-                (vec!["0", "ready"], 1.0),
-                (vec!["1", "catching_up"], 1.0),
+                (vec!["0", "restoring"], 0.0),
+                (vec!["0", "catching_up"], 1.0),
+                (vec!["0", "ready"], 0.0),
+                (vec!["0", "degraded"], 0.0),
+                (vec!["1", "restoring"], 0.0),
+                (vec!["1", "catching_up"], 0.0),
                 (vec!["1", "ready"], 0.0),
+                (vec!["1", "degraded"], 1.0),
             ]
+        );
+        assert_eq!(
+            values(&page["tenure_shard_degraded"]),
+            [(vec!["1", "truncated"], 1.0)]
         );
     }
 

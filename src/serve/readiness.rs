@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::measure::report::WithheldReason;
 use crate::serve::Published;
-use crate::telemetry::partition::PartitionStatus;
+use crate::telemetry::partition::{PartitionStatus, ShardState};
 
 /// What the page waits for; nothing when it is ready.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -27,6 +27,15 @@ pub enum Obstacle {
         #[serde(skip_serializing_if = "Option::is_none")]
         percent: Option<f64>,
     },
+    /// The checkpoint of a shard is being looked for, or loaded.
+    Restoring { partition: i32 },
+    /// The numbers of a shard would be wrong.
+    Degraded {
+        topic: String,
+        partition: i32,
+        /// A value of the label `reason` of `tenure_shard_degraded`.
+        because: &'static str,
+    },
     /// Nothing was evaluated yet.
     NoReport,
     /// The report keeps its numbers back.
@@ -48,10 +57,7 @@ impl Readiness {
         published: Option<&Published>,
     ) -> Self {
         let unreachable = (!kafka_up).then_some(Obstacle::KafkaUnreachable);
-        let behind = partitions
-            .iter()
-            .filter(|status| !status.ready)
-            .map(Obstacle::catching_up);
+        let behind = partitions.iter().filter_map(Obstacle::of);
         let report = published.is_none().then_some(Obstacle::NoReport);
         let withheld = WithheldReason::ALL
             .into_iter()
@@ -76,6 +82,20 @@ impl Readiness {
 }
 
 impl Obstacle {
+    fn of(status: &PartitionStatus) -> Option<Self> {
+        let partition = status.partition;
+        Some(match status.state {
+            ShardState::Ready => return None,
+            ShardState::Restoring => Self::Restoring { partition },
+            ShardState::CatchingUp => Self::catching_up(status),
+            ShardState::Degraded(reason) => Self::Degraded {
+                topic: status.topic.to_string(),
+                partition,
+                because: reason.name(),
+            },
+        })
+    }
+
     fn catching_up(status: &PartitionStatus) -> Self {
         Self::CatchingUp {
             topic: status.topic.to_string(),
@@ -113,6 +133,7 @@ mod tests {
     use super::*;
     use crate::event::Timestamp;
     use crate::measure::report::{Report, Withheld};
+    use crate::telemetry::partition::Degradation;
 
     fn published(reasons: &[WithheldReason]) -> Published {
         let withheld = reasons.iter().map(|reason| Withheld {
@@ -126,7 +147,7 @@ mod tests {
         Published::new(Arc::new(report), 1.0, None)
     }
 
-    fn partition(position: i64, ready: bool) -> PartitionStatus {
+    fn partition(position: i64, state: ShardState) -> PartitionStatus {
         PartitionStatus {
             topic: "orders".into(),
             partition: 3,
@@ -137,7 +158,7 @@ mod tests {
             last_record_at: None,
             complete_until: None,
             committed_at: None,
-            ready,
+            state,
         }
     }
 
@@ -157,7 +178,12 @@ mod tests {
     fn ready_is_who_read_to_the_end_and_has_a_report() {
         use WithheldReason::{BaseIncomplete, CatchingUp, Degraded, NoChurnSource};
         let complete = published(&[]);
-        check(true, &[partition(300, true)], Some(&complete), "[]");
+        check(
+            true,
+            &[partition(300, ShardState::Ready)],
+            Some(&complete),
+            "[]",
+        );
         check(
             false,
             &[],
@@ -166,9 +192,19 @@ mod tests {
         );
         check(
             true,
-            &[partition(200, false), partition(300, true)],
+            &[
+                partition(200, ShardState::CatchingUp),
+                partition(300, ShardState::Ready),
+            ],
             Some(&complete),
             r#"[{"reason":"catching_up","topic":"orders","partition":3,"percent":66.6}]"#,
+        );
+        let gone = ShardState::Degraded(Degradation::HistoryGone);
+        check(
+            true,
+            &[partition(0, ShardState::Restoring), partition(7, gone)],
+            Some(&complete),
+            r#"[{"reason":"restoring","partition":3},{"reason":"degraded","topic":"orders","partition":3,"because":"history_gone"}]"#,
         );
         let waiting = published(&[CatchingUp, CatchingUp, Degraded]);
         check(

@@ -75,7 +75,28 @@ catalogue! {
     SHARD_WATERMARK = Gauge "tenure_shard_watermark_timestamp_seconds" ["topic", "partition"]
         "Instant up to which the partition is applied for certain, in seconds since 1970; the report is of the earliest.";
     SHARD_STATE = Gauge "tenure_shard_state" ["partition", "state"]
-        "1 for the present state of the shard (catching_up or ready), 0 for the other.";
+        "1 for the present state of the shard (restoring, catching_up, ready or degraded), 0 for the others.";
+    SHARD_DEGRADED = Gauge "tenure_shard_degraded" ["partition", "reason"]
+        "1 while the numbers of the shard would be wrong: topic_missing, bad_batch, records_deleted, truncated, recreated or history_gone.";
+    REKEY_SUSPECTED = Gauge "tenure_rekey_suspected" []
+        "1 while the topics have another number of partitions than the state was made with, so that customers may be in two.";
+
+    CHECKPOINT_ATTEMPTS = Counter "tenure_checkpoint_attempts_total" []
+        "Checkpoints begun.";
+    CHECKPOINT_FAILURES = Counter "tenure_checkpoint_failures_total" ["reason"]
+        "Checkpoints that were not written, by reason: store, timeout, identity, dead_letters or self_check.";
+    CHECKPOINT_LAST_SUCCESS = Gauge "tenure_checkpoint_last_success_timestamp_seconds" []
+        "Oldest among the newest complete checkpoints of the shards, in seconds since 1970; none while a shard has none.";
+    CHECKPOINT_LAST_SIZE = Gauge "tenure_checkpoint_last_size_bytes" []
+        "Size of the last complete checkpoint.";
+    CHECKPOINT_LAST_DURATION = Gauge "tenure_checkpoint_last_duration_seconds" []
+        "Time from the beginning of the last complete checkpoint until it was durable.";
+    CHECKPOINT_PAUSE = Histogram "tenure_checkpoint_pause_seconds" []
+        "Time that folding waited for the copy of a shard.";
+    RESTORE_FAILURES = Counter "tenure_restore_failures_total" ["reason"]
+        "Checkpoints that could not be used at a start, by reason: damaged, format, settings or store.";
+    RESTORE_LAST_DURATION = Gauge "tenure_restore_last_duration_seconds" []
+        "Time for restoring all shards at the start.";
 
     STATE_CUSTOMERS = Gauge "tenure_state_customers" []
         "Customers held in memory, active or not.";
@@ -91,6 +112,12 @@ catalogue! {
         "Events applied although more than late_after behind the newest event of their shard.";
     ATTRIBUTES_IGNORED = Counter "tenure_attributes_ignored_total" []
         "Attribute values of a configured dimension that are neither text, number nor boolean.";
+    DEAD_LETTERS = Counter "tenure_dead_letters_total" ["topic", "reason"]
+        "Rejected records that the dead-letter topic has, by the topic they were read from.";
+    DEAD_LETTER_FAILURES = Counter "tenure_dead_letter_failures_total" ["topic"]
+        "Rejected records that were given up, because the dead-letter topic takes none so large.";
+    DEAD_LETTERS_PENDING = Gauge "tenure_dead_letters_pending" []
+        "Rejected records that the dead-letter topic has not acknowledged yet; durable positions wait for them.";
     ERRORS = Counter "tenure_errors_total" ["error_type", "stage"]
         "Errors by type and stage: receiving, processing or exporting.";
     APPLY_DURATION = Histogram "tenure_apply_duration_seconds" []

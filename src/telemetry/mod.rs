@@ -16,7 +16,8 @@ pub mod throttle;
 
 use prometheus::proto::MetricFamily;
 use prometheus::{
-    Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
+    Opts, Registry,
 };
 
 use crate::event::{EventType, Reason};
@@ -38,6 +39,8 @@ pub struct Telemetry {
     pub kafka: KafkaTelemetry,
     pub fold: FoldTelemetry,
     pub evaluation: EvaluationTelemetry,
+    pub durability: DurabilityTelemetry,
+    pub dead_letters: DeadLetterTelemetry,
     pub errors: ErrorCounters,
     pub log: LogCounters,
 }
@@ -96,6 +99,21 @@ pub struct OutcomeCounters {
     pub applied: IntCounter,
 }
 
+/// What is counted of rejected records on their way to the dead-letter topic.
+pub struct DeadLetterTelemetry {
+    written: IntCounterVec,
+    failures: IntCounterVec,
+    /// Not acknowledged yet.
+    pub pending: IntGauge,
+}
+
+/// The handles of the records of one topic that were rejected: ask for them once and keep them.
+pub struct DeadLetterCounters {
+    written: [IntCounter; Reason::ALL.len()],
+    /// Given up.
+    pub failures: IntCounter,
+}
+
 /// What the evaluation counts.
 pub struct EvaluationTelemetry {
     /// Seconds for one evaluation of all measures.
@@ -103,6 +121,52 @@ pub struct EvaluationTelemetry {
     /// Evaluations that gave no report; the last one stays published.
     pub failures: IntCounter,
     overflowed: [IntCounter; OPEN_LABELS.len()],
+}
+
+/// What is counted when shards are made durable and when they are restored.
+pub struct DurabilityTelemetry {
+    /// Checkpoints begun.
+    pub attempts: IntCounter,
+    failures: IntCounterVec,
+    last_success: GaugeVec,
+    pub last_size: IntGauge,
+    /// Seconds from the copy until it was durable.
+    pub last_duration: Gauge,
+    /// Seconds for which folding waited for a copy.
+    pub pause: Histogram,
+    restore_failures: IntCounterVec,
+    /// Seconds for restoring all shards at the start.
+    pub restore_duration: Gauge,
+    /// 1 while the number of partitions is not the one that the state was made with.
+    pub rekey_suspected: IntGauge,
+}
+
+/// Why a checkpoint was not written: the closed list of the label `reason`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CheckpointFailure {
+    /// The store refused, or could not be reached.
+    Store,
+    /// The store gave no answer in time.
+    Timeout,
+    /// It could not be made sure that the topics are still those that were read.
+    Identity,
+    /// Rejected records were not yet acknowledged by the dead-letter topic.
+    DeadLetters,
+    /// What was copied could not be read back as it should be.
+    SelfCheck,
+}
+
+/// Why a checkpoint was not used at a start: the closed list of the label `reason`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RestoreFailure {
+    /// Its bytes are not those that were written.
+    Damaged,
+    /// It has a format of another version.
+    Format,
+    /// It was made under other settings.
+    Settings,
+    /// The store refused, or could not be reached.
+    Store,
 }
 
 /// The labels whose values come from events, as far as they are bounded: what does not fit is `other`.
@@ -207,6 +271,8 @@ impl Telemetry {
             kafka: KafkaTelemetry::new(&registry)?,
             fold: FoldTelemetry::new(&registry)?,
             evaluation: EvaluationTelemetry::new(&registry)?,
+            durability: DurabilityTelemetry::new(&registry)?,
+            dead_letters: DeadLetterTelemetry::new(&registry)?,
             errors: ErrorCounters::new(&registry)?,
             log: LogCounters::new(&registry)?,
             registry,
@@ -289,6 +355,34 @@ impl FoldTelemetry {
     }
 }
 
+impl DeadLetterTelemetry {
+    fn new(registry: &Registry) -> prometheus::Result<Self> {
+        Ok(Self {
+            written: counters(registry, &catalogue::DEAD_LETTERS)?,
+            failures: counters(registry, &catalogue::DEAD_LETTER_FAILURES)?,
+            pending: gauge(registry, &catalogue::DEAD_LETTERS_PENDING)?,
+        })
+    }
+
+    /// The handles of a topic that is read, whose series begin at 0.
+    #[must_use]
+    pub fn topic(&self, name: &str) -> DeadLetterCounters {
+        let written = |reason: Reason| self.written.with_label_values(&[name, reason.name()]);
+        DeadLetterCounters {
+            written: Reason::ALL.map(written),
+            failures: self.failures.with_label_values(&[name]),
+        }
+    }
+}
+
+impl DeadLetterCounters {
+    /// Records rejected for this reason that the dead-letter topic has.
+    #[must_use]
+    pub fn written(&self, reason: Reason) -> &IntCounter {
+        &self.written[reason as usize]
+    }
+}
+
 impl EvaluationTelemetry {
     fn new(registry: &Registry) -> prometheus::Result<Self> {
         let overflow = counters(registry, &catalogue::LABEL_VALUES_OVERFLOW)?;
@@ -312,6 +406,85 @@ impl EvaluationTelemetry {
     }
 }
 
+impl CheckpointFailure {
+    pub const ALL: [Self; 5] = [
+        Self::Store,
+        Self::Timeout,
+        Self::Identity,
+        Self::DeadLetters,
+        Self::SelfCheck,
+    ];
+
+    /// The value of the label `reason`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Store => "store",
+            Self::Timeout => "timeout",
+            Self::Identity => "identity",
+            Self::DeadLetters => "dead_letters",
+            Self::SelfCheck => "self_check",
+        }
+    }
+}
+
+impl RestoreFailure {
+    pub const ALL: [Self; 4] = [Self::Damaged, Self::Format, Self::Settings, Self::Store];
+
+    /// The value of the label `reason`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Damaged => "damaged",
+            Self::Format => "format",
+            Self::Settings => "settings",
+            Self::Store => "store",
+        }
+    }
+}
+
+impl DurabilityTelemetry {
+    fn new(registry: &Registry) -> prometheus::Result<Self> {
+        let failures = counters(registry, &catalogue::CHECKPOINT_FAILURES)?;
+        for reason in CheckpointFailure::ALL {
+            let _ = failures.with_label_values(&[reason.name()]);
+        }
+        let restore_failures = counters(registry, &catalogue::RESTORE_FAILURES)?;
+        for reason in RestoreFailure::ALL {
+            let _ = restore_failures.with_label_values(&[reason.name()]);
+        }
+        Ok(Self {
+            attempts: counter(registry, &catalogue::CHECKPOINT_ATTEMPTS)?,
+            failures,
+            last_success: real_gauges(registry, &catalogue::CHECKPOINT_LAST_SUCCESS)?,
+            last_size: gauge(registry, &catalogue::CHECKPOINT_LAST_SIZE)?,
+            last_duration: real_gauge(registry, &catalogue::CHECKPOINT_LAST_DURATION)?,
+            pause: histogram(registry, &catalogue::CHECKPOINT_PAUSE, &PAUSE_BUCKETS)?,
+            restore_failures,
+            restore_duration: real_gauge(registry, &catalogue::RESTORE_LAST_DURATION)?,
+            rekey_suspected: gauge(registry, &catalogue::REKEY_SUSPECTED)?,
+        })
+    }
+
+    /// Seconds since 1970 of the oldest among the newest checkpoints of all shards. There is no series
+    /// before the first call: while a shard has none, no instant would be true.
+    pub fn succeeded(&self, oldest: f64) {
+        self.last_success.with_label_values::<&str>(&[]).set(oldest);
+    }
+
+    /// Checkpoints that were not written for this reason.
+    #[must_use]
+    pub fn failed(&self, reason: CheckpointFailure) -> IntCounter {
+        self.failures.with_label_values(&[reason.name()])
+    }
+
+    /// Checkpoints that were not used at a start for this reason.
+    #[must_use]
+    pub fn not_restored(&self, reason: RestoreFailure) -> IntCounter {
+        self.restore_failures.with_label_values(&[reason.name()])
+    }
+}
+
 impl ErrorCounters {
     fn new(registry: &Registry) -> prometheus::Result<Self> {
         let errors = counters(registry, &catalogue::ERRORS)?;
@@ -327,6 +500,8 @@ impl ErrorCounters {
     }
 }
 
+/// A shard of a hundred thousand customers is copied in some 10 ms.
+const PAUSE_BUCKETS: [f64; 9] = [0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5];
 /// A batch of a few hundred events takes some 0.1 ms; one that waits for an evaluation, a second.
 const APPLY_BUCKETS: [f64; 10] = [
     0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.25, 1.0,
@@ -375,6 +550,18 @@ fn gauge(registry: &Registry, instrument: &Instrument) -> prometheus::Result<Int
     Ok(gauge)
 }
 
+fn real_gauge(registry: &Registry, instrument: &Instrument) -> prometheus::Result<Gauge> {
+    let gauge = Gauge::with_opts(options(instrument))?;
+    registry.register(Box::new(gauge.clone()))?;
+    Ok(gauge)
+}
+
+fn real_gauges(registry: &Registry, instrument: &Instrument) -> prometheus::Result<GaugeVec> {
+    let gauges = GaugeVec::new(options(instrument), instrument.labels)?;
+    registry.register(Box::new(gauges.clone()))?;
+    Ok(gauges)
+}
+
 fn gauges(registry: &Registry, instrument: &Instrument) -> prometheus::Result<IntGaugeVec> {
     let gauges = IntGaugeVec::new(options(instrument), instrument.labels)?;
     registry.register(Box::new(gauges.clone()))?;
@@ -416,6 +603,7 @@ mod tests {
     fn telemetry() -> Telemetry {
         let telemetry = Telemetry::new().expect("the catalogue has no clash");
         let _ = telemetry.kafka.topic("orders");
+        let _ = telemetry.dead_letters.topic("orders");
         telemetry
     }
 

@@ -25,8 +25,78 @@ pub struct PartitionStatus {
     pub complete_until: Option<Timestamp>,
     /// When the offset was committed last.
     pub committed_at: Option<Timestamp>,
-    /// Whether the end that was seen at the start has been reached.
-    pub ready: bool,
+    pub state: ShardState,
+}
+
+/// What can be said of the numbers of a partition; the worst is the greatest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ShardState {
+    /// The end that was seen at the start has been reached.
+    Ready,
+    /// Reading what was there before the start.
+    CatchingUp,
+    /// Its checkpoint is being looked for, or loaded.
+    Restoring,
+    /// Something of its log is missing or is not what was read, so its numbers would be wrong.
+    Degraded(Degradation),
+}
+
+impl ShardState {
+    /// The values of the label `state`, in the order of the page.
+    pub const NAMES: [&str; 4] = ["restoring", "catching_up", "ready", "degraded"];
+
+    /// The value of the label `state`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::CatchingUp => "catching_up",
+            Self::Restoring => "restoring",
+            Self::Degraded(_) => "degraded",
+        }
+    }
+}
+
+/// Why the numbers of a partition would be wrong; the closed list of the label `reason`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Degradation {
+    /// The topic, or the partition, is not there at present.
+    TopicMissing,
+    /// A batch of records cannot be read, however often it is fetched.
+    BadBatch,
+    /// Records were deleted before they were read.
+    RecordsDeleted,
+    /// The log ends before what was read from it, or holds other records there.
+    Truncated,
+    /// The topic was deleted and made anew.
+    Recreated,
+    /// There was a state once, none can be used, and the log no longer reaches back to its beginning.
+    HistoryGone,
+}
+
+impl Degradation {
+    /// Every reason.
+    pub const ALL: [Self; 6] = [
+        Self::TopicMissing,
+        Self::BadBatch,
+        Self::RecordsDeleted,
+        Self::Truncated,
+        Self::Recreated,
+        Self::HistoryGone,
+    ];
+
+    /// The value of the label `reason`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::TopicMissing => "topic_missing",
+            Self::BadBatch => "bad_batch",
+            Self::RecordsDeleted => "records_deleted",
+            Self::Truncated => "truncated",
+            Self::Recreated => "recreated",
+            Self::HistoryGone => "history_gone",
+        }
+    }
 }
 
 impl PartitionStatus {
@@ -69,7 +139,7 @@ mod tests {
             last_record_at: None,
             complete_until: None,
             committed_at: None,
-            ready: false,
+            state: ShardState::CatchingUp,
         };
         assert_eq!(status.lag(), lag, "{status:?}");
         assert_eq!(status.percent(), percent, "{status:?}");

@@ -137,6 +137,7 @@ fn records(fold: &FoldTelemetry) -> Records {
     });
     let all = [
         &outcomes.tombstone,
+        &outcomes.skipped,
         &outcomes.rejected,
         &outcomes.duplicate,
         &outcomes.conflicting,
@@ -151,6 +152,7 @@ fn records(fold: &FoldTelemetry) -> Records {
         late: fold.late.get(),
         repeated: outcomes.duplicate.get(),
         conflicting: outcomes.conflicting.get(),
+        skipped: outcomes.skipped.get(),
         rejected: rejected.collect(),
         ignored_attributes: fold.ignored_attributes.get(),
     }
