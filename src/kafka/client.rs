@@ -39,6 +39,34 @@ const FIXED: [(&str, &str); 7] = [
     ("allow.auto.create.topics", "false"),
 ];
 
+/// What a producer needs of that: records once, in whole, and for as long as it takes. What waits is
+/// bounded by who produces, and no topic is made by writing to it.
+const OF_PRODUCERS: [(&str, &str); 6] = [
+    ("enable.idempotence", "true"),
+    ("acks", "all"),
+    ("message.timeout.ms", "0"),
+    ("allow.auto.create.topics", "false"),
+    ("delivery.report.only.error", "false"),
+    ("linger.ms", "20"),
+];
+
+/// How large a record may be is for the brokers to say; the configuration may lower it.
+const LARGEST_RECORD: (&str, &str) = ("message.max.bytes", "1000000000");
+
+/// Properties that begin so are for consumers; a producer would complain of them.
+const OF_CONSUMERS: [&str; 10] = [
+    "fetch.",
+    "queued.",
+    "session.timeout.",
+    "heartbeat.",
+    "group.",
+    "max.poll.",
+    "max.partition.fetch.",
+    "coordinator.",
+    "consume.",
+    "offset.",
+];
+
 /// The consumer that everything here shares.
 pub type Consumer = BaseConsumer<Context>;
 
@@ -61,6 +89,42 @@ pub fn configuration(settings: &KafkaSettings) -> ClientConfig {
     // What the callbacks say goes to our own log.
     config.set_log_level(RDKafkaLogLevel::Warning);
     config
+}
+
+/// The configuration of a producer that reaches the same brokers in the same way. Never to be
+/// printed: it may hold secrets.
+#[must_use]
+pub fn producer_configuration(settings: &KafkaSettings) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config.set(LARGEST_RECORD.0, LARGEST_RECORD.1);
+    let of_consumers = |name: &str| OF_CONSUMERS.iter().any(|start| name.starts_with(start));
+    for (name, value) in TUNING.into_iter().filter(|(name, _)| !of_consumers(name)) {
+        config.set(name, value);
+    }
+    config.set("client.id", "tenure");
+    for (name, property) in &settings.properties {
+        if !of_consumers(name) {
+            config.set(name, property.reveal());
+        }
+    }
+    config.set("bootstrap.servers", &settings.bootstrap_servers);
+    for (name, value) in OF_PRODUCERS {
+        config.set(name, value);
+    }
+    config.set_log_level(RDKafkaLogLevel::Warning);
+    config
+}
+
+/// Logs what a client says, at most once in ten seconds.
+pub fn say(lines: &Throttle, facility: &str, message: &str) {
+    // Credentials have no business in a log, whatever the client thinks.
+    let lower = message.to_ascii_lowercase();
+    if lower.contains("password") || lower.contains("secret") {
+        return;
+    }
+    if let Some(suppressed) = lines.pass() {
+        tracing::info!(facility, message, suppressed, "the Kafka client says");
+    }
 }
 
 /// Receives what the client says beside records.
@@ -131,14 +195,7 @@ pub fn failure(error: &KafkaError) -> Failure {
 
 impl ClientContext for Context {
     fn log(&self, _level: RDKafkaLogLevel, facility: &str, message: &str) {
-        // Credentials have no business in a log, whatever the client thinks.
-        let lower = message.to_ascii_lowercase();
-        if lower.contains("password") || lower.contains("secret") {
-            return;
-        }
-        if let Some(suppressed) = self.lines.pass() {
-            tracing::info!(facility, message, suppressed, "the Kafka client says");
-        }
+        say(&self.lines, facility, message);
     }
 
     fn error(&self, error: KafkaError, _reason: &str) {

@@ -11,12 +11,12 @@
 //! records have reached, or up to the last instant at which it was complete. So what is known never
 //! moves back.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::event::Timestamp;
 use crate::kafka::Place;
-use crate::telemetry::partition::PartitionStatus;
+use crate::telemetry::partition::{Degradation, PartitionStatus, ShardState};
 
 /// What is known of every partition that is read; shared by reader, watch, workers and scrapes.
 #[derive(Debug, Default)]
@@ -24,13 +24,14 @@ pub struct Progress {
     partitions: OnceLock<Vec<Entry>>,
     /// Partitions in the metadata of the cluster, which may have become more.
     there_are: AtomicUsize,
+    /// How often a partition was degraded, or recovered.
+    changes: AtomicU64,
 }
 
 #[derive(Debug)]
 struct Entry {
     place: Place,
     topic: Arc<str>,
-    first_offset: i64,
     /// The end when reading began: the partition is ready once it was reached.
     end_at_start: i64,
     reading: Mutex<Reading>,
@@ -38,6 +39,10 @@ struct Entry {
 
 #[derive(Debug, Clone, Copy)]
 struct Reading {
+    /// Whether it is decided from where it is read.
+    resumed: bool,
+    degraded: Option<Degradation>,
+    first_offset: i64,
     next_offset: i64,
     last_record_at: Option<Timestamp>,
     /// How far the applied records have come in time.
@@ -48,13 +53,24 @@ struct Reading {
     committed: Option<(i64, Timestamp)>,
 }
 
-/// One partition as reading begins.
+/// One partition as the brokers have it when the process starts.
 #[derive(Debug, Clone)]
 pub struct Start {
     pub place: Place,
     pub topic: Arc<str>,
+    /// The first offset that the log still has.
     pub first_offset: i64,
+    /// The offset that its next record will have.
     pub end_offset: i64,
+}
+
+/// From where a partition is read, once that is decided.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Resumed {
+    /// The first offset to read.
+    pub next_offset: i64,
+    /// The instant up to which the state before that offset is complete, if there is a state.
+    pub complete_until: Option<Timestamp>,
 }
 
 /// How far a partition was applied.
@@ -69,7 +85,19 @@ pub struct Applied {
 }
 
 impl Reading {
+    fn state(&self, end_at_start: i64) -> ShardState {
+        match self.degraded {
+            Some(reason) => ShardState::Degraded(reason),
+            None if !self.resumed => ShardState::Restoring,
+            None if self.next_offset < end_at_start => ShardState::CatchingUp,
+            None => ShardState::Ready,
+        }
+    }
+
     fn settle(&mut self) {
+        if !self.resumed {
+            return;
+        }
         let reached = match self.end {
             Some((end, asked_at)) if self.next_offset >= end => Some(asked_at),
             // A producer's clock that is ahead of ours proves nothing.
@@ -86,9 +114,11 @@ impl Progress {
         let entry = |start: Start| Entry {
             place: start.place,
             topic: start.topic,
-            first_offset: start.first_offset,
             end_at_start: start.end_offset,
             reading: Mutex::new(Reading {
+                resumed: false,
+                degraded: None,
+                first_offset: start.first_offset,
                 next_offset: start.first_offset,
                 last_record_at: None,
                 reached_at: None,
@@ -105,6 +135,77 @@ impl Progress {
     #[must_use]
     pub fn begun(&self) -> bool {
         self.partitions.get().is_some()
+    }
+
+    /// Notes from where a partition is read.
+    pub fn resume(&self, place: Place, resumed: Resumed) {
+        self.update(place, |reading| {
+            reading.resumed = true;
+            reading.first_offset = resumed.next_offset;
+            reading.next_offset = resumed.next_offset;
+            reading.complete_until = resumed.complete_until;
+        });
+    }
+
+    /// Notes that the numbers of a partition would be wrong. A worse reason takes the place of a
+    /// lesser one. True if this is new.
+    pub fn degrade(&self, place: Place, reason: Degradation) -> bool {
+        let mut new = false;
+        self.update(place, |reading| {
+            new = reading.degraded < Some(reason);
+            reading.degraded = reading.degraded.max(Some(reason));
+        });
+        self.changes.fetch_add(u64::from(new), Ordering::Release);
+        new
+    }
+
+    /// Takes back that a partition is degraded, if it is for this reason.
+    pub fn recover(&self, place: Place, reason: Degradation) {
+        let mut passed = false;
+        self.update(place, |reading| {
+            passed = reading.degraded == Some(reason);
+            reading.degraded = reading.degraded.filter(|_| !passed);
+        });
+        self.changes.fetch_add(u64::from(passed), Ordering::Release);
+    }
+
+    /// Grows whenever a partition is degraded or recovers: whoever has seen this number knows all.
+    #[must_use]
+    pub fn changes(&self) -> u64 {
+        self.changes.load(Ordering::Acquire)
+    }
+
+    /// Whether the numbers of any partition would be wrong.
+    #[must_use]
+    pub fn degraded(&self) -> bool {
+        let mut entries = self.entries().iter();
+        entries.any(|entry| entry.read().degraded.is_some())
+    }
+
+    /// Whether and why the numbers of this partition would be wrong.
+    #[must_use]
+    pub fn degradation(&self, place: Place) -> Option<Degradation> {
+        let entry = self.entries().iter().find(|entry| entry.place == place)?;
+        entry.read().degraded
+    }
+
+    /// Until when a partition is complete, if that is known.
+    #[must_use]
+    pub fn complete_at(&self, place: Place) -> Option<Timestamp> {
+        let entry = self.entries().iter().find(|entry| entry.place == place)?;
+        entry.read().complete_until
+    }
+
+    /// The next offset to apply of every partition that is read and sound: what may be told to the
+    /// brokers.
+    #[must_use]
+    pub fn sound_positions(&self) -> Vec<(Place, i64)> {
+        let sound = |entry: &Entry| {
+            let reading = entry.read();
+            let sound = reading.resumed && reading.degraded.is_none();
+            sound.then_some((entry.place, reading.next_offset))
+        };
+        self.entries().iter().filter_map(sound).collect()
     }
 
     /// Notes what was applied.
@@ -148,6 +249,13 @@ impl Progress {
             .collect()
     }
 
+    /// The ends that are known.
+    #[must_use]
+    pub fn ends(&self) -> Vec<(Place, i64)> {
+        let end = |entry: &Entry| Some((entry.place, entry.read().end?.0));
+        self.entries().iter().filter_map(end).collect()
+    }
+
     /// The instant up to which every partition is complete; nothing while one of them has not begun
     /// to be.
     #[must_use]
@@ -182,14 +290,14 @@ impl Progress {
             PartitionStatus {
                 topic: Arc::clone(&entry.topic),
                 partition: entry.place.partition,
-                first_offset: Some(entry.first_offset),
-                position: Some(reading.next_offset),
+                first_offset: reading.resumed.then_some(reading.first_offset),
+                position: reading.resumed.then_some(reading.next_offset),
                 end_offset: reading.end.map(|(end, _)| end),
                 committed: reading.committed.map(|(offset, _)| offset),
                 committed_at: reading.committed.map(|(_, at)| at),
                 complete_until: reading.complete_until,
                 last_record_at: reading.last_record_at,
-                ready: reading.next_offset >= entry.end_at_start,
+                state: reading.state(entry.end_at_start),
             }
         };
         self.entries().iter().map(status).collect()
@@ -231,6 +339,13 @@ mod tests {
         Timestamp::from_millis(1_793_527_800_000 + second * 1000)
     }
 
+    fn resumed(next_offset: i64) -> Resumed {
+        Resumed {
+            next_offset,
+            complete_until: None,
+        }
+    }
+
     fn progress() -> Progress {
         let progress = Progress::default();
         let start = |place| Start {
@@ -240,6 +355,9 @@ mod tests {
             end_offset: 100,
         };
         progress.begin(PLACES.map(start).to_vec());
+        for place in PLACES {
+            progress.resume(place, resumed(10));
+        }
         progress
     }
 
@@ -262,7 +380,51 @@ mod tests {
         assert_eq!(progress.complete_until(), Some(at(1)));
         progress.applied(PLACES[0], applied(100, 2));
         assert_eq!(progress.complete_until(), Some(at(5)));
-        assert!(progress.snapshot()[0].ready);
+        assert_eq!(progress.snapshot()[0].state, ShardState::Ready);
+        assert_eq!(progress.snapshot()[1].state, ShardState::CatchingUp);
+    }
+
+    #[test]
+    fn what_a_restored_state_knew_is_known_until_its_end_is_reached() {
+        let progress = progress();
+        let restored = |place, second| {
+            let complete_until = Some(at(second));
+            let resumed = Resumed {
+                next_offset: 50,
+                complete_until,
+            };
+            progress.resume(place, resumed);
+        };
+        restored(PLACES[0], 7);
+        restored(PLACES[1], 5);
+        assert_eq!(progress.complete_until(), Some(at(5)));
+        progress.ends_at(PLACES[1], 60, at(20));
+        progress.applied(PLACES[1], applied(55, 4));
+        assert_eq!(progress.complete_until(), Some(at(5)));
+        progress.applied(PLACES[1], applied(60, 6));
+        assert_eq!(progress.complete_until(), Some(at(7)));
+    }
+
+    #[test]
+    fn the_worst_reason_stays_and_a_passing_one_passes() {
+        use Degradation::{Recreated, TopicMissing, Truncated};
+        let progress = progress();
+        let check = |expected: Option<Degradation>| {
+            assert_eq!(progress.degradation(PLACES[1]), expected);
+            assert_eq!(progress.degraded(), expected.is_some());
+            let sound = 2 - usize::from(expected.is_some());
+            assert_eq!(progress.sound_positions().len(), sound);
+        };
+        check(None);
+        assert!(progress.degrade(PLACES[1], TopicMissing));
+        check(Some(TopicMissing));
+        progress.recover(PLACES[1], TopicMissing);
+        check(None);
+        assert!(progress.degrade(PLACES[1], Truncated));
+        assert!(progress.degrade(PLACES[1], Recreated));
+        assert!(!progress.degrade(PLACES[1], TopicMissing));
+        progress.recover(PLACES[1], TopicMissing);
+        check(Some(Recreated));
     }
 
     #[test]

@@ -3,8 +3,18 @@
 //! It does no I/O of its own and folds nothing: it copies values into batches, and hands a batch on
 //! when it is full or when nothing more is there. Offsets are always given when partitions are
 //! assigned; the reader never seeks.
+//!
+//! Whenever partitions are assigned anew, each is fetched from the last record that was handed on:
+//!
+//! ```text
+//!   handed on: .. 40 41 42        polled: 43 44
+//!                        |
+//!   assigned at          42  --> the same record as before?  yes: go on with 45
+//!                                                            no: this is another log
+//! ```
 
 use std::collections::HashMap;
+use std::hash::Hasher;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -14,12 +24,16 @@ use rdkafka::consumer::{CommitMode, Consumer as _};
 use rdkafka::error::KafkaError;
 use rdkafka::message::BorrowedMessage;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use siphasher::sip::SipHasher13;
+use tenure_librdkafka::{each_header, leader_epoch};
 
 use crate::event::Timestamp;
 use crate::kafka::batch::{Batch, Record};
 use crate::kafka::client::{Consumer, failure};
-use crate::kafka::progress::{Progress, Start};
-use crate::kafka::{Delivery, Place, Sink};
+use crate::kafka::commits::Commits;
+use crate::kafka::progress::Progress;
+use crate::kafka::{Delivery, Place, Sink, sentence};
+use crate::telemetry::partition::Degradation;
 use crate::telemetry::{Failure, Telemetry, TopicTelemetry};
 
 /// How long a broker may take to tell the bounds of a partition.
@@ -33,8 +47,17 @@ const LOOK_AROUND_EVERY: u32 = 256;
 const COMMIT_EVERY: Duration = Duration::from_secs(5);
 /// How often positions are compared with those of the client, which steps over control records.
 const CONTROL_RECORDS_EVERY: Duration = Duration::from_millis(200);
-/// How often a batch that cannot be read is fetched anew before it counts as lost.
-const ATTEMPTS: u32 = 5;
+/// How often everything is fetched anew before the partition with the damaged batch is looked for.
+const ATTEMPTS: u32 = 3;
+/// Between two of these attempts, so that a damage on the way has time to pass.
+const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(200);
+/// Attempts further apart than this have nothing to do with each other.
+const ATTEMPTS_FORGOTTEN: Duration = Duration::from_secs(30);
+/// How long a partition that is fetched alone may take to show whether it can be read.
+const ALONE: Duration = Duration::from_secs(2);
+
+/// A partition that is behind and gives nothing for so long is fetched anew.
+const STANDS_STILL: Duration = Duration::from_secs(30);
 
 /// Reads all partitions and delivers their records.
 pub struct Reader<S> {
@@ -43,21 +66,72 @@ pub struct Reader<S> {
     counters: Vec<TopicTelemetry>,
     telemetry: Arc<Telemetry>,
     progress: Arc<Progress>,
+    commits: Arc<Commits>,
+    /// Whether keys and headers are kept with the records.
+    envelopes: bool,
     sink: S,
     partitions: HashMap<Place, Partition>,
     waiting: usize,
     attempts: u32,
+    attempted_at: Option<Instant>,
+    /// What of the changes of degraded partitions has been looked at.
+    changes_seen: u64,
+}
+
+/// From where a partition is to be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Assignment {
+    pub place: Place,
+    pub next_offset: i64,
+    /// Whether there is no state yet, so that a head that retention takes away meanwhile was never
+    /// promised.
+    pub fresh: bool,
 }
 
 #[derive(Debug)]
 struct Partition {
+    fresh: bool,
     /// The offset at which reading began.
     first: i64,
     /// The offset after the last record polled.
     polled: i64,
+    /// The last record handed on.
+    last: Option<Seen>,
+    /// The record that must come first after an assignment, if it is still there.
+    expected: Option<Seen>,
+    stood: Option<Stood>,
     batch: Batch,
     /// Bytes of the keys and values in the batch.
     received_bytes: u64,
+}
+
+/// A record that was read before, to know it again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Seen {
+    offset: i64,
+    hash: u64,
+}
+
+impl Seen {
+    /// Not keyed and never kept: it is compared within one process.
+    fn of(record: &Record<'_>) -> Self {
+        let mut hasher = SipHasher13::new();
+        let at = record.recorded_at.map_or(i64::MIN, Timestamp::as_millis);
+        hasher.write_i64(at);
+        hasher.write_u8(u8::from(record.value.is_some()));
+        hasher.write(record.value.unwrap_or_default());
+        Self {
+            offset: record.offset,
+            hash: hasher.finish(),
+        }
+    }
+}
+
+/// Where a partition was when it was last looked whether it moves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stood {
+    polled: i64,
+    since: Instant,
 }
 
 /// Why reading ended.
@@ -72,12 +146,54 @@ pub enum Ended {
 }
 
 impl Partition {
+    fn new(assignment: Assignment) -> Self {
+        let Assignment {
+            place, next_offset, ..
+        } = assignment;
+        Self {
+            fresh: assignment.fresh,
+            first: next_offset,
+            polled: next_offset,
+            last: None,
+            expected: None,
+            stood: None,
+            batch: Batch::new(place),
+            received_bytes: 0,
+        }
+    }
+
     /// Delivers the batch, and counts what was in it: once a batch, which costs nothing.
     fn hand_on(&mut self, counters: &TopicTelemetry, sink: &mut impl Sink) -> bool {
         counters.events_received.inc_by(self.batch.len() as u64);
         counters.received_bytes.inc_by(self.received_bytes);
         self.received_bytes = 0;
+        self.last = self
+            .batch
+            .last()
+            .map(|record| Seen::of(&record))
+            .or(self.last);
         sink.deliver(Delivery::Records(self.batch.take()))
+    }
+
+    /// Whether a record can be the next one. False if the log has another record where one was read.
+    fn continues(&mut self, record: &Record<'_>) -> bool {
+        match self.expected.take() {
+            Some(expected) if expected.offset == record.offset => expected == Seen::of(record),
+            // Compaction or retention took it, or something has been read since.
+            Some(_) | None => true,
+        }
+    }
+
+    /// Whether something behind the last record, that was none, has been stepped over.
+    fn stepped_over(&self) -> bool {
+        let behind = self.last.map_or(self.first, |last| last.offset + 1);
+        self.polled > behind
+    }
+
+    /// Where to fetch from: the last record again, to see whether it is still the same.
+    fn fetch_from(&mut self) -> i64 {
+        self.expected = self.last;
+        self.last.map_or(self.polled, |last| last.offset)
     }
 }
 
@@ -88,6 +204,7 @@ impl<S: Sink> Reader<S> {
         topics: Vec<String>,
         telemetry: Arc<Telemetry>,
         progress: Arc<Progress>,
+        commits: Arc<Commits>,
         sink: S,
     ) -> Self {
         let counters = topics
@@ -100,42 +217,34 @@ impl<S: Sink> Reader<S> {
             counters,
             telemetry,
             progress,
+            commits,
+            envelopes: false,
             sink,
             partitions: HashMap::new(),
             waiting: 0,
             attempts: 0,
+            attempted_at: None,
+            changes_seen: 0,
         }
     }
 
-    /// Assigns the partitions at their first offsets and reads until told to stop.
-    pub fn run(mut self, starts: &[Start], stop: &AtomicBool) -> Ended {
-        for start in starts {
-            let Start {
-                place,
-                first_offset,
-                ..
-            } = *start;
-            let partition = Partition {
-                first: first_offset,
-                polled: first_offset,
-                batch: Batch::new(place),
-                received_bytes: 0,
-            };
-            self.partitions.insert(place, partition);
+    /// The same with keys and headers in the batches, for a service that keeps what it rejects.
+    #[must_use]
+    pub fn with_envelopes(self, envelopes: bool) -> Self {
+        Self { envelopes, ..self }
+    }
+
+    /// Assigns the partitions at their offsets and reads until told to stop.
+    pub fn run(mut self, assignments: &[Assignment], stop: &AtomicBool) -> Ended {
+        for assignment in assignments {
+            let place = assignment.place;
+            self.partitions.insert(place, Partition::new(*assignment));
             self.counters[place.topic].assigned_partitions.inc();
-            if !self.sink.deliver(Delivery::Begin {
-                place,
-                first_offset,
-            }) {
-                return Ended::Abandoned;
-            }
         }
         if let Err(error) = self.assign() {
             return Ended::Fatal(error.to_string());
         }
-        let ended = self.read(stop);
-        self.commit(CommitMode::Async);
-        ended
+        self.read(stop)
     }
 
     fn read(&mut self, stop: &AtomicBool) -> Ended {
@@ -151,8 +260,8 @@ impl<S: Sink> Reader<S> {
                 POLL
             };
             let idle = match consumer.poll(wait) {
-                Some(Ok(message)) => {
-                    if !self.take(&message) {
+                Some(Ok(mut message)) => {
+                    if !self.take(&mut message) {
                         return Ended::Abandoned;
                     }
                     false
@@ -170,6 +279,9 @@ impl<S: Sink> Reader<S> {
                 continue;
             }
             let now = Instant::now();
+            if let Some(ended) = self.heed_changes() {
+                return ended;
+            }
             if idle || now - flushed >= LINGER {
                 flushed = now;
                 if !self.flush() {
@@ -182,9 +294,15 @@ impl<S: Sink> Reader<S> {
                     return Ended::Abandoned;
                 }
             }
+            if now - committed >= COMMIT_EVERY
+                && self.stands_still(now)
+                && let Some(ended) = self.assigned()
+            {
+                return ended;
+            }
             if now - committed >= COMMIT_EVERY {
                 committed = now;
-                self.commit(CommitMode::Async);
+                self.commits.commit(CommitMode::Async);
             }
         }
         if self.flush() {
@@ -195,7 +313,7 @@ impl<S: Sink> Reader<S> {
     }
 
     /// Takes a record into the batch of its partition. False once nobody takes batches.
-    fn take(&mut self, message: &BorrowedMessage<'_>) -> bool {
+    fn take(&mut self, message: &mut BorrowedMessage<'_>) -> bool {
         let Some(topic) = self.topic_of(message) else {
             return true;
         };
@@ -203,26 +321,35 @@ impl<S: Sink> Reader<S> {
             topic,
             partition: message.partition(),
         };
-        let value = message.payload();
         let Some(partition) = self.partitions.get_mut(&place) else {
             return true;
         };
         let offset = message.offset();
-        partition.polled = offset + 1;
-        let bytes = message.key_len() + value.map_or(0, <[u8]>::len);
-        partition.received_bytes += bytes as u64;
-        self.waiting += usize::from(partition.batch.is_empty());
         let recorded_at = message
             .timestamp()
             .to_millis()
             .filter(|millis| *millis >= 0);
-        let recorded_at = recorded_at.map(Timestamp::from_millis);
-        partition.batch.push(Record {
+        let record = Record {
             offset,
-            recorded_at,
-            value,
-        });
-        self.attempts = 0;
+            recorded_at: recorded_at.map(Timestamp::from_millis),
+            value: message.payload(),
+        };
+        if !partition.continues(&record) {
+            self.give_up(place, Degradation::Truncated);
+            return true;
+        }
+        if offset < partition.polled {
+            return true;
+        }
+        partition.polled = offset + 1;
+        let bytes = message.key_len() + record.value.map_or(0, <[u8]>::len);
+        partition.received_bytes += bytes as u64;
+        self.waiting += usize::from(partition.batch.is_empty());
+        partition.batch.push(record);
+        partition.batch.leader_epoch = leader_epoch(message);
+        if self.envelopes {
+            keep_envelope(&mut partition.batch, message);
+        }
         if partition.batch.full() {
             self.waiting -= 1;
             return partition.hand_on(&self.counters[topic], &mut self.sink);
@@ -305,98 +432,248 @@ impl<S: Sink> Reader<S> {
 
     /// The client does not say which partition it was, so each is looked at.
     fn out_of_range(&mut self) -> Option<Ended> {
-        let mut lost = false;
+        if !self.flush() {
+            return Some(Ended::Abandoned);
+        }
+        let (mut lost, mut begun_anew) = (Vec::new(), false);
         for (place, partition) in &mut self.partitions {
             let topic = &self.topics[place.topic];
             let bounds = self
                 .consumer
                 .fetch_watermarks(topic, place.partition, PATIENCE);
             let Ok((low, high)) = bounds else { continue };
-            let begun = partition.polled > partition.first;
-            if (low..=high).contains(&partition.polled) {
-                continue;
+            if partition.last.is_some_and(|last| last.offset < low) {
+                partition.last = None;
             }
-            if begun || partition.polled > high {
-                lost = true;
-                tracing::error!(
+            let next = partition.polled;
+            if !(low..=high).contains(&next) {
+                tracing::warn!(
                     topic,
                     partition = place.partition,
-                    next = partition.polled,
+                    next,
                     low,
                     high,
-                    "the log no longer has the offset that is to be read next: records were \
-                     deleted before they were read, or the topic was made anew; the numbers are \
-                     withheld until a restart reads what there is"
+                    "the log does not have the offset that is to be read next"
                 );
-                continue;
             }
-            // Retention took the head between the question for it and the first fetch.
-            partition.first = low;
-            partition.polled = low;
-            if !self.sink.deliver(Delivery::Begin {
-                place: *place,
-                first_offset: low,
-            }) {
-                return Some(Ended::Abandoned);
+            if partition.polled > high {
+                lost.push((*place, Degradation::Truncated));
+            } else if partition.polled < low
+                && partition.fresh
+                && partition.polled == partition.first
+            {
+                // Retention took the head between the question for it and the first fetch.
+                begun_anew = true;
+                partition.first = low;
+                partition.polled = low;
+                let begin = Delivery::Begin {
+                    place: *place,
+                    first_offset: low,
+                };
+                if !self.sink.deliver(begin) {
+                    return Some(Ended::Abandoned);
+                }
+            } else if partition.polled < low {
+                lost.push((*place, Degradation::RecordsDeleted));
             }
         }
-        if lost {
-            self.lost()
-        } else {
-            self.fetch_again()
+        if lost.is_empty() && !begun_anew {
+            // The broker found the log cut off, though it has our offset again. Where markers were
+            // stepped over, other records may be by now; elsewhere the last record will tell.
+            let stepped = self.partitions.iter();
+            let stepped = stepped.filter(|(_, partition)| partition.stepped_over());
+            lost.extend(stepped.map(|(place, _)| (*place, Degradation::Truncated)));
         }
+        for (place, reason) in lost {
+            self.give_up(place, reason);
+        }
+        self.fetch_again()
     }
 
+    /// Fetches everything anew from where we are: the client skips what it cannot read.
     fn fetch_again(&mut self) -> Option<Ended> {
-        self.attempts += 1;
+        // What was polled is part of what the log must still have.
+        if !self.flush() {
+            return Some(Ended::Abandoned);
+        }
+        let recent = self
+            .attempted_at
+            .is_some_and(|at| at.elapsed() < ATTEMPTS_FORGOTTEN);
+        self.attempts = if recent { self.attempts + 1 } else { 1 };
+        self.attempted_at = Some(Instant::now());
+        if let Some(ended) = self.let_go() {
+            return Some(ended);
+        }
         if self.attempts > ATTEMPTS {
-            tracing::error!("records stay unreadable; the numbers are withheld");
-            return self.lost();
-        }
-        tracing::warn!(
-            attempt = self.attempts,
-            "records could not be read, fetching them again"
-        );
-        match self.assign() {
-            Ok(()) => None,
-            Err(error) => Some(Ended::Fatal(error.to_string())),
-        }
-    }
-
-    fn lost(&mut self) -> Option<Ended> {
-        if self.flush() && self.sink.deliver(Delivery::Lost) {
-            None
+            self.attempts = 0;
+            if let Some(ended) = self.look_for_the_damaged() {
+                return Some(ended);
+            }
         } else {
-            Some(Ended::Abandoned)
+            tracing::warn!(
+                attempt = self.attempts,
+                "records could not be read, fetching them again"
+            );
+            std::thread::sleep(BETWEEN_ATTEMPTS);
+        }
+        self.assigned()
+    }
+
+    /// Fetches each partition that is behind its end alone, and gives up those that fail at once.
+    fn look_for_the_damaged(&mut self) -> Option<Ended> {
+        let behind: Vec<Place> = self
+            .partitions
+            .iter()
+            .filter(|(place, partition)| {
+                let topic = &self.topics[place.topic];
+                let bounds = self
+                    .consumer
+                    .fetch_watermarks(topic, place.partition, PATIENCE);
+                bounds.is_ok_and(|(_, high)| partition.polled < high)
+            })
+            .map(|(place, _)| *place)
+            .collect();
+        for place in behind {
+            match self.can_be_read(place) {
+                Ok(true) => {}
+                Ok(false) => self.give_up(place, Degradation::BadBatch),
+                Err(ended) => return Some(ended),
+            }
+        }
+        None
+    }
+
+    /// Whether a partition that is fetched alone gives a record, or at least no error, for a while.
+    fn can_be_read(&mut self, place: Place) -> Result<bool, Ended> {
+        let fatal = |error: KafkaError| Ended::Fatal(error.to_string());
+        if let Some(ended) = self.let_go() {
+            return Err(ended);
+        }
+        let before = self.partitions.get(&place).map(|found| found.polled);
+        let list = self.list(|candidate| candidate == place).map_err(fatal)?;
+        self.consumer.assign(&list).map_err(fatal)?;
+        let begun = Instant::now();
+        while begun.elapsed() < ALONE {
+            let consumer = Arc::clone(&self.consumer);
+            let read = match consumer.poll(POLL) {
+                Some(Ok(mut message)) => {
+                    if !self.take(&mut message) {
+                        return Err(Ended::Abandoned);
+                    }
+                    // The record read before, which is fetched again, says nothing about the next.
+                    self.partitions.get(&place).map(|found| found.polled) != before
+                }
+                Some(Err(error)) if failure(&error) == Failure::BadMessage => return Ok(false),
+                Some(Err(_)) | None => false,
+            };
+            if read {
+                break;
+            }
+        }
+        Ok(true)
+    }
+
+    /// Reads a partition no longer: its numbers would be wrong.
+    fn give_up(&mut self, place: Place, reason: Degradation) {
+        let Some(partition) = self.partitions.remove(&place) else {
+            return;
+        };
+        self.waiting -= usize::from(!partition.batch.is_empty());
+        if self.progress.degrade(place, reason) {
+            tracing::error!(
+                topic = self.topics[place.topic],
+                partition = place.partition,
+                next = partition.polled,
+                reason = reason.name(),
+                "{}",
+                sentence(reason)
+            );
         }
     }
 
-    /// Assigns every partition at the offset after the last record polled.
-    fn assign(&self) -> Result<(), KafkaError> {
-        let mut list = TopicPartitionList::new();
-        for (place, partition) in &self.partitions {
-            let topic = &self.topics[place.topic];
-            list.add_partition_offset(topic, place.partition, Offset::Offset(partition.polled))?;
+    /// Whether a partition has stayed behind its end for long without an error, as happens when the
+    /// client has lost its way; it is noted from one call to the next.
+    fn stands_still(&mut self, now: Instant) -> bool {
+        let mut still = false;
+        let snapshot = self.progress.ends();
+        for (place, end) in snapshot {
+            let Some(partition) = self.partitions.get_mut(&place) else {
+                continue;
+            };
+            let polled = partition.polled;
+            let stood = partition.stood.filter(|stood| stood.polled == polled);
+            let stood = stood.unwrap_or(Stood { polled, since: now });
+            partition.stood = (polled < end).then_some(stood);
+            if partition.stood.is_some() && now - stood.since > STANDS_STILL {
+                partition.stood = None;
+                still = true;
+                tracing::warn!(
+                    topic = self.topics[place.topic],
+                    partition = place.partition,
+                    next = polled,
+                    end,
+                    "nothing comes from a partition that has more: fetching again"
+                );
+            }
         }
+        still
+    }
+
+    /// Others find out too that a partition cannot be trusted, or that it can again.
+    fn heed_changes(&mut self) -> Option<Ended> {
+        let changes = self.progress.changes();
+        if changes == self.changes_seen {
+            return None;
+        }
+        self.changes_seen = changes;
+        let lost: Vec<(Place, Degradation)> = self
+            .partitions
+            .keys()
+            .filter_map(|place| Some((*place, self.progress.degradation(*place)?)))
+            // A topic that is missing can come back, and its partitions are polled on.
+            .filter(|(_, reason)| *reason != Degradation::TopicMissing)
+            .collect();
+        for (place, reason) in lost {
+            self.give_up(place, reason);
+        }
+        self.assigned()
+    }
+
+    /// Stops fetching. The client, left alone with a damaged batch, moves past it and finds the end of
+    /// the log overrun; that error would come through to the next assignment.
+    fn let_go(&self) -> Option<Ended> {
+        let fatal = |error: KafkaError| Some(Ended::Fatal(error.to_string()));
+        self.consumer.unassign().map_or_else(fatal, |()| None)
+    }
+
+    fn assigned(&mut self) -> Option<Ended> {
+        let fatal = |error: KafkaError| Some(Ended::Fatal(error.to_string()));
+        self.assign().map_or_else(fatal, |()| None)
+    }
+
+    /// Assigns every partition from the last record handed on.
+    fn assign(&mut self) -> Result<(), KafkaError> {
+        let list = self.list(|_| true)?;
         self.consumer.assign(&list)
     }
 
-    /// Commits what was applied. Nothing rests on it: it is for tools that show lag.
-    fn commit(&self, mode: CommitMode) {
+    fn list(&mut self, wanted: impl Fn(Place) -> bool) -> Result<TopicPartitionList, KafkaError> {
         let mut list = TopicPartitionList::new();
-        for (place, offset) in self.progress.positions() {
-            let topic = &self.topics[place.topic];
-            if list
-                .add_partition_offset(topic, place.partition, Offset::Offset(offset))
-                .is_err()
-            {
-                return;
+        for (place, partition) in &mut self.partitions {
+            if !wanted(*place) {
+                continue;
             }
+            let topic = &self.topics[place.topic];
+            let from = partition.fetch_from();
+            list.add_partition_offset(topic, place.partition, Offset::Offset(from))?;
         }
-        if list.count() > 0
-            && let Err(error) = self.consumer.commit(&list, mode)
-        {
-            self.consumer.context().failed(&error);
-        }
+        Ok(list)
     }
+}
+
+/// Keeps key and headers of the record that was put into the batch last.
+fn keep_envelope(batch: &mut Batch, message: &mut BorrowedMessage<'_>) {
+    batch.push_key(message.key());
+    // Headers that the client cannot read are no headers: the rest of the record is kept.
+    let _ = each_header(message, |name, value| batch.push_header(name, value));
 }

@@ -1,4 +1,5 @@
-//! The watch: asks the brokers what partitions there are and where they end.
+//! The watch: asks the brokers what partitions there are, where they end, and whether their topics
+//! are still the same.
 //!
 //! Runs on a thread of its own, so that a silent broker never holds up the reader.
 
@@ -10,7 +11,8 @@ use rdkafka::consumer::Consumer as _;
 use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
-use crate::kafka::client::Consumer;
+use crate::kafka::client::{Consumer, failure};
+use crate::kafka::identity::Identity;
 use crate::kafka::progress::{Progress, Start};
 use crate::kafka::{Place, now};
 use crate::telemetry::{Failure, Telemetry};
@@ -20,6 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// How often it is looked at what was committed; the reader commits as often.
 const COMMITTED_EVERY: Duration = Duration::from_secs(5);
 const METADATA_EVERY: Duration = Duration::from_secs(30);
+/// Numbers of a topic that was made anew are wrong for so long at most.
+const IDENTITY_EVERY: Duration = Duration::from_secs(2);
 /// How soon a stop is noticed.
 const NAP: Duration = Duration::from_millis(20);
 
@@ -29,6 +33,7 @@ pub struct Watch {
     pub topics: Vec<String>,
     pub telemetry: Arc<Telemetry>,
     pub progress: Arc<Progress>,
+    pub identity: Arc<Identity>,
     /// How often ends are asked for.
     pub interval: Duration,
     /// Set once the topics no longer have the partitions that are read.
@@ -80,14 +85,23 @@ impl Watch {
 
     /// Keeps asking until told to stop.
     pub fn run(&self, stop: &AtomicBool) {
-        let mut metadata_at = Instant::now();
+        let (mut metadata_at, mut identity_at) = (Instant::now(), Instant::now());
         let (mut committed_at, mut commits_work) = (Instant::now(), true);
         while !stop.load(Ordering::Relaxed) {
             let asked = Instant::now();
             let answer = self.ask_for_ends();
-            self.telemetry.kafka.up.set(i64::from(answer.is_ok()));
+            // That a topic is not there is an answer too.
+            let answers = answer
+                .as_ref()
+                .map_or_else(|error| failure(error) == Failure::UnknownTopic, |()| true);
+            self.telemetry.kafka.up.set(i64::from(answers));
             if let Err(error) = answer {
                 self.consumer.context().failed(&error);
+            }
+            if identity_at.elapsed() > IDENTITY_EVERY {
+                identity_at = Instant::now();
+                // What is found is noted where everybody looks.
+                let _ = self.identity.check(&self.progress);
             } else if metadata_at.elapsed() > METADATA_EVERY {
                 metadata_at = Instant::now();
                 self.check_partitions();
@@ -204,6 +218,9 @@ impl Watch {
                 .filter(|(place, _)| place.topic == topic)
                 .count();
             let changed = usize::try_from(count).unwrap_or(0) != expected;
+            if changed {
+                self.telemetry.durability.rekey_suspected.set(1);
+            }
             if changed && !self.repartitioned.swap(true, Ordering::Relaxed) {
                 tracing::error!(
                     topic = name,
