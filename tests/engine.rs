@@ -142,6 +142,7 @@ fn publish(shards: &[Shard], settings: &Settings, at: i64) -> Report {
     let context = Context {
         ces: fold.ces,
         dimensions: &fold.dimensions,
+        rekeyed: false,
     };
     reports(&merged, &question, context).pop().unwrap()
 }
@@ -228,6 +229,7 @@ fn a_question_of_many_instants_gets_the_reports_of_each() {
             let context = Context {
                 ces: fold.ces,
                 dimensions: &fold.dimensions,
+                rekeyed: false,
             };
             reports(&partial, &question, context)
         };

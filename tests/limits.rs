@@ -75,6 +75,7 @@ impl Shards {
         let context = Context {
             ces: fold.ces,
             dimensions: &fold.dimensions,
+            rekeyed: false,
         };
         reports(&merged, &question, context).pop().unwrap()
     }

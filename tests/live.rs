@@ -724,13 +724,17 @@ fn records_deleted_before_they_were_read_withhold_everything() {
     assert_eq!(value(&page, "tenure_customers"), None);
     let line = service
         .process
-        .wait_for_line("no longer has the offset", DEADLINE);
+        .wait_for_line("does not have the offset", DEADLINE);
     assert!(
         line.contains("partition=0") && line.contains("low=35"),
         "{line}"
     );
+    let degraded = r#"tenure_shard_degraded{partition="0",reason="records_deleted"} 1"#;
+    let scraped = http::get_ok(&format!("{}/metrics", service.url), &[]).unwrap();
+    assert!(scraped.contains(degraded), "{scraped}");
     let (code, body) = http::get(&format!("{}/-/ready", service.url), &[]).unwrap();
     assert_eq!(code, 503, "{body}");
+    assert!(body.contains("records_deleted"), "{body}");
     let report = format!("{}/api/v1/report", service.url);
     let (code, body) = http::get(&report, &[("at", &rfc3339(1_793_491_200.0))]).unwrap();
     assert!(code == 409 && body.contains("degraded"), "{code} {body}");

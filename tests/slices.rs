@@ -73,6 +73,7 @@ impl Case {
         let context = Context {
             ces: self.fold.ces,
             dimensions: &self.fold.dimensions,
+            rekeyed: false,
         };
         reports(partial, &self.question, context)
     }
@@ -99,9 +100,16 @@ fn check(seed: u64) -> bool {
             let customers = 1 + dice.below(3) as usize;
             done = pass.advance(&shard, customers).unwrap();
         }
-        take_after(&mut shard, &decoder, Some(record), None, |shard, event| {
-            pass.before_change(shard, shard.customer(&event.customer));
-        });
+        take_after(
+            &mut shard,
+            &decoder,
+            None,
+            Some(record),
+            None,
+            |shard, event| {
+                pass.before_change(shard, shard.customer(&event.customer));
+            },
+        );
     }
     while !done {
         done = pass.advance(&shard, 1).unwrap();
@@ -138,6 +146,7 @@ fn several_instants_in_one_pass_are_what_each_is_alone() {
             let context = Context {
                 ces: case.fold.ces,
                 dimensions: &case.fold.dimensions,
+                rekeyed: false,
             };
             let alone = reports(&evaluate(&shard, 0, &question).unwrap(), &question, context);
             assert_eq!(

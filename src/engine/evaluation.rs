@@ -16,6 +16,7 @@ use crate::engine::ground::basis;
 use crate::engine::live::Live;
 use crate::engine::worker::{Answer, Ask, Task, owner};
 use crate::event::Timestamp;
+use crate::kafka::identity::Identity;
 use crate::ledger::settings::CesScale;
 use crate::measure::catalogue::Counts;
 use crate::measure::partial::Partial;
@@ -35,6 +36,7 @@ const NAP: Duration = Duration::from_millis(20);
 /// Evaluates by the clock and publishes.
 pub struct Evaluation {
     live: Arc<Live>,
+    identity: Arc<Identity>,
     queues: Vec<Sender<Task>>,
     settings: Arc<EvaluationSettings>,
     ces: CesScale,
@@ -84,9 +86,15 @@ pub(super) fn topics(settings: &Settings) -> Vec<Arc<str>> {
 
 impl Evaluation {
     #[must_use]
-    pub fn new(settings: &Settings, live: Arc<Live>, queues: Vec<Sender<Task>>) -> Self {
+    pub fn new(
+        settings: &Settings,
+        live: Arc<Live>,
+        identity: Arc<Identity>,
+        queues: Vec<Sender<Task>>,
+    ) -> Self {
         Self {
             live,
+            identity,
             queues,
             settings: Arc::new(settings.evaluation.clone()),
             ces: settings.fold.ces,
@@ -114,13 +122,16 @@ impl Evaluation {
 
     fn tick(&mut self) {
         let progress = self.live.progress();
-        let Some(complete_until) = progress.complete_until() else {
+        let now = Live::now();
+        let degraded = progress.degraded();
+        let complete_until = progress.complete_until().or(self.last.at);
+        // Of a degraded service it must be said even if nothing of it was ever complete.
+        let Some(complete_until) = complete_until.or(degraded.then_some(now)) else {
             return;
         };
-        let now = Live::now();
         let at = complete_until.min(now);
         let age = now.as_millis() - at.as_millis();
-        let reason = if self.live.lost().load(Ordering::Relaxed) {
+        let reason = if degraded {
             Some(WithheldReason::Degraded)
         } else if self.live.repartitioned().load(Ordering::Relaxed) {
             Some(WithheldReason::Incomplete)
@@ -141,6 +152,7 @@ impl Evaluation {
         Context {
             ces: self.ces,
             dimensions: &self.dimensions,
+            rekeyed: self.live.rekeyed(),
         }
     }
 
@@ -166,6 +178,10 @@ impl Evaluation {
             prune_line,
             basis,
         } = answer;
+        // Asked after the shards: records of another topic of the same name are in no report.
+        if !self.identity.check(&self.live.progress()) {
+            return;
+        }
         match partial {
             Ok(partial) => {
                 for report in reports(&partial, &question, self.context()) {
@@ -269,9 +285,15 @@ fn tell(reason: WithheldReason, report: &Report) {
         WithheldReason::Degraded => {
             tracing::error!(
                 reason = name,
-                "withholding numbers: records were lost, or the kept history ends after what is asked for"
+                "withholding numbers: part of the log is missing (tenure_shard_degraded), or the kept \
+                 history ends after what is asked for"
             );
         }
+        WithheldReason::SplitCustomers if report.split_customers == 0 => tracing::error!(
+            reason = name,
+            "withholding customer measures: the number of partitions changed, so customers may be \
+             in two of them; restart with --accept-new-partitions if they are not"
+        ),
         WithheldReason::SplitCustomers => tracing::error!(
             reason = name, customers = report.split_customers, partitions = ?report.split_partitions,
             "withholding customer measures: the same customers were found in several partitions; \

@@ -98,6 +98,7 @@ impl Inquiry {
         Context {
             ces: self.ces,
             dimensions: &self.dimensions,
+            rekeyed: self.live.rekeyed(),
         }
     }
 
@@ -150,7 +151,7 @@ impl Inquiry {
 
     /// Refuses where the log is not whole.
     fn whole(&self) -> Result<(), Refusal> {
-        if self.live.lost().load(Ordering::Relaxed) {
+        if self.live.progress().degraded() {
             return Err(Refusal::Degraded);
         }
         if self.live.repartitioned().load(Ordering::Relaxed) {

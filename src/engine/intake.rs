@@ -2,6 +2,7 @@
 
 use crate::event::decode::Decoder;
 use crate::event::{Event, EventType, Reason, Rejection, Timestamp};
+use crate::ledger::corrections::Whence;
 use crate::ledger::shard::Folded;
 use crate::ledger::{Outcome, Shard};
 use crate::telemetry::FoldTelemetry;
@@ -11,6 +12,8 @@ use crate::telemetry::FoldTelemetry;
 pub enum Fate {
     /// A null value: no error, and nothing changes.
     Tombstone,
+    /// A correction says that it must not count; nothing changes.
+    Skipped,
     Rejected(Rejection),
     Folded {
         event: EventType,
@@ -21,14 +24,28 @@ pub enum Fate {
     },
 }
 
-/// Decodes a record's value and folds it.
+/// Decodes a record's value and folds it, unless a correction skips it.
+///
+/// A record that stands nowhere, such as a line of a file, is skipped by its id alone: a line has no
+/// offset, and its number is none.
 pub fn take(
     shard: &mut Shard,
     decoder: &Decoder,
     value: Option<&[u8]>,
     recorded_at: Option<Timestamp>,
 ) -> Fate {
-    take_after(shard, decoder, value, recorded_at, |_, _| {})
+    take_after(shard, decoder, None, value, recorded_at, |_, _| {})
+}
+
+/// The same for a record of a topic, which corrections can also skip by where it stands.
+pub fn take_from(
+    shard: &mut Shard,
+    decoder: &Decoder,
+    whence: Whence<'_>,
+    value: Option<&[u8]>,
+    recorded_at: Option<Timestamp>,
+) -> Fate {
+    take_after(shard, decoder, Some(whence), value, recorded_at, |_, _| {})
 }
 
 /// The same, for who has to look at a customer before anything of it changes: `before` is called
@@ -36,6 +53,7 @@ pub fn take(
 pub fn take_after(
     shard: &mut Shard,
     decoder: &Decoder,
+    whence: Option<Whence<'_>>,
     value: Option<&[u8]>,
     recorded_at: Option<Timestamp>,
     before: impl FnOnce(&Shard, &Event<'_>),
@@ -43,7 +61,13 @@ pub fn take_after(
     let Some(value) = value else {
         return Fate::Tombstone;
     };
+    let corrections = &shard.settings().corrections;
+    let corrected = !corrections.is_empty();
+    if corrected && whence.is_some_and(|whence| corrections.skip_record(whence)) {
+        return Fate::Skipped;
+    }
     match decoder.decode(value, recorded_at) {
+        Ok(event) if corrected && corrections.skip_event(whence, &event) => Fate::Skipped,
         Ok(event) => {
             before(shard, &event);
             Fate::Folded {
@@ -61,6 +85,7 @@ pub fn take_after(
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Tally {
     pub tombstones: u64,
+    pub skipped: u64,
     pub duplicates: u64,
     pub conflicting: u64,
     pub redundant: u64,
@@ -77,6 +102,7 @@ impl Tally {
     pub fn add(&mut self, fate: Fate) {
         match fate {
             Fate::Tombstone => self.tombstones += 1,
+            Fate::Skipped => self.skipped += 1,
             Fate::Rejected(rejection) => self.rejected[rejection.reason as usize] += 1,
             Fate::Folded {
                 event,
@@ -109,6 +135,7 @@ impl Tally {
     #[must_use]
     pub fn received(&self) -> u64 {
         self.tombstones
+            + self.skipped
             + self.duplicates
             + self.conflicting
             + self.redundant
@@ -121,6 +148,7 @@ impl Tally {
         let outcomes = &telemetry.outcomes;
         for (counter, count) in [
             (&outcomes.tombstone, self.tombstones),
+            (&outcomes.skipped, self.skipped),
             (&outcomes.rejected, self.rejected.iter().sum()),
             (&outcomes.duplicate, self.duplicates),
             (&outcomes.conflicting, self.conflicting),

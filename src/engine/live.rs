@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use arc_swap::ArcSwapOption;
 
 use crate::event::Timestamp;
+use crate::kafka::letters::outbox::Outbox;
 use crate::kafka::progress::Progress;
 use crate::serve::readiness::Readiness;
 use crate::serve::{Published, Source};
@@ -20,8 +21,10 @@ pub struct Live {
     published: ArcSwapOption<Published>,
     /// The topics no longer have the partitions that are read.
     repartitioned: Arc<AtomicBool>,
-    /// Records were lost before they were read.
-    lost: Arc<AtomicBool>,
+    /// The topics have other partitions than those by which the state was keyed.
+    rekeyed: AtomicBool,
+    /// Where rejected records go, if they are kept.
+    outbox: OnceLock<Arc<Outbox>>,
     stopping: AtomicBool,
     failure: OnceLock<String>,
 }
@@ -34,7 +37,8 @@ impl Live {
             progress: Arc::new(Progress::default()),
             published: ArcSwapOption::empty(),
             repartitioned: Arc::new(AtomicBool::new(false)),
-            lost: Arc::new(AtomicBool::new(false)),
+            rekeyed: AtomicBool::new(false),
+            outbox: OnceLock::new(),
             stopping: AtomicBool::new(false),
             failure: OnceLock::new(),
         }
@@ -61,9 +65,28 @@ impl Live {
         Arc::clone(&self.repartitioned)
     }
 
+    /// Notes that customers may be in two shards, because the number of partitions changed.
+    pub fn suspect_rekeying(&self) {
+        self.rekeyed.store(true, Ordering::Relaxed);
+        self.telemetry.durability.rekey_suspected.set(1);
+    }
+
+    /// Whether customers may be in two shards, because the number of partitions changed.
     #[must_use]
-    pub fn lost(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.lost)
+    pub fn rekeyed(&self) -> bool {
+        self.rekeyed.load(Ordering::Relaxed)
+    }
+
+    /// Where rejected records go, if they are kept.
+    #[must_use]
+    pub fn outbox(&self) -> Option<Arc<Outbox>> {
+        self.outbox.get().cloned()
+    }
+
+    /// From now on rejected records are kept. Has to be called before anybody reads.
+    pub fn keep_rejected(&self, outbox: Arc<Outbox>) {
+        // A service has one outbox for life, so a second call changes nothing.
+        let _ = self.outbox.set(outbox);
     }
 
     /// The partition numbers that are read, each a shard.

@@ -1,7 +1,7 @@
 //! The engine: shards on worker threads, evaluation by the clock, the report of the moment.
 //!
-//! Owns every shard, by exactly one worker each, and wires the reader, the workers, the evaluation
-//! and what the endpoint shows. Only it, and the watch that dates
+//! Owns every shard, by exactly one worker each, and wires what is restored, the reader, the workers,
+//! the evaluation, what is made durable, and what the endpoint shows. Only it, and the watch that dates
 //! its questions to Kafka, ask what time it is. Promises that folding
 //! waits for nothing but an evaluation of the same shard, that queues are bounded in bytes, and that
 //! what is published is one immutable report. Does not know how numbers come about.
@@ -11,31 +11,45 @@
 //!                      [ queue ] --> worker 1: shards 1, 3, 5 ..
 //!                                       ^  |
 //!  evaluation tick ---one shard at a----+  +--partial--> merge -> report -> published
-//!                     time
+//!                     time              |  |
+//!  restore ----shards at the start------+  +--copy-----> keeper -> checkpoints
 //! ```
+//!
+//! A start restores every shard before anything is read; an end reads nothing more, folds what was
+//! read, and makes all of it durable.
 
 pub mod evaluation;
 pub mod ground;
 pub mod inquiry;
 pub mod intake;
+pub mod keeper;
 pub mod live;
+pub mod restore;
 pub mod slices;
 pub mod worker;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
+use rdkafka::consumer::CommitMode;
 
+use crate::checkpoint::OpenError;
 use crate::config::Settings;
 use crate::engine::evaluation::Evaluation;
 use crate::engine::inquiry::Inquiry;
+use crate::engine::keeper::Keeper;
 use crate::engine::live::Live;
+use crate::engine::restore::{Restore, Restored};
 use crate::engine::worker::{Dispatcher, Task, Worker};
 use crate::kafka::client::{Consumer, Context, configuration};
-use crate::kafka::reader::{Ended, Reader};
+use crate::kafka::commits::Commits;
+use crate::kafka::identity::Identity;
+use crate::kafka::letters::outbox::Outbox;
+use crate::kafka::progress::Start;
+use crate::kafka::reader::{Assignment, Ended, Reader};
 use crate::kafka::watch::Watch;
 use crate::serve::api::archive::Archive;
 use crate::telemetry::{Failure, Telemetry};
@@ -47,10 +61,33 @@ const WATCH_AT_MOST: Duration = Duration::from_millis(250);
 /// All threads of the data path, at work.
 pub struct Engine {
     live: Arc<Live>,
-    stop: Arc<AtomicBool>,
+    ending: Arc<Ending>,
     threads: Vec<JoinHandle<()>>,
     client: Arc<Consumer>,
     inquiry: Arc<Inquiry>,
+}
+
+/// On what terms the engine starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Terms {
+    /// Go on although part of the log is lost.
+    pub accept_history_loss: bool,
+    /// Go on although customers may be in two partitions, since there are more of them.
+    pub accept_new_partitions: bool,
+    /// The brokers have no identities of topics, and are not asked for them.
+    pub topics_without_identity: bool,
+}
+
+/// How the threads learn that the end has come.
+#[derive(Debug, Default)]
+struct Ending {
+    stop: AtomicBool,
+    /// Nothing more is read from now on.
+    read_out: AtomicBool,
+    /// All that was read is folded, and durable as far as it is going to be.
+    kept: AtomicBool,
+    /// How long the last checkpoints may take.
+    until: OnceLock<Instant>,
 }
 
 /// The engine could not be started.
@@ -58,6 +95,8 @@ pub struct Engine {
 pub enum StartError {
     #[error("the Kafka client refuses its configuration (kafka.properties): {0}")]
     Client(String),
+    #[error("the checkpoints cannot be kept at state.url: {0}")]
+    Store(#[from] OpenError),
     #[error("could not start a thread: {0}")]
     Thread(#[from] std::io::Error),
 }
@@ -69,10 +108,15 @@ impl Engine {
     ///
     /// # Errors
     /// If the client does not take its configuration.
-    pub fn start(settings: &Settings, telemetry: Arc<Telemetry>) -> Result<Self, StartError> {
+    pub fn start(
+        settings: &Settings,
+        terms: Terms,
+        telemetry: Arc<Telemetry>,
+    ) -> Result<Self, StartError> {
         let live = Arc::new(Live::new(Arc::clone(&telemetry)));
-        let stop = Arc::new(AtomicBool::new(false));
+        let ending = Arc::new(Ending::default());
         let mut threads = Vec::new();
+        threads.extend(keep_rejected(settings, &live, &ending)?);
 
         let mut queues = Vec::new();
         for number in 0..worker_count() {
@@ -83,17 +127,42 @@ impl Engine {
             })?);
             queues.push(queue);
         }
-        let evaluation = Evaluation::new(settings, Arc::clone(&live), queues.clone());
-        let inquiry = Inquiry::new(settings, Arc::clone(&live), queues.clone());
-        let stopped = Arc::clone(&stop);
-        threads.push(spawn("evaluation", &live, move || {
-            evaluation.run(&stopped);
-        })?);
         let client = client(settings, &live)?;
-        threads.push(read(settings, &live, &stop, queues, Arc::clone(&client))?);
+        let topics = settings.kafka.topics.clone();
+        let identity = if terms.topics_without_identity {
+            Identity::unknown(Arc::clone(&client), topics)
+        } else {
+            Identity::new(Arc::clone(&client), topics)
+        };
+        let identity = Arc::new(identity);
+        let (shown, same) = (Arc::clone(&live), Arc::clone(&identity));
+        let evaluation = Evaluation::new(settings, shown, same, queues.clone());
+        let inquiry = Inquiry::new(settings, Arc::clone(&live), queues.clone());
+        let ended = Arc::clone(&ending);
+        threads.push(spawn("evaluation", &live, move || {
+            evaluation.run(&ended.stop);
+        })?);
+        let watch = Watch {
+            consumer: Arc::clone(&client),
+            topics: settings.kafka.topics.clone(),
+            telemetry,
+            progress: live.progress(),
+            identity,
+            interval: settings.evaluation_interval.min(WATCH_AT_MOST),
+            repartitioned: live.repartitioned(),
+        };
+        let data_path = DataPath {
+            restore: Restore::new(settings, terms, &live, &queues)?,
+            watch,
+            live: Arc::clone(&live),
+            ending: Arc::clone(&ending),
+            queues,
+            interval: settings.state.interval,
+        };
+        threads.push(spawn("kafka-watch", &live, move || data_path.run())?);
         Ok(Self {
             live,
-            stop,
+            ending,
             threads,
             client,
             inquiry: Arc::new(inquiry),
@@ -112,16 +181,20 @@ impl Engine {
         Arc::clone(&self.inquiry) as Arc<dyn Archive>
     }
 
-    /// Asks every thread to end and waits for them, but not longer than `grace`. False if one of
-    /// them was still at work.
+    /// Asks every thread to end, the last of them after what was read is folded and durable, and waits
+    /// for them until `until`. False if one of them was still at work.
     #[must_use]
-    pub fn stop(self, grace: Duration) -> bool {
+    pub fn stop(self, until: Instant) -> bool {
         self.live.stopping();
+        if let Some(outbox) = self.live.outbox() {
+            outbox.close();
+        }
         self.inquiry.close();
         // Closing the client can wait for brokers that are gone, and the state needs nothing of it.
         std::mem::forget(self.client);
-        self.stop.store(true, Ordering::Relaxed);
-        let until = Instant::now() + grace;
+        // Set once, before the flag by which it is looked for.
+        let _ = self.ending.until.set(until);
+        self.ending.stop.store(true, Ordering::Release);
         while Instant::now() < until {
             if self.threads.iter().all(JoinHandle::is_finished) {
                 return true;
@@ -144,78 +217,153 @@ fn client(settings: &Settings, live: &Live) -> Result<Arc<Consumer>, StartError>
         .map_err(|error| StartError::Client(error.to_string()))
 }
 
-/// The threads that talk to Kafka: the watch, and inside of it the reader once there is what to read.
-fn read(
+/// The thread that writes rejected records to the dead-letter topic, if there is one. At the end it
+/// goes on for as long as it is let, until all of them are written.
+fn keep_rejected(
     settings: &Settings,
     live: &Arc<Live>,
-    stop: &Arc<AtomicBool>,
-    queues: Vec<Sender<Task>>,
-    consumer: Arc<Consumer>,
-) -> Result<JoinHandle<()>, StartError> {
-    let watch = Watch {
-        consumer,
-        topics: settings.kafka.topics.clone(),
-        telemetry: live.telemetry(),
-        progress: live.progress(),
-        interval: settings.evaluation_interval.min(WATCH_AT_MOST),
-        repartitioned: live.repartitioned(),
+    ending: &Arc<Ending>,
+) -> Result<Option<JoinHandle<()>>, StartError> {
+    let Some(topic) = &settings.dead_letters.topic else {
+        return Ok(None);
     };
-    let (stop, owner) = (Arc::clone(stop), Arc::clone(live));
-    Ok(spawn("kafka-watch", live, move || {
-        watch_and_read(&watch, queues, &owner, &stop);
-    })?)
+    let outbox = Arc::new(Outbox::new(&settings.kafka, topic, live.telemetry()));
+    live.keep_rejected(Arc::clone(&outbox));
+    let (ending, owner) = (Arc::clone(ending), Arc::clone(live));
+    let writing = spawn("dead-letters", live, move || {
+        if let Err(error) = outbox.run(&ending.kept) {
+            owner.failed(format!(
+                "the Kafka producer refuses its configuration: {error}"
+            ));
+        }
+    });
+    Ok(Some(writing?))
 }
 
-fn watch_and_read(
-    watch: &Watch,
+/// What talks to Kafka and to the store: one thread that restores, starts the others, and then
+/// watches.
+struct DataPath {
+    restore: Restore,
+    watch: Watch,
+    live: Arc<Live>,
+    ending: Arc<Ending>,
     queues: Vec<Sender<Task>>,
-    live: &Arc<Live>,
-    stop: &Arc<AtomicBool>,
-) {
-    let Some(starts) = watch.starts(stop) else {
-        return;
+    interval: Duration,
+}
+
+impl DataPath {
+    fn run(self) {
+        self.restore_and_read();
+        self.ending.read_out.store(true, Ordering::Release);
+        self.ending.kept.store(true, Ordering::Release);
+    }
+
+    fn restore_and_read(&self) {
+        let stop = &self.ending.stop;
+        let Some(starts) = self.watch.starts(stop) else {
+            return;
+        };
+        self.live.progress().begin(starts.clone());
+        let Some(restored) = self.restore.run(&starts, &self.watch, stop) else {
+            return;
+        };
+        tell(&starts, &restored, &self.watch.topics);
+        let commits = Arc::new(Commits::new(
+            Arc::clone(&self.watch.consumer),
+            self.watch.topics.clone(),
+            self.live.progress(),
+            restored.marks,
+            self.live.outbox(),
+        ));
+        let keeper = self.restore.shelf().map(|shelf| Keeper {
+            live: Arc::clone(&self.live),
+            queues: self.queues.clone(),
+            shelf,
+            identity: Arc::clone(&self.watch.identity),
+            commits: Arc::clone(&commits),
+            interval: self.interval,
+            fold: self.restore.fold(),
+            kept: restored.kept,
+            label: restored.label,
+        });
+        let reader = Reader::new(
+            Arc::clone(&self.watch.consumer),
+            self.watch.topics.clone(),
+            self.live.telemetry(),
+            self.live.progress(),
+            Arc::clone(&commits),
+            Dispatcher::new(self.queues.clone()),
+        )
+        .with_envelopes(self.live.outbox().is_some());
+        if let Err(error) = self.read(reader, restored.assignments, keeper, &commits) {
+            self.live.failed(error.to_string());
+        }
+    }
+
+    /// Starts reading and keeping, watches until the end, and waits for both.
+    fn read(
+        &self,
+        reader: Reader<Dispatcher>,
+        assignments: Vec<Assignment>,
+        keeper: Option<Keeper>,
+        commits: &Commits,
+    ) -> std::io::Result<()> {
+        let (ending, live) = (Arc::clone(&self.ending), Arc::clone(&self.live));
+        let reading = spawn("kafka-reader", &self.live, move || {
+            match reader.run(&assignments, &ending.stop) {
+                Ended::Stopped | Ended::Abandoned => {}
+                Ended::Fatal(reason) => {
+                    live.failed(format!("the Kafka client cannot go on: {reason}"));
+                }
+            }
+        })?;
+        let keeping = keeper.map(|keeper| {
+            let ending = Arc::clone(&self.ending);
+            spawn("checkpoints", &self.live, move || {
+                keeper.run(&ending.stop, &ending.read_out, &ending.until);
+            })
+        });
+        let keeping = keeping.transpose()?;
+        self.watch.run(&self.ending.stop);
+        // The threads' own ends are what is waited for; their outcomes are noted by their guards.
+        let _ = reading.join();
+        self.ending.read_out.store(true, Ordering::Release);
+        match keeping {
+            Some(keeping) => {
+                let _ = keeping.join();
+            }
+            None => commits.commit(CommitMode::Sync),
+        }
+        Ok(())
+    }
+}
+
+/// Says from where everything is read.
+fn tell(starts: &[Start], restored: &Restored, topics: &[String]) {
+    let next = |place| {
+        let mut assignments = restored.assignments.iter();
+        assignments.find(|assignment| assignment.place == place)
     };
-    live.progress().begin(starts.clone());
+    let behind = starts.iter().filter_map(|start| {
+        let assignment = next(start.place)?;
+        Some((start.end_offset - assignment.next_offset).max(0))
+    });
     tracing::info!(
-        topics = watch.topics.join(","),
-        partitions = starts.len(),
-        records = starts
-            .iter()
-            .map(|start| start.end_offset - start.first_offset)
-            .sum::<i64>(),
-        "reading from the first record there is"
+        topics = topics.join(","),
+        partitions = restored.assignments.len(),
+        restored = restored.restored,
+        records = behind.sum::<i64>(),
+        "reading"
     );
-    let headless = starts.iter().filter(|start| start.first_offset > 0).count();
+    let fresh = restored.assignments.iter();
+    let headless = fresh.filter(|assignment| assignment.fresh && assignment.next_offset > 0);
+    let headless = headless.count();
     if headless > 0 {
         tracing::warn!(
             partitions = headless,
             "the log does not begin at its beginning: customers from before are unknown until they \
              are seen again (customer_base_complete_since, inactivity_timeout)"
         );
-    }
-    let reader = Reader::new(
-        Arc::clone(&watch.consumer),
-        watch.topics.clone(),
-        live.telemetry(),
-        live.progress(),
-        Dispatcher::new(queues, live.lost()),
-    );
-    let (stopped, owner) = (Arc::clone(stop), Arc::clone(live));
-    let reading = spawn("kafka-reader", live, move || {
-        match reader.run(&starts, &stopped) {
-            Ended::Stopped | Ended::Abandoned => {}
-            Ended::Fatal(reason) => {
-                owner.failed(format!("the Kafka client cannot go on: {reason}"));
-            }
-        }
-    });
-    match reading {
-        Ok(reading) => {
-            watch.run(stop);
-            // The reader's own end is what is waited for; its outcome is noted by the guard.
-            let _ = reading.join();
-        }
-        Err(error) => live.failed(error.to_string()),
     }
 }
 

@@ -2,23 +2,27 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
 
+use crate::checkpoint::{Accepted, Changed, Circumstances, Header, TopicId};
 use crate::config::Settings;
 use crate::engine::ground::Ground;
-use crate::engine::intake::{Fate, Tally, take, take_after};
+use crate::engine::intake::{Fate, Tally, take_after, take_from};
 use crate::engine::live::Live;
 use crate::engine::slices::{Sliced, Wanted};
 use crate::event::decode::Decoder;
-use crate::event::{Reason, Timestamp};
+use crate::event::{Event, Reason, Timestamp};
 use crate::kafka::batch::Batch;
+use crate::kafka::letters::Letter;
+use crate::kafka::letters::outbox::Outbox;
 use crate::kafka::progress::{Applied, Progress};
 use crate::kafka::{Delivery, Place, Sink};
-use crate::ledger::Shard;
+use crate::ledger::corrections::Whence;
 use crate::ledger::settings::FoldSettings;
+use crate::ledger::shard::LastRecord;
+use crate::ledger::{Shard, snapshot};
 use crate::measure::customer::Customer;
 use crate::measure::partial::Partial;
 use crate::measure::pass::{HistoryGone, evaluate};
@@ -43,6 +47,44 @@ pub enum Task {
     /// is one such question at a time: a further one takes the place of the last.
     EvaluateInSlices(Ask, Wanted),
     LookUp(LookUp),
+    /// A shard to begin with: restored, or empty at the offsets from which it will be read.
+    Adopt {
+        partition: i32,
+        shard: Box<Shard>,
+    },
+    /// A copy of a shard as it is when the turn comes.
+    Copy(CopyOf),
+}
+
+/// A wish for a copy of a shard.
+pub struct CopyOf {
+    pub partition: i32,
+    /// The sum of the next offsets up to which there is a copy already.
+    pub known: Option<i64>,
+    pub label: Arc<Label>,
+    /// Losses that were accepted for this shard.
+    pub accepted: Arc<[Accepted]>,
+    /// Under which settings it was folded before.
+    pub changed: Arc<[Changed]>,
+    /// Nothing if there is no such shard, or nothing new in it.
+    pub answer: Sender<Option<Copied>>,
+}
+
+/// What the headers of all checkpoints say.
+#[derive(Debug, Clone)]
+pub struct Label {
+    /// How many partitions each topic has, or had when customers were assigned to them.
+    pub partitions: i32,
+    /// Names and identities, by number of the topic.
+    pub topics: Vec<(String, Option<TopicId>)>,
+}
+
+/// A shard as bytes.
+pub struct Copied {
+    pub header: Header,
+    pub body: Vec<u8>,
+    /// How long folding waited for it.
+    pub pause: Duration,
 }
 
 /// An evaluation of one shard.
@@ -79,13 +121,12 @@ pub fn queue() -> (Sender<Task>, Receiver<Task>) {
 /// Hands deliveries to the worker that owns the shard.
 pub struct Dispatcher {
     queues: Vec<Sender<Task>>,
-    lost: Arc<AtomicBool>,
 }
 
 impl Dispatcher {
     #[must_use]
-    pub fn new(queues: Vec<Sender<Task>>, lost: Arc<AtomicBool>) -> Self {
-        Self { queues, lost }
+    pub fn new(queues: Vec<Sender<Task>>) -> Self {
+        Self { queues }
     }
 }
 
@@ -94,10 +135,6 @@ impl Sink for Dispatcher {
         let place = match &delivery {
             Delivery::Begin { place, .. } | Delivery::SkipTo { place, .. } => *place,
             Delivery::Records(batch) => batch.place,
-            Delivery::Lost => {
-                self.lost.store(true, Ordering::Relaxed);
-                return true;
-            }
         };
         owner(&self.queues, place.partition)
             .send(Task::Deliver(delivery))
@@ -123,6 +160,8 @@ pub struct Worker {
     progress: Arc<Progress>,
     telemetry: Arc<Telemetry>,
     rejections: [Throttle; Reason::ALL.len()],
+    /// Where rejected records go, if they are kept.
+    outbox: Option<Arc<Outbox>>,
     held: Held,
 }
 
@@ -146,6 +185,7 @@ impl Worker {
             progress: live.progress(),
             telemetry: live.telemetry(),
             rejections: Default::default(),
+            outbox: live.outbox(),
             held: Held::default(),
         }
     }
@@ -201,7 +241,6 @@ impl Worker {
                     .skip_to(place.topic, next_offset);
                 self.report_progress(place);
             }
-            Task::Deliver(Delivery::Lost) => {}
             Task::Evaluate(ask) => self.answer(ask),
             Task::EvaluateInSlices(ask, wanted) => {
                 let topics = self.topics.len();
@@ -210,7 +249,43 @@ impl Worker {
                 self.sliced = Sliced::begin(shard, ask, ground, wanted);
             }
             Task::LookUp(look_up) => self.look_up(look_up),
+            Task::Adopt { partition, shard } => {
+                self.shards.insert(partition, *shard);
+                for topic in 0..self.topics.len() {
+                    self.report_progress(Place { topic, partition });
+                }
+                self.report_size();
+            }
+            Task::Copy(wish) => self.copy(wish),
         }
+    }
+
+    fn copy(&mut self, wish: CopyOf) {
+        let partition = wish.partition;
+        let started = Instant::now();
+        let copied = self.shards.get(&partition).and_then(|shard| {
+            let places = (0..self.topics.len()).map(|topic| Place { topic, partition });
+            let complete: Option<Vec<Timestamp>> = places
+                .map(|place| self.progress.complete_at(place))
+                .collect();
+            let circumstances = Circumstances {
+                partition,
+                partitions: wish.label.partitions,
+                topics: &wish.label.topics,
+                complete_until: complete.and_then(|instants| instants.into_iter().min()),
+                created_at: Live::now(),
+                accepted: &wish.accepted,
+                changed: &wish.changed,
+            };
+            let header = Header::of(shard, &circumstances);
+            (wish.known != Some(header.offset())).then(|| Copied {
+                header,
+                body: snapshot::write(shard),
+                pause: started.elapsed(),
+            })
+        });
+        // Who asked may have given up.
+        let _ = wish.answer.send(copied);
     }
 
     fn shard(&mut self, partition: i32) -> &mut Shard {
@@ -233,17 +308,24 @@ impl Worker {
             .sliced
             .as_mut()
             .filter(|sliced| sliced.partition() == partition);
-        for record in batch.records() {
+        for (index, record) in batch.records().enumerate() {
             if !shard.advance(topic, record.offset, record.recorded_at) {
                 continue;
             }
             let (value, recorded_at) = (record.value, record.recorded_at);
+            let whence = Whence {
+                topic: &self.topics[topic],
+                partition,
+                offset: record.offset,
+            };
+            let decoder = &self.decoder;
             let fate = match &mut sliced {
-                None => take(shard, &self.decoder, value, recorded_at),
+                None => take_from(shard, decoder, whence, value, recorded_at),
                 Some(sliced) => {
-                    take_after(shard, &self.decoder, value, recorded_at, |shard, event| {
+                    let before = |shard: &Shard, event: &Event<'_>| {
                         sliced.before_change(shard, &event.customer);
-                    })
+                    };
+                    take_after(shard, decoder, Some(whence), value, recorded_at, before)
                 }
             };
             tally.add(fate);
@@ -253,6 +335,17 @@ impl Worker {
                     delays.observe(delay as f64 / 1000.0);
                 }
                 Fate::Rejected(rejection) => {
+                    if let (Some(outbox), Some(value)) = (&self.outbox, value) {
+                        outbox.hand_over(&Letter {
+                            place: batch.place,
+                            offset: record.offset,
+                            recorded_at,
+                            envelope: batch.envelope(index),
+                            value,
+                            reason: rejection.reason,
+                            field: rejection.field,
+                        });
+                    }
                     let throttle = &self.rejections[rejection.reason as usize];
                     if let Some(suppressed) = throttle.pass() {
                         tracing::warn!(
@@ -267,8 +360,16 @@ impl Worker {
                         );
                     }
                 }
-                Fate::Tombstone => {}
+                Fate::Tombstone | Fate::Skipped => {}
             }
+        }
+        if let Some(last) = batch.last() {
+            let witness = LastRecord {
+                offset: last.offset,
+                hash: shard.record_hash(last.recorded_at, last.value),
+                leader_epoch: batch.leader_epoch,
+            };
+            shard.saw(topic, witness);
         }
         delays.flush();
         tally.flush(&self.telemetry.fold);

@@ -176,6 +176,9 @@ pub struct Records {
     pub repeated: u64,
     /// Known id, other content: dropped.
     pub conflicting: u64,
+    /// Left out because a correction says so.
+    #[serde(default)]
+    pub skipped: u64,
     /// By reason, of those reasons that came up.
     pub rejected: BTreeMap<String, u64>,
     /// Values of attributes that cannot be labels.

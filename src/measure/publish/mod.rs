@@ -71,6 +71,8 @@ pub struct Context<'a> {
     pub ces: CesScale,
     /// The configured dimensions, in their order.
     pub dimensions: &'a [String],
+    /// Customers may be in two shards although no sample shows it: the log was keyed anew.
+    pub rekeyed: bool,
 }
 
 /// Makes the report of each instant of a question.
@@ -83,7 +85,7 @@ pub fn reports(partial: &Partial, question: &Question, context: Context<'_>) -> 
     let instants = question.instants.iter().zip(&partial.instants);
     let page = |(instant, sums): (&Instant, &Sums)| {
         let limits = Limits {
-            split: split.customers > 0,
+            split: split.customers > 0 || context.rekeyed,
             churn_observable: sums.churn_seen
                 || question.settings.churn_events_complete
                 || question.settings.inactivity_timeout_millis.is_some(),
