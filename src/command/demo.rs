@@ -12,6 +12,7 @@ use rdkafka::mocking::MockCluster;
 use crate::command::Failure;
 use crate::command::run::service;
 use crate::config::{Override, Property, Settings, Sources, load};
+use crate::engine::Terms;
 use crate::engine::live::Live;
 use crate::generate::sink::topic::{Topic, TopicSettings};
 use crate::generate::sink::{Sink, SinkError};
@@ -101,7 +102,11 @@ pub fn run(args: &DemoArgs) -> Result<(), Failure> {
         .name("demo-events".into())
         .spawn(move || stream.go_on())
         .map_err(|error| Failure::work(format!("could not start a thread: {error}")))?;
-    service(&settings(args, &servers)?, |address| {
+    let terms = Terms {
+        topics_without_identity: true,
+        ..Terms::default()
+    };
+    service(&settings(args, &servers)?, terms, |address| {
         eprintln!("\n  Tenure is at http://{address}/ (the metrics at http://{address}/metrics)");
         eprintln!("  Ctrl-C ends it\n");
         Ok(())
@@ -120,6 +125,8 @@ fn settings(args: &DemoArgs, servers: &str) -> Result<Settings, Failure> {
             flag("kafka.bootstrap_servers", servers.to_owned()),
             flag("kafka.topics", TOPIC.to_owned()),
             flag("dimensions", "plan,country".to_owned()),
+            // The embedded broker forgets everything, so there is nothing to go on from.
+            flag("state.url", "null".to_owned()),
             flag("log.level", "warn".to_owned()),
         ],
         ..Sources::none()

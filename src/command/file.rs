@@ -16,6 +16,7 @@ use crate::engine::intake::{Tally, take};
 use crate::event::Timestamp;
 use crate::event::decode::{Decoder, MAX_BYTES};
 use crate::ledger::Shard;
+use crate::ledger::corrections::Skip;
 use crate::measure::explain::Records;
 use crate::measure::pass::evaluate;
 use crate::measure::publish::{Context, reports};
@@ -28,19 +29,57 @@ use crate::measure::settings::EvaluationSettings;
 /// # Errors
 /// If it cannot be read.
 pub fn read(file: &Path, settings: &Settings) -> Result<(Shard, Tally), Failure> {
+    let corrections = settings.fold.corrections.given().iter();
+    let by_offset = corrections.filter(|one| matches!(one.skip, Skip::Offsets(_)));
+    let by_offset = by_offset.count();
+    if by_offset > 0 {
+        eprintln!(
+            "warning: lines of a file have no offsets, so corrections by offset skip nothing here \
+             ({by_offset} of them)"
+        );
+    }
+    let (shard, tally) = with_input(file, &mut |input| fold(input, settings))?;
+    tell(&tally);
+    Ok((shard, tally))
+}
+
+/// Folds newline-delimited events into one shard. Blank lines are no records.
+pub fn fold(input: &mut dyn Read, settings: &Settings) -> io::Result<(Shard, Tally)> {
+    let mut shard = Shard::new(Arc::new(settings.fold.clone()), 1);
+    shard.start_at(0, 0);
+    let decoder = Decoder::new(settings.fold.decoding());
+    let mut tally = Tally::default();
+    each_line_of(input, &mut |number, line| {
+        shard.advance(0, number, None);
+        tally.add(take(&mut shard, &decoder, Some(line), None));
+    })?;
+    Ok((shard, tally))
+}
+
+/// Hands on each line that is not blank, with its number among those, from 0; `-` is standard input.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn each_line(file: &Path, each: &mut dyn FnMut(i64, &[u8])) -> Result<(), Failure> {
+    with_input(file, &mut |input| each_line_of(input, each))
+}
+
+/// Does something with the bytes of a file, with a bar on a terminal meanwhile.
+fn with_input<T>(
+    file: &Path,
+    work: &mut dyn FnMut(&mut dyn Read) -> io::Result<T>,
+) -> Result<T, Failure> {
     let failed =
         |error: io::Error| Failure::work(format!("could not read {}: {error}", file.display()));
     let bar = progress(file);
-    let folded = if file == Path::new("-") {
-        fold(&mut bar.wrap_read(io::stdin().lock()), settings)
+    let done = if file == Path::new("-") {
+        work(&mut bar.wrap_read(io::stdin().lock()))
     } else {
         let file = File::open(file).map_err(failed)?;
-        fold(&mut bar.wrap_read(file), settings)
+        work(&mut bar.wrap_read(file))
     };
     bar.finish_and_clear();
-    let (shard, tally) = folded.map_err(failed)?;
-    tell(&tally);
-    Ok((shard, tally))
+    done.map_err(failed)
 }
 
 /// The instant that was asked for, else one millisecond after the newest event, which is told on
@@ -97,30 +136,25 @@ pub fn evaluate_each(
     let context = Context {
         ces: shard.settings().ces,
         dimensions: &shard.settings().dimensions,
+        rekeyed: false,
     };
     Ok(reports(&partial, &question, context))
 }
 
-/// Folds newline-delimited events into one shard. Blank lines are no records.
-pub fn fold(input: &mut dyn Read, settings: &Settings) -> io::Result<(Shard, Tally)> {
-    let mut shard = Shard::new(Arc::new(settings.fold.clone()), 1);
-    shard.start_at(0, 0);
-    let decoder = Decoder::new(settings.fold.decoding());
-    let mut tally = Tally::default();
+fn each_line_of(input: &mut dyn Read, each: &mut dyn FnMut(i64, &[u8])) -> io::Result<()> {
     let mut lines = Lines {
         input: BufReader::with_capacity(1 << 20, input),
         line: Vec::new(),
     };
-    let mut offset = 0;
+    let mut number = 0;
     while let Some(line) = lines.next()? {
         if line.iter().all(u8::is_ascii_whitespace) && line.len() <= MAX_BYTES {
             continue;
         }
-        shard.advance(0, offset, None);
-        offset += 1;
-        tally.add(take(&mut shard, &decoder, Some(line), None));
+        each(number, line);
+        number += 1;
     }
-    Ok((shard, tally))
+    Ok(())
 }
 
 /// Lines without their ends; of a line that is too long, as much as shows that it is.
@@ -166,6 +200,7 @@ pub fn records(tally: &Tally) -> Records {
         late: tally.late,
         repeated: tally.duplicates,
         conflicting: tally.conflicting,
+        skipped: tally.skipped,
         rejected: rejected
             .map(|(reason, count)| (reason.name().to_owned(), count))
             .collect(),
@@ -179,8 +214,12 @@ fn tell(tally: &Tally) {
     } else {
         String::new()
     };
+    let skipped = match tally.skipped {
+        0 => String::new(),
+        skipped => format!(", {skipped} skipped by corrections"),
+    };
     eprintln!(
-        "read {} lines: {} applied, {} redundant{late}, {} repeated, {} conflicting, {} rejected",
+        "read {} lines: {} applied, {} redundant{late}, {} repeated, {} conflicting, {} rejected{skipped}",
         tally.received(),
         tally.applied,
         tally.redundant,

@@ -7,22 +7,27 @@
 pub mod check;
 pub mod completions;
 pub mod configuration;
+pub mod corrections;
 pub mod curve;
 pub mod demo;
 pub mod explain;
 pub mod file;
 pub mod generate;
+pub mod letters;
 pub mod log;
 pub mod paper;
 pub mod replay;
 pub mod run;
 pub mod service;
 pub mod signal;
+pub mod state;
 pub mod statement;
+pub mod topics;
+pub mod verify;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -66,9 +71,22 @@ enum Command {
     Replay(replay::ReplayArgs),
     Explain(explain::ExplainArgs),
     Statement(statement::StatementArgs),
+    State(state::StateArgs),
+    Corrections(corrections::CorrectionsArgs),
+    Verify(verify::VerifyArgs),
+    DeadLetters(letters::DeadLettersArgs),
     Generate(generate::GenerateArgs),
     Demo(demo::DemoArgs),
     Completions(completions::CompletionsArgs),
+}
+
+/// The form of what a command prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Form {
+    /// For people
+    Text,
+    /// For programs
+    Json,
 }
 
 /// Why a command did not succeed: what to say, and the exit code that says what kind it is.
@@ -143,6 +161,10 @@ pub fn main() -> ExitCode {
         Command::Replay(args) => replay::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Statement(args) => statement::run(&args),
+        Command::State(args) => state::run(&args),
+        Command::Corrections(args) => corrections::run(&args),
+        Command::Verify(args) => verify::run(&args),
+        Command::DeadLetters(args) => letters::run(&args),
         Command::Generate(args) => generate::run(&args).map_err(|error| match error {
             generate::Error::Sink(error @ crate::generate::sink::SinkError::Undelivered { .. }) => {
                 Failure::unavailable(error.to_string())

@@ -1,7 +1,7 @@
 //! `tenure run`: consume and serve until a signal.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
 
@@ -10,7 +10,8 @@ use crate::command::explain::plain_settings;
 use crate::command::signal::Termination;
 use crate::command::{Failure, log};
 use crate::config::Settings;
-use crate::engine::{Engine, StartError};
+use crate::engine::{Engine, StartError, Terms};
+use crate::ledger::corrections::Corrections;
 use crate::serve::api::{Api, Token};
 use crate::serve::http::{self, Endpoint};
 use crate::telemetry::Telemetry;
@@ -24,10 +25,15 @@ Examples:
 
   # Settings come from the environment and from flags too
   TENURE_KAFKA_BOOTSTRAP_SERVERS=kafka:9092 tenure run --set inactivity_timeout=90d
+
+  # Part of the log is gone for good (tenure_shard_degraded): go on with what there is
+  tenure run --config /etc/tenure/tenure.yaml --accept-history-loss
 ";
 
-/// How long the threads may take to end before the process ends without them.
-const GRACE: Duration = Duration::from_millis(1500);
+/// What is left of the time for ending once the state is safe, or is not going to be.
+const LAST: Duration = Duration::from_millis(500);
+/// How long threads may take to end after one of them failed.
+const AFTER_FAILURE: Duration = Duration::from_millis(1500);
 /// How often it is looked whether everything is still at work.
 const PULSE: Duration = Duration::from_millis(200);
 
@@ -37,12 +43,27 @@ const PULSE: Duration = Duration::from_millis(200);
 pub struct RunArgs {
     #[command(flatten)]
     pub configuration: ConfigurationArgs,
+
+    /// Go on although part of the log is lost: what is known stays, customers from before count as
+    /// unknown, and the loss is noted in the state
+    #[arg(long)]
+    pub accept_history_loss: bool,
+
+    /// Go on although the number of partitions changed since the state was made: only right if no
+    /// customer's events moved to another partition
+    #[arg(long)]
+    pub accept_new_partitions: bool,
 }
 
 /// Runs until SIGTERM or Ctrl-C, which are a success; a second one ends the process at once.
 pub fn run(args: &RunArgs) -> Result<(), Failure> {
     let settings = args.configuration.load()?;
-    service(&settings, |_| Ok(()))
+    let terms = Terms {
+        accept_history_loss: args.accept_history_loss,
+        accept_new_partitions: args.accept_new_partitions,
+        ..Terms::default()
+    };
+    service(&settings, terms, |_| Ok(()))
 }
 
 /// The service with these settings; `listening` is called once with the address.
@@ -50,6 +71,7 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
 /// Does not return before a signal, except on failure.
 pub fn service(
     settings: &Settings,
+    terms: Terms,
     listening: impl FnOnce(std::net::SocketAddr) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let telemetry = Telemetry::new().map_err(|error| Failure::work(error.to_string()))?;
@@ -75,17 +97,28 @@ pub fn service(
             .map_err(|error| Failure::work(error.to_string()))?;
         let termination = Termination::watch().map_err(|error| Failure::work(error.to_string()))?;
         let engine =
-            Engine::start(settings, Arc::clone(&telemetry)).map_err(|error| match error {
-                StartError::Client(_) => Failure::configuration(error.to_string()),
-                StartError::Thread(_) => Failure::work(error.to_string()),
-            })?;
+            Engine::start(settings, terms, Arc::clone(&telemetry)).map_err(
+                |error| match error {
+                    StartError::Client(_) | StartError::Store(_) => {
+                        Failure::configuration(error.to_string())
+                    }
+                    StartError::Thread(_) => Failure::work(error.to_string()),
+                },
+            )?;
         tracing::info!(%address, "listening");
         listening(address)?;
         let endpoint = Endpoint {
             api: Some(api(settings, &engine)),
             ..Endpoint::new(telemetry, engine.live())
         };
-        serve_until_the_end(listener, engine, endpoint, termination).await
+        serve_until_the_end(
+            listener,
+            engine,
+            endpoint,
+            termination,
+            settings.shutdown_grace,
+        )
+        .await
     })
 }
 
@@ -94,32 +127,51 @@ async fn serve_until_the_end(
     engine: Engine,
     endpoint: Endpoint,
     mut termination: Termination,
+    grace: Duration,
 ) -> Result<(), Failure> {
     let live = engine.live();
-    let (ended, end) = tokio::sync::oneshot::channel();
-    let shutdown = async {
-        let cause = tokio::select! {
-            name = termination.wait() => Ok(name),
-            reason = failed(&live) => Err(reason),
-        };
-        // Nobody waits for it once the server is gone.
-        let _ = ended.send(cause);
+    let (end, ended) = tokio::sync::watch::channel(false);
+    let shutdown = async move {
+        let mut ended = ended;
+        // An error means that nobody can say so any more, which is an end too.
+        let _ = ended.wait_for(|over| *over).await;
     };
-    http::run(listener, endpoint, shutdown).await;
-    let cause = end.await.unwrap_or(Ok("the end of the server"));
+    let server = tokio::spawn(http::run(listener, endpoint, shutdown));
+    let cause = tokio::select! {
+        name = termination.wait() => Ok(name),
+        reason = failed(&live) => Err(reason),
+    };
+    let grace = if cause.is_ok() {
+        grace
+    } else {
+        grace.min(AFTER_FAILURE)
+    };
+    let until = Instant::now() + grace;
     if let Ok(signal) = cause {
-        tracing::info!(signal, "stopping; a second signal ends at once");
+        tracing::info!(signal, ?grace, "stopping; a second signal ends at once");
         tokio::spawn(async move {
             termination.wait().await;
+            tracing::warn!("ended by a second signal, without the last checkpoint");
             std::process::exit(1);
         });
     }
-    if !engine.stop(GRACE) {
-        tracing::warn!("some threads did not end in time, going without them");
-    }
+    // Scrapes are answered until the state is safe.
+    let safe_until = until.checked_sub(LAST.min(grace / 4)).unwrap_or(until);
+    let stopping = tokio::task::spawn_blocking(move || engine.stop(safe_until));
+    let stopped = stopping.await.unwrap_or(false);
+    // The server ends by itself once it is told; what is left of the grace is all it has.
+    let _ = end.send(true);
+    let _ = tokio::time::timeout(until.saturating_duration_since(Instant::now()), server).await;
     match cause {
         Ok(_) => {
-            tracing::info!("stopped");
+            if stopped {
+                tracing::info!("stopped");
+            } else {
+                tracing::warn!(
+                    "not everything ended within shutdown_grace, going without it: what was not yet \
+                     in a checkpoint is read again"
+                );
+            }
             // The client's own clean-up can wait for brokers that are gone; there is nothing in it
             // that the state needs.
             std::process::exit(0);
@@ -166,18 +218,50 @@ fn introduce(settings: &Settings) {
         let (key, value, origin) = (&setting.key, &setting.value, &setting.origin);
         tracing::debug!(%key, %value, %origin, "setting");
     }
-    tracing::warn!(
-        "rejected records are counted by reason and logged without their content, not kept: no \
-         dead-letter topic is configured"
-    );
+    match &settings.dead_letters.topic {
+        Some(topic) => tracing::info!(
+            topic,
+            "rejected records are written to the dead-letter topic (dead_letters.topic)"
+        ),
+        None => tracing::warn!(
+            "rejected records are counted by reason and logged without their content, not kept: no \
+             dead-letter topic is configured"
+        ),
+    }
+    match &settings.state.url {
+        Some(url) => tracing::info!(
+            %url,
+            interval = ?settings.state.interval,
+            keep = settings.state.keep,
+            "checkpoints (state.url)"
+        ),
+        None => tracing::warn!(
+            "the state is in memory only, and every start reads the topics again: state.url is null"
+        ),
+    }
     tracing::info!(
         on = settings.api.customers,
         "looking up single customers (api.customers)"
     );
+    introduce_corrections(&settings.fold.corrections);
     if settings.built_in_digest_key {
         tracing::warn!(
             "customer ids are kept as digests with a key that everybody knows: configure \
              customer_digest_key_file"
         );
+    }
+}
+
+/// Corrections that are named in the log at the start; of more there is the number.
+const NAMED_CORRECTIONS: usize = 20;
+
+fn introduce_corrections(corrections: &Corrections) {
+    let given = corrections.given();
+    for correction in given.iter().take(NAMED_CORRECTIONS) {
+        let note = &correction.note;
+        tracing::info!(note, skips = %correction, "a correction is in force");
+    }
+    if given.len() > NAMED_CORRECTIONS {
+        tracing::info!(corrections = given.len(), "corrections are in force");
     }
 }

@@ -19,6 +19,7 @@ use crate::config::Settings;
 use crate::kafka::client::{Consumer, Context, configuration};
 use crate::kafka::progress::Start;
 use crate::kafka::watch::{Unreadable, starts};
+use crate::ledger::corrections::{Offsets, Skip};
 use crate::telemetry::Telemetry;
 
 const EXAMPLES: &str = "\
@@ -68,6 +69,12 @@ pub fn run(args: &CheckArgs) -> Result<(), Failure> {
             "customer_digest_key_file is not set: anybody can compute the digest of a customer id",
         );
     }
+    for correction in settings.fold.corrections.given() {
+        findings.note(&format!(
+            "correction `{}`: skips {correction}",
+            correction.note
+        ));
+    }
     if !args.offline {
         look_at_kafka(args, &settings, &mut findings)?;
     }
@@ -100,6 +107,8 @@ fn look_at_kafka(
         )),
     })?;
     topics_found(settings, &starts, findings);
+    corrections_found(settings, &starts, findings);
+    dead_letters(&consumer, settings, findings);
     may_commit(&consumer, settings, &starts, findings);
     retention(settings, findings);
     let sample = Sample::read(&consumer, settings, &starts, args.sample as usize)
@@ -131,6 +140,59 @@ fn topics_found(settings: &Settings, starts: &[Start], findings: &mut Findings) 
                  the first record"
             ));
         }
+    }
+}
+
+/// A correction by offsets that are not there skips nothing, or not what was meant.
+fn corrections_found(settings: &Settings, starts: &[Start], findings: &mut Findings) {
+    for correction in settings.fold.corrections.given() {
+        let Skip::Offsets(range) = &correction.skip else {
+            continue;
+        };
+        let Offsets {
+            topic,
+            partition,
+            first,
+            last,
+        } = range;
+        let place = starts
+            .iter()
+            .find(|start| *start.topic == **topic && start.place.partition == *partition);
+        let trouble = match place {
+            None => "there is no such partition".to_owned(),
+            Some(start) if *first >= start.end_offset => {
+                format!("the partition ends at {}", start.end_offset)
+            }
+            Some(start) if *last < start.first_offset => {
+                format!("the partition begins at {}", start.first_offset)
+            }
+            Some(_) => continue,
+        };
+        findings.warning(&format!(
+            "correction `{}` skips nothing of {topic} partition {partition}, offsets \
+             {first}..{last}: {trouble}",
+            correction.note
+        ));
+    }
+}
+
+/// Rejected records wait for their topic, and positions with them.
+fn dead_letters(consumer: &Consumer, settings: &Settings, findings: &mut Findings) {
+    let Some(name) = &settings.dead_letters.topic else {
+        return;
+    };
+    let metadata = consumer.fetch_metadata(Some(name), PATIENCE);
+    let exists = metadata.is_ok_and(|metadata| {
+        let found = metadata.topics().iter().find(|found| found.name() == name);
+        found.is_some_and(|found| found.error().is_none() && !found.partitions().is_empty())
+    });
+    if exists {
+        findings.good(&format!("topic {name}: takes rejected records"));
+    } else {
+        findings.warning(&format!(
+            "topic {name} (dead_letters.topic) does not exist, or may not be seen: rejected records \
+             will wait for it in memory, and positions with them; create it and grant WRITE"
+        ));
     }
 }
 

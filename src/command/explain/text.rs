@@ -226,9 +226,13 @@ pub fn records_read(paper: &mut Paper, records: &Records) {
         ..
     } = records;
     let rejected: u64 = records.rejected.values().sum();
+    let skipped = match records.skipped {
+        0 => String::new(),
+        skipped => format!(", {skipped} skipped by corrections"),
+    };
     paper.paragraph(&format!(
         "{read} read: {applied} applied, {redundant} redundant, of these {late} late; {repeated} \
-         repeated, {conflicting} conflicting, {rejected} rejected."
+         repeated, {conflicting} conflicting, {rejected} rejected{skipped}."
     ));
     if rejected > 0 {
         let reasons = records.rejected.iter();

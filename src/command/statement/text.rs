@@ -245,6 +245,12 @@ fn log(page: &mut Page, figures: &Figures) {
                 ("rejected", rejected),
             ];
             rows.extend(counts.map(|(name, count)| row([name, &count.to_string()])));
+            if records.skipped > 0 {
+                rows.push(row([
+                    "skipped by corrections",
+                    &records.skipped.to_string(),
+                ]));
+            }
             let reasons = records.rejected.iter();
             rows.extend(
                 reasons.map(|(reason, count)| {
