@@ -6,11 +6,12 @@ mod real;
 
 use std::collections::HashSet;
 use std::env;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::slice;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
@@ -19,9 +20,12 @@ use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::{ClientConfig, Message, Offset, TopicPartitionList};
 
+use real::folder::KeptFolder;
+use real::host::{Host, Mood};
 use real::kafka::{Kafka, KafkaOptions, Purpose};
-use real::process::{Process, Signal, new_folder};
+use real::process::{Process, Signal, new_folder, tenure};
 use real::prometheus::{Prometheus, promtool_check_metrics};
+use real::proxy::Proxy;
 use real::{eventually, free_ports, http};
 
 /// Generous: the machine may be busy with other things.
@@ -88,6 +92,7 @@ fn a_node_of_its_own_takes_options_and_ends_with_its_value() {
         purpose: Purpose::Benchmark,
         heap_mib: 400,
         properties: vec![("auto.create.topics.enable".to_owned(), "true".to_owned())],
+        ..KafkaOptions::default()
     };
     let kafka = Kafka::start(&options);
     let arguments = arguments_of(kafka.process().pid());
@@ -113,6 +118,153 @@ fn a_node_of_its_own_takes_options_and_ends_with_its_value() {
         TcpStream::connect(address).is_err(),
         "somebody still listens"
     );
+}
+
+#[test]
+fn a_node_comes_back_with_what_it_had_on_its_old_address_and_behind_its_proxy() {
+    let mut kafka = Kafka::start(&KafkaOptions {
+        proxied: true,
+        ..KafkaOptions::default()
+    });
+    kafka.create_replicated_topic("kept", &[1], &[]);
+    let values: HashSet<String> = (0..10).map(|number| number.to_string()).collect();
+    produce(&kafka, "kept", &values);
+    kafka.stop(1);
+    assert!(!kafka.runs(1));
+    let segment = std::fs::read(kafka.first_segment(1, "kept", 0)).unwrap();
+    assert!(segment.len() > 100, "{} bytes", segment.len());
+    kafka.boot(1);
+    kafka.wait_for_replicas("kept", 0, 1, &[1]);
+    kafka.kill(1);
+    kafka.boot(1);
+    assert_eq!(kafka.offsets("kept", 0), (0, 10));
+
+    // Through the proxy the same node answers, as long as the proxy lets it.
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", kafka.proxied_servers());
+    let client: BaseConsumer = config.create().unwrap();
+    let ask = |patience| client.fetch_watermarks("kept", 0, patience);
+    assert_eq!(ask(DEADLINE).unwrap(), (0, 10));
+    kafka.proxy(1).stall();
+    assert!(ask(Duration::from_millis(300)).is_err());
+    kafka.proxy(1).go_on();
+    assert_eq!(ask(DEADLINE).unwrap(), (0, 10));
+}
+
+#[test]
+fn topics_grow_and_go_and_come_again() {
+    let kafka = Kafka::shared();
+    kafka.create_topic("changing", 1, &[]);
+    produce(kafka, "changing", &HashSet::from(["a".to_owned()]));
+    kafka.grow_topic("changing", 3);
+    assert_eq!(kafka.offsets("changing", 2), (0, 0));
+    kafka.delete_topic("changing");
+    kafka.create_topic("changing", 1, &[]);
+    assert_eq!(kafka.offsets("changing", 0), (0, 0));
+}
+
+#[test]
+fn a_proxy_passes_bytes_on_holds_them_and_cuts_connections() {
+    let echo = TcpListener::bind("127.0.0.1:0").unwrap();
+    let proxy = Proxy::listen();
+    proxy.lead_to(echo.local_addr().unwrap().port());
+    let echoed = thread::spawn(move || {
+        let (mut stream, _) = echo.accept().unwrap();
+        let mut copy = stream.try_clone().unwrap();
+        std::io::copy(&mut stream, &mut copy)
+    });
+    let mut stream = TcpStream::connect(("127.0.0.1", proxy.port())).unwrap();
+    let mut said = [0; 4];
+    stream.write_all(b"ping").unwrap();
+    stream.read_exact(&mut said).unwrap();
+    assert_eq!(&said, b"ping");
+
+    proxy.stall();
+    stream.write_all(b"wait").unwrap();
+    let patience = Duration::from_millis(200);
+    stream.set_read_timeout(Some(patience)).unwrap();
+    assert!(stream.read_exact(&mut said).is_err());
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    proxy.go_on();
+    stream.read_exact(&mut said).unwrap();
+    assert_eq!(&said, b"wait");
+
+    proxy.damage_one_of(4);
+    stream.write_all(b"turn").unwrap();
+    stream.read_exact(&mut said).unwrap();
+    assert_eq!(&said, b"tusn");
+    assert!(proxy.has_damaged());
+
+    proxy.cut();
+    assert!(matches!(stream.read(&mut said), Ok(0) | Err(_)));
+    drop(stream);
+    echoed.join().unwrap().ok();
+}
+
+#[test]
+fn a_disk_works_fails_and_hangs_as_it_is_told() {
+    let (disk, folder) = (Host::new(), KeptFolder::new("on-disk"));
+    let file = folder.path().join("one.ckpt");
+    std::fs::write(&file, "content").unwrap();
+    assert_eq!(folder.files(), *slice::from_ref(&file));
+    let start = |program: &str| {
+        let mut command = Command::new(program);
+        command.arg(&file);
+        disk.hold(&mut command);
+        Process::start(new_folder(program), &command)
+    };
+    for (program, set) in [
+        ("sync", Host::syncs as fn(&Host, Mood)),
+        ("cat", Host::reads),
+    ] {
+        assert_eq!(start(program).wait(DEADLINE), 0);
+        set(&disk, Mood::Fails);
+        let failed = start(program);
+        assert_eq!(failed.wait(DEADLINE), 1);
+        assert!(failed.stderr().contains("Input/output"), "{failed:?}");
+        set(&disk, Mood::Hangs);
+        let hanging = start(program);
+        thread::sleep(Duration::from_millis(300));
+        assert_eq!(hanging.exit_code(), None);
+        set(&disk, Mood::Works);
+        assert_eq!(hanging.wait(DEADLINE), 0);
+    }
+}
+
+#[test]
+fn a_clock_is_as_wrong_as_it_is_told() {
+    let host = Host::with_clock_ahead(-1_000_000);
+    let mut command = Command::new("date");
+    command.arg("+%s");
+    host.hold(&mut command);
+    let process = Process::start(new_folder("date"), &command);
+    assert_eq!(process.wait(DEADLINE), 0);
+    let shown: u64 = process.stdout().trim().parse().unwrap();
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let behind = now.unwrap().as_secs() - shown;
+    assert!((1_000_000..1_000_060).contains(&behind), "{behind}");
+}
+
+#[test]
+fn a_small_file_system_is_full_when_it_should_be_and_goes_with_its_value() {
+    let folder = match KeptFolder::small("small", 64 << 10) {
+        Ok(folder) => folder,
+        Err(refused) => {
+            assert!(!refused.is_empty());
+            eprintln!("not tested, no file system can be mounted here: {refused}");
+            return;
+        }
+    };
+    let file = folder.path().join("large");
+    let written = std::fs::write(&file, vec![0; 256 << 10]);
+    assert_eq!(written.unwrap_err().kind(), std::io::ErrorKind::StorageFull);
+    folder.grow(1 << 20);
+    std::fs::write(&file, vec![0; 256 << 10]).unwrap();
+    let path = folder.path().to_owned();
+    drop(folder);
+    assert!(!path.exists());
+    let mounts = std::fs::read_to_string("/proc/mounts").unwrap();
+    assert!(!mounts.contains(path.to_str().unwrap()), "{mounts}");
 }
 
 #[test]
@@ -180,6 +332,12 @@ fn check_page(page: &str, complaint: &str) {
 fn the_program_under_test_starts_and_ends() {
     let process = Process::tenure(&["--version"]);
     assert_eq!(process.wait(DEADLINE), 0, "{}", process.tail());
+    let state = Path::new("/somewhere/else");
+    let variables: Vec<_> = tenure(state)
+        .get_envs()
+        .map(|(_, v)| v.map(ToOwned::to_owned))
+        .collect();
+    assert_eq!(variables, [Some(state.as_os_str().to_owned())]);
 }
 
 #[test]
@@ -272,7 +430,10 @@ fn nothing_of_a_process_is_left_when_the_test_process_is_killed() {
     const INNER: &str = "TENURE_HARNESS_INNER";
     if env::var_os(INNER).is_some() {
         let process = shell("exec sleep 600");
-        println!("started {} {}", process.pid(), process.folder().display());
+        let small = KeptFolder::small("small", 1 << 20);
+        let kept = small.unwrap_or_else(|_| KeptFolder::new("kept"));
+        let folders = [process.folder(), kept.path()].map(Path::display);
+        println!("started {} {} {}", process.pid(), folders[0], folders[1]);
         thread::park_timeout(DEADLINE);
         return;
     }
@@ -290,12 +451,12 @@ fn nothing_of_a_process_is_left_when_the_test_process_is_killed() {
         .unwrap();
     let mut words = line.split_once("started ").unwrap().1.split(' ');
     let pid: u32 = words.next().unwrap().parse().unwrap();
-    let folder = words.next().unwrap();
-    assert!(lives(pid));
+    let folders: Vec<&Path> = words.map(Path::new).collect();
+    assert!(lives(pid) && folders.len() == 2);
     inner.kill().unwrap();
     inner.wait().unwrap();
     eventually(DEADLINE, "the end of the process", || {
-        if lives(pid) || Path::new(folder).exists() {
+        if lives(pid) || folders.iter().any(|folder| folder.exists()) {
             Err("still there".to_owned())
         } else {
             Ok(())

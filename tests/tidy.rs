@@ -11,11 +11,12 @@ use tenure::measure::report::WithheldReason;
 use tenure::telemetry::catalogue::{CATALOGUE, Kind};
 
 /// What each module may know of the crate, beside itself.
-const LAYERS: [(&str, &[&str]); 10] = [
+const LAYERS: [(&str, &[&str]); 11] = [
     ("event", &[]),
     ("ledger", &["event"]),
     ("measure", &["ledger", "event"]),
     ("config", &["measure", "ledger", "event"]),
+    ("checkpoint", &["config", "ledger", "event"]),
     ("telemetry", &["event"]),
     ("generate", &["event"]),
     ("kafka", &["config", "telemetry", "event"]),
@@ -25,6 +26,7 @@ const LAYERS: [(&str, &[&str]); 10] = [
         &[
             "kafka",
             "serve",
+            "checkpoint",
             "config",
             "telemetry",
             "measure",
@@ -36,8 +38,10 @@ const LAYERS: [(&str, &[&str]); 10] = [
         "command",
         &[
             "engine",
+            "checkpoint",
             "kafka",
             "serve",
+            "checkpoint",
             "config",
             "telemetry",
             "generate",
@@ -73,7 +77,11 @@ fn root() -> &'static Path {
 
 /// Every source file of a module.
 fn sources(module: &str) -> Vec<(PathBuf, String)> {
-    let folder = root().join("src").join(module);
+    sources_in(root().join("src").join(module))
+}
+
+/// Every source file below a folder.
+fn sources_in(folder: PathBuf) -> Vec<(PathBuf, String)> {
     let mut files = Vec::new();
     let mut folders = vec![folder];
     while let Some(folder) = folders.pop() {
@@ -149,8 +157,8 @@ fn the_pure_modules_are_pure() {
 
 #[test]
 fn no_lint_is_allowed_without_a_word() {
-    for (module, _) in LAYERS {
-        for (path, text) in sources(module) {
+    for folder in ["src", "shim"] {
+        for (path, text) in sources_in(root().join(folder)) {
             assert!(
                 !text.contains("#[allow("),
                 "{}: use #[expect] with a reason",
@@ -237,6 +245,36 @@ fn the_samples_of_the_documentation_are_events() {
         }
     }
     assert!(samples >= 4, "{samples} samples");
+}
+
+#[test]
+fn every_test_that_the_document_of_faults_names_exists() {
+    let mut named = 0;
+    for row in rows("docs/faults.md") {
+        let [fault, _, tests] = row.as_slice() else {
+            panic!("{row:?} is no row of a fault, what is done, and its tests");
+        };
+        let header = fault == "Fault" || fault.starts_with("---");
+        let names = tests
+            .split([' ', ','])
+            .filter_map(|word| word.split_once("::"));
+        let mut of_row = 0;
+        for (file, test) in names {
+            let text = fs::read_to_string(root().join(file));
+            let text = text.unwrap_or_else(|error| panic!("{fault}: {file}: {error}"));
+            assert!(
+                text.contains(&format!("fn {test}(")),
+                "{fault}: {file} has no {test}"
+            );
+            of_row += 1;
+        }
+        assert!(
+            header || of_row > 0 || tests.starts_with("None "),
+            "{fault}: neither a test nor a word why there is none"
+        );
+        named += of_row;
+    }
+    assert!(named > 40, "{named} tests");
 }
 
 #[test]

@@ -1,7 +1,8 @@
-//! Apache Kafka: one node that is broker and controller, in a Java process of its own.
+//! Apache Kafka: nodes that are broker and controller at once, in Java processes of their own.
 //!
-//! Owns the node's settings, its start and its administration. Promises a node that answers, keeps
-//! records of any age, and creates no topic by itself. Deliberately knows nothing of the records.
+//! Owns their settings, their start and end, and their administration. Promises nodes that answer,
+//! keep records of any age, create no topic by themselves, and come back with what they had.
+//! Deliberately knows nothing of the records.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,13 +11,16 @@ use std::sync::OnceLock;
 use std::time::Duration;
 use std::{env, fmt};
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
+use rdkafka::metadata::{MetadataBroker, MetadataTopic};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList, TopicPartitionListElem};
 use tokio::runtime::Runtime;
 
-use super::process::{Process, new_folder};
+use super::folder::KeptFolder;
+use super::process::{Process, Signal, new_folder};
+use super::proxy::Proxy;
 use super::{eventually, free_ports, installed};
 
 /// The jars that `scripts/test` fetches; their names say the release.
@@ -40,13 +44,17 @@ pub enum Purpose {
     Benchmark,
 }
 
-/// How to start a node.
+/// How to start a cluster.
 #[derive(Clone, Debug)]
 pub struct KafkaOptions {
-    /// What the Java process is tuned for.
+    /// What the Java processes are tuned for.
     pub purpose: Purpose,
-    /// The largest heap of the Java process, in MiB.
+    /// The largest heap of a Java process, in MiB.
     pub heap_mib: u32,
+    /// How many nodes there are; each is broker and controller, and their numbers begin with 1.
+    pub nodes: u16,
+    /// Whether clients can also come through a proxy, see [`Kafka::proxied_servers`].
+    pub proxied: bool,
     /// Further lines of `server.properties`, which win over those written here.
     pub properties: Vec<(String, String)>,
 }
@@ -56,17 +64,36 @@ impl Default for KafkaOptions {
         Self {
             purpose: Purpose::Test,
             heap_mib: 512,
+            nodes: 1,
+            proxied: false,
             properties: Vec::new(),
         }
     }
 }
 
-/// A running node, killed and removed on drop.
+/// A running cluster of one node or several, killed and removed on drop.
 pub struct Kafka {
     bootstrap_servers: String,
-    process: Process,
+    nodes: Vec<Node>,
     admin: AdminClient<DefaultClientContext>,
     runtime: Runtime,
+    options: KafkaOptions,
+}
+
+/// A broker with its folder, which outlives its processes.
+struct Node {
+    folder: KeptFolder,
+    process: Option<Process>,
+    proxy: Option<Proxy>,
+}
+
+/// Where a node listens.
+#[derive(Clone, Copy)]
+struct Ports {
+    clients: u16,
+    controller: u16,
+    /// For clients that come through the proxy.
+    proxied: u16,
 }
 
 impl Kafka {
@@ -77,7 +104,7 @@ impl Kafka {
         SHARED.get_or_init(|| Self::start(&KafkaOptions::default()))
     }
 
-    /// Starts a node and waits until it answers.
+    /// Starts a cluster and waits until all of it answers.
     pub fn start(options: &KafkaOptions) -> Self {
         for _ in 1..START_ATTEMPTS {
             if let Ok(kafka) = Self::try_start(options) {
@@ -87,30 +114,45 @@ impl Kafka {
         Self::try_start(options).unwrap_or_else(|failure| panic!("Kafka did not start: {failure}"))
     }
 
-    /// An error is the end of the Java process before it answered.
+    /// An error is the end of a Java process before it answered.
     fn try_start(options: &KafkaOptions) -> Result<Self, String> {
-        let [port, controller_port] = free_ports();
-        let folder = new_folder("kafka");
-        write_settings(folder.path(), port, controller_port, options);
-        format_storage(folder.path(), options)?;
-        let mut broker = java(folder.path(), options);
-        broker.args(["kafka.Kafka", "server.properties"]);
-        let process = Process::start(folder, &broker);
-        let bootstrap_servers = format!("127.0.0.1:{port}");
-        let admin = admin_client(&bootstrap_servers);
-        eventually(START, "Kafka to answer", || match process.exit_code() {
-            Some(code) => Ok(Err(format!("exit code {code}\n{}", process.tail()))),
-            None => answers(&admin).map(Ok),
-        })?;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .build()
-            .unwrap_or_else(|error| panic!("no runtime: {error}"));
-        Ok(Self {
+        let ports: Vec<Ports> = (0..options.nodes).map(|_| free()).collect();
+        let mut nodes = Vec::new();
+        for (id, own) in (1..).zip(&ports) {
+            let folder = KeptFolder::new("kafka");
+            let proxy = options.proxied.then(Proxy::listen);
+            if let Some(proxy) = &proxy {
+                proxy.lead_to(own.proxied);
+            }
+            write_settings(folder.path(), id, &ports, proxy.as_ref(), options);
+            format_storage(folder.path(), options)?;
+            nodes.push(Node {
+                folder,
+                process: None,
+                proxy,
+            });
+        }
+        let addresses: Vec<String> = ports
+            .iter()
+            .map(|ports| format!("127.0.0.1:{}", ports.clients))
+            .collect();
+        let bootstrap_servers = addresses.join(",");
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        let mut kafka = Self {
+            admin: admin_client(&bootstrap_servers),
             bootstrap_servers,
-            process,
-            admin,
-            runtime,
-        })
+            nodes,
+            runtime: runtime.unwrap_or_else(|error| panic!("no runtime: {error}")),
+            options: options.clone(),
+        };
+        for id in 1..=options.nodes {
+            kafka.launch(id);
+        }
+        eventually(START, "Kafka to answer", || match kafka.ended() {
+            Some(failure) => Ok(Err(failure)),
+            None => kafka.answers().map(Ok),
+        })?;
+        Ok(kafka)
     }
 
     /// The address for clients.
@@ -118,20 +160,129 @@ impl Kafka {
         &self.bootstrap_servers
     }
 
-    /// Settings of a client of this node, to be completed by the caller.
+    /// The address for clients whose connections pass through a proxy, one for each node.
+    pub fn proxied_servers(&self) -> String {
+        let proxies = self.nodes.iter().filter_map(|node| node.proxy.as_ref());
+        let addresses: Vec<String> = proxies
+            .map(|proxy| format!("127.0.0.1:{}", proxy.port()))
+            .collect();
+        addresses.join(",")
+    }
+
+    /// The proxy in front of a node.
+    pub fn proxy(&self, node: u16) -> &Proxy {
+        let proxy = self.node(node).proxy.as_ref();
+        proxy.unwrap_or_else(|| panic!("node {node} was started without a proxy"))
+    }
+
+    /// Settings of a client of this cluster, to be completed by the caller.
     pub fn client_config(&self) -> ClientConfig {
         client_config(&self.bootstrap_servers)
     }
 
-    /// The Java process, for its figures, its log and signals.
+    /// The Java process of the first node, for its figures, its log and signals.
     pub fn process(&self) -> &Process {
-        &self.process
+        let process = self.node(1).process.as_ref();
+        process.unwrap_or_else(|| panic!("node 1 does not run"))
+    }
+
+    /// Whether a node was started and not ended since.
+    pub fn runs(&self, node: u16) -> bool {
+        self.node(node).process.is_some()
+    }
+
+    /// Ends a node as a power cut would; what it has written stays.
+    pub fn kill(&mut self, node: u16) {
+        self.end(node, Signal::Kill);
+    }
+
+    /// Asks a node to end, and waits until it has handed over its partitions and closed its files.
+    pub fn stop(&mut self, node: u16) {
+        self.end(node, Signal::Terminate);
+    }
+
+    fn end(&mut self, node: u16, signal: Signal) {
+        if let Some(mut process) = self.node_mut(node).process.take() {
+            process.send(signal);
+            process.wait(START);
+        }
+    }
+
+    /// Starts a node again where it was and with what it had, and waits until it is registered.
+    pub fn boot(&mut self, node: u16) {
+        self.launch(node);
+        eventually(START, &format!("node {node} to come back"), || {
+            if let Some(failure) = self.ended() {
+                panic!("{failure}");
+            }
+            self.answers()
+        });
+    }
+
+    fn launch(&mut self, id: u16) {
+        let mut broker = java(self.node(id).folder.path(), &self.options);
+        broker.args(["kafka.Kafka", "server.properties"]);
+        self.node_mut(id).process = Some(Process::start(new_folder("kafka-process"), &broker));
+    }
+
+    fn node(&self, id: u16) -> &Node {
+        &self.nodes[usize::from(id) - 1]
+    }
+
+    fn node_mut(&mut self, id: u16) -> &mut Node {
+        &mut self.nodes[usize::from(id) - 1]
+    }
+
+    /// Why a process that was started no longer runs.
+    fn ended(&self) -> Option<String> {
+        let processes = self.nodes.iter().filter_map(|node| node.process.as_ref());
+        let mut ended = processes.filter_map(|process| {
+            let code = process.exit_code()?;
+            Some(format!("exit code {code}\n{}", process.tail()))
+        });
+        ended.next()
+    }
+
+    fn answers(&self) -> Result<(), String> {
+        let metadata = self
+            .admin
+            .inner()
+            .fetch_metadata(None, Duration::from_secs(1));
+        let metadata = metadata.map_err(|error| error.to_string())?;
+        let mut seen: Vec<i32> = metadata.brokers().iter().map(MetadataBroker::id).collect();
+        seen.sort_unstable();
+        let running = (1..).zip(&self.nodes);
+        let running: Vec<i32> = running
+            .filter(|(_, node)| node.process.is_some())
+            .map(|(id, _)| id)
+            .collect();
+        if seen == running {
+            Ok(())
+        } else {
+            Err(format!("registered are {seen:?} of {running:?}"))
+        }
     }
 
     /// Creates a topic with these settings of the topic, and waits until each partition has a
     /// leader.
     pub fn create_topic(&self, name: &str, partitions: i32, settings: &[(&str, &str)]) {
-        let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+        self.create(name, partitions, TopicReplication::Fixed(1), settings);
+    }
+
+    /// Creates a topic of one partition that lies on these nodes, the first of which leads it.
+    pub fn create_replicated_topic(&self, name: &str, nodes: &[i32], settings: &[(&str, &str)]) {
+        self.create(name, 1, TopicReplication::Variable(&[nodes]), settings);
+        self.wait_for_replicas(name, 0, nodes[0], nodes);
+    }
+
+    fn create(
+        &self,
+        name: &str,
+        partitions: i32,
+        replication: TopicReplication<'_>,
+        settings: &[(&str, &str)],
+    ) {
+        let topic = NewTopic::new(name, partitions, replication);
         let topic = settings
             .iter()
             .fold(topic, |topic, (key, value)| topic.set(key, value));
@@ -140,9 +291,35 @@ impl Kafka {
             Ok([Ok(_)]) => {}
             refused => panic!("cannot create topic {name}: {refused:?}"),
         }
-        eventually(REQUEST, &format!("leaders of {name}"), || {
-            self.led(name, partitions)
+        self.wait_for_leaders(name, partitions);
+    }
+
+    /// Deletes a topic, and waits until no node knows it any more.
+    pub fn delete_topic(&self, name: &str) {
+        let deleted = self.admin.delete_topics(&[name], &request_options());
+        match self.runtime.block_on(deleted).as_deref() {
+            Ok([Ok(_)]) => {}
+            refused => panic!("cannot delete topic {name}: {refused:?}"),
+        }
+        eventually(REQUEST, &format!("the end of {name}"), || {
+            match self.partitions(name)?.len() {
+                0 => Ok(()),
+                count => Err(format!("it has {count} partitions")),
+            }
         });
+    }
+
+    /// Gives a topic more partitions, and waits until each has a leader.
+    pub fn grow_topic(&self, name: &str, partitions: i32) {
+        let count = usize::try_from(partitions)
+            .unwrap_or_else(|error| panic!("{partitions} partitions: {error}"));
+        let (more, options) = ([NewPartitions::new(name, count)], request_options());
+        let grown = self.admin.create_partitions(&more, &options);
+        match self.runtime.block_on(grown).as_deref() {
+            Ok([Ok(_)]) => {}
+            refused => panic!("cannot grow topic {name}: {refused:?}"),
+        }
+        self.wait_for_leaders(name, partitions);
     }
 
     /// Deletes the records of a partition that lie before the offset.
@@ -166,35 +343,92 @@ impl Kafka {
 
     /// The first offset of a partition and the one after its last.
     pub fn offsets(&self, topic: &str, partition: i32) -> (i64, i64) {
-        let offsets = self
-            .admin
-            .inner()
-            .fetch_watermarks(topic, partition, REQUEST);
-        offsets.unwrap_or_else(|error| panic!("offsets of {topic}/{partition}: {error}"))
+        // A leader that was chosen a moment ago may not know it yet.
+        eventually(REQUEST, &format!("offsets of {topic}/{partition}"), || {
+            let client = self.admin.inner();
+            let offsets = client.fetch_watermarks(topic, partition, REQUEST);
+            offsets.map_err(|error| error.to_string())
+        })
     }
 
-    fn led(&self, topic: &str, partitions: i32) -> Result<(), String> {
+    /// Waits until this node leads the partition and exactly these are in sync with it.
+    pub fn wait_for_replicas(&self, topic: &str, partition: i32, leader: i32, in_sync: &[i32]) {
+        let mut expected = in_sync.to_vec();
+        expected.sort_unstable();
+        eventually(START, &format!("{leader} to lead {topic}"), || {
+            let partitions = self.partitions(topic)?;
+            let found = partitions.iter().find(|found| found.id == partition);
+            match found {
+                Some(found) if found.leader == leader && found.in_sync == expected => Ok(()),
+                found => Err(format!("{found:?}")),
+            }
+        });
+    }
+
+    /// The file with the records of a partition that begins at offset 0. To be changed only while
+    /// the node is stopped.
+    pub fn first_segment(&self, node: u16, topic: &str, partition: i32) -> PathBuf {
+        let folder = self.partition_folder(node, topic, partition);
+        folder.join("00000000000000000000.log")
+    }
+
+    /// Where a node keeps a partition.
+    pub fn partition_folder(&self, node: u16, topic: &str, partition: i32) -> PathBuf {
+        let folder = format!("data/{topic}-{partition}");
+        self.node(node).folder.path().join(folder)
+    }
+
+    fn wait_for_leaders(&self, topic: &str, partitions: i32) {
+        eventually(REQUEST, &format!("leaders of {topic}"), || {
+            let seen = self.partitions(topic)?;
+            let led = seen.iter().filter(|seen| seen.leader >= 0).count();
+            if usize::try_from(partitions) == Ok(led) {
+                Ok(())
+            } else {
+                Err(format!("{led} have one"))
+            }
+        });
+    }
+
+    /// The partitions of a topic in the metadata; none if there is no such topic.
+    fn partitions(&self, topic: &str) -> Result<Vec<Replicas>, String> {
         let metadata = self.admin.inner().fetch_metadata(Some(topic), REQUEST);
         let metadata = metadata.map_err(|error| error.to_string())?;
-        let seen = metadata
-            .topics()
-            .iter()
-            .flat_map(rdkafka::metadata::MetadataTopic::partitions);
-        let led = seen.filter(|partition| partition.leader() >= 0).count();
-        if usize::try_from(partitions) == Ok(led) {
-            Ok(())
-        } else {
-            Err(format!("{led} have one"))
-        }
+        let topics = metadata.topics().iter();
+        let partitions = topics.flat_map(MetadataTopic::partitions).map(|partition| {
+            let mut in_sync = partition.isr().to_vec();
+            in_sync.sort_unstable();
+            Replicas {
+                id: partition.id(),
+                leader: partition.leader(),
+                in_sync,
+            }
+        });
+        Ok(partitions.collect())
     }
+}
+
+/// Who has a partition.
+#[derive(Debug)]
+struct Replicas {
+    id: i32,
+    leader: i32,
+    in_sync: Vec<i32>,
 }
 
 impl fmt::Debug for Kafka {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("Kafka")
-            .field("process", &self.process)
-            .finish_non_exhaustive()
+        let processes = self.nodes.iter().map(|node| &node.process);
+        formatter.debug_list().entries(processes).finish()
+    }
+}
+
+fn free() -> Ports {
+    let [clients, controller, proxied] = free_ports();
+    Ports {
+        clients,
+        controller,
+        proxied,
     }
 }
 
@@ -217,26 +451,35 @@ fn request_options() -> AdminOptions {
         .operation_timeout(Some(REQUEST))
 }
 
-fn answers(admin: &AdminClient<DefaultClientContext>) -> Result<(), String> {
-    let metadata = admin.inner().fetch_metadata(None, Duration::from_secs(1));
-    match metadata.map_err(|error| error.to_string())?.brokers() {
-        [] => Err("no broker is registered".to_owned()),
-        _ => Ok(()),
-    }
-}
-
-fn write_settings(folder: &Path, port: u16, controller_port: u16, options: &KafkaOptions) {
-    let listeners =
-        format!("PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}");
+fn write_settings(
+    folder: &Path,
+    id: u16,
+    ports: &[Ports],
+    proxy: Option<&Proxy>,
+    options: &KafkaOptions,
+) {
+    let own = ports[usize::from(id) - 1];
+    let internal = format!(
+        "PLAINTEXT://127.0.0.1:{},CONTROLLER://127.0.0.1:{}",
+        own.clients, own.controller
+    );
+    let (listeners, advertised) = match proxy {
+        Some(proxy) => (
+            format!("{internal},PROXIED://127.0.0.1:{}", own.proxied),
+            format!("{internal},PROXIED://127.0.0.1:{}", proxy.port()),
+        ),
+        None => (internal.clone(), internal),
+    };
+    let quorum = quorum(ports);
     let mut properties = format!(
         "process.roles=broker,controller\n\
-         node.id=1\n\
-         controller.quorum.bootstrap.servers=127.0.0.1:{controller_port}\n\
+         node.id={id}\n\
+         {quorum}\n\
          listeners={listeners}\n\
-         advertised.listeners={listeners}\n\
+         advertised.listeners={advertised}\n\
          inter.broker.listener.name=PLAINTEXT\n\
          controller.listener.names=CONTROLLER\n\
-         listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT\n\
+         listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT\n\
          log.dirs={}\n",
         folder.join("data").display()
     );
@@ -248,6 +491,23 @@ fn write_settings(folder: &Path, port: u16, controller_port: u16, options: &Kafk
     properties.extend(further);
     write(&folder.join("server.properties"), &properties);
     write(&folder.join("log4j2.properties"), LOG_SETTINGS);
+}
+
+/// A single node votes for itself; several know each other from the start.
+fn quorum(ports: &[Ports]) -> String {
+    match ports {
+        [only] => format!(
+            "controller.quorum.bootstrap.servers=127.0.0.1:{}",
+            only.controller
+        ),
+        _ => {
+            let voters: Vec<String> = (1..)
+                .zip(ports)
+                .map(|(id, ports): (u16, _)| format!("{id}@127.0.0.1:{}", ports.controller))
+                .collect();
+            format!("controller.quorum.voters={}", voters.join(","))
+        }
+    }
 }
 
 /// Tests write events of years into a topic at once. Retention and the rolling of segments go by
@@ -267,6 +527,9 @@ share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=1000
+log.cleaner.backoff.ms=500
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
 ";
 
 /// To the standard output, without the list of all settings that each start prints.
@@ -289,7 +552,10 @@ fn write(path: &Path, text: &str) {
 
 fn format_storage(folder: &Path, options: &KafkaOptions) -> Result<(), String> {
     let mut format = java(folder, options);
-    format.args(["kafka.tools.StorageTool", "format", "--standalone"]);
+    format.args(["kafka.tools.StorageTool", "format"]);
+    if options.nodes == 1 {
+        format.arg("--standalone");
+    }
     format.args([
         "--cluster-id",
         "dGVudXJlLXRlc3Qta2Fma2E",

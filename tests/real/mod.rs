@@ -8,10 +8,13 @@
 //! A test binary includes it with `mod real;`. One that leaves parts of it unused says so:
 //! `#[expect(dead_code, reason = "these tests need only …")] mod real;`
 
+pub mod folder;
+pub mod host;
 pub mod http;
 pub mod kafka;
 pub mod process;
 pub mod prometheus;
+pub mod proxy;
 
 use std::env;
 use std::net::TcpListener;

@@ -93,6 +93,13 @@ pub fn new_folder(name: &str) -> TempDir {
         .unwrap_or_else(|error| panic!("cannot make a folder for {name}: {error}"))
 }
 
+/// The program under test with its state in this folder, to be completed by the caller.
+pub fn tenure(state: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tenure"));
+    command.env("TENURE_STATE_URL", state);
+    command
+}
+
 /// A running process with its outputs, killed on drop.
 #[derive(Debug)]
 pub struct Process {
@@ -103,11 +110,12 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts the program under test with these arguments.
+    /// Starts the program under test with these arguments. Its state goes with its folder.
     pub fn tenure(arguments: &[&str]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tenure"));
+        let folder = new_folder("tenure");
+        let mut command = tenure(&folder.path().join("state"));
         command.args(arguments);
-        Self::start(new_folder("tenure"), &command)
+        Self::start(folder, &command)
     }
 
     /// Starts a command whose outputs go to files of the folder, which the process takes over.
