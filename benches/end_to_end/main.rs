@@ -96,7 +96,7 @@ fn measure(args: &Args) -> Table {
     let kafka = Kafka::start(&KafkaOptions {
         purpose: Purpose::Benchmark,
         heap_mib: 1024,
-        properties: Vec::new(),
+        ..KafkaOptions::default()
     });
     let topic = Topic::fill(&kafka, args.customers, args.partitions);
     topic.describe(&mut table);
