@@ -2,7 +2,7 @@
 //!
 //! Owns the form of a checkpoint, its name, the stores it can lie in, the shelf of one service's
 //! checkpoints, and the choice at restore. Promises that what is loaded is whole and true: every byte
-//! is under a checksum, the facts have their digest, and a name can only ever stand for one content;
+//! is under a checksum, the facts have their digest, and a name can only ever stand for one state;
 //! that a damaged checkpoint is put aside and never used; and that none is deleted that may be needed.
 //! Deliberately knows neither Kafka, nor threads of the data path, nor metrics and logs: it returns
 //! values and errors, and who calls logs and counts.

@@ -1,7 +1,7 @@
 //! The names of checkpoints.
 //!
 //! Owns the keys under which they lie in a store. Promises that sorting names of one partition sorts
-//! them by offset, and that a name is of one content: it carries the offset up to which the log was
+//! them by offset, and that a name is of one state: it carries the offset up to which the log was
 //! folded and the digest of what came out. Does not know stores.
 //!
 //! ```text

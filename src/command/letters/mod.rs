@@ -57,7 +57,8 @@ fn reasons() -> PossibleValuesParser {
 fn open(settings: &Settings) -> Result<(String, Consumer), Failure> {
     let topic = settings.dead_letters.topic.clone().ok_or_else(|| {
         Failure::configuration(
-            "dead_letters.topic is not set, so nothing says where rejected records are kept",
+            "dead_letters.topic is not set, so nothing says where rejected records are kept: name the \
+             topic in the configuration, or with --set dead_letters.topic=TOPIC",
         )
     })?;
     let telemetry = Telemetry::new().map_err(|error| Failure::work(error.to_string()))?;
