@@ -234,7 +234,8 @@ fn retention(settings: &Settings, findings: &mut Findings) {
         if deletes && millis >= 0 && millis < settings.fold.history_millis {
             findings.warning(&format!(
                 "topic {topic} keeps records for {} days only (retention.ms={millis}): what is \
-                 older cannot be read again after a restart; retention.ms=-1 keeps everything",
+                 older is in the checkpoints alone, and cannot be read again for changed settings or \
+                 corrections; retention.ms=-1 keeps everything",
                 millis / 86_400_000
             ));
         }
