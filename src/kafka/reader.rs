@@ -93,8 +93,10 @@ struct Partition {
     fresh: bool,
     /// The offset at which reading began.
     first: i64,
-    /// The offset after the last record polled.
+    /// The offset after the last record polled, or after what is stepped over behind it.
     polled: i64,
+    /// The offset after the last record polled.
+    behind: i64,
     /// The last record handed on.
     last: Option<Seen>,
     /// The record that must come first after an assignment, if it is still there.
@@ -154,6 +156,7 @@ impl Partition {
             fresh: assignment.fresh,
             first: next_offset,
             polled: next_offset,
+            behind: next_offset,
             last: None,
             expected: None,
             stood: None,
@@ -186,8 +189,7 @@ impl Partition {
 
     /// Whether something behind the last record, that was none, has been stepped over.
     fn stepped_over(&self) -> bool {
-        let behind = self.last.map_or(self.first, |last| last.offset + 1);
-        self.polled > behind
+        self.polled > self.behind
     }
 
     /// Where to fetch from: the last record again, to see whether it is still the same.
@@ -342,6 +344,7 @@ impl<S: Sink> Reader<S> {
             return true;
         }
         partition.polled = offset + 1;
+        partition.behind = offset + 1;
         let bytes = message.key_len() + record.value.map_or(0, <[u8]>::len);
         partition.received_bytes += bytes as u64;
         self.waiting += usize::from(partition.batch.is_empty());
@@ -435,7 +438,7 @@ impl<S: Sink> Reader<S> {
         if !self.flush() {
             return Some(Ended::Abandoned);
         }
-        let (mut lost, mut begun_anew) = (Vec::new(), false);
+        let (mut lost, mut explained) = (Vec::new(), false);
         for (place, partition) in &mut self.partitions {
             let topic = &self.topics[place.topic];
             let bounds = self
@@ -443,7 +446,9 @@ impl<S: Sink> Reader<S> {
                 .fetch_watermarks(topic, place.partition, PATIENCE);
             let Ok((low, high)) = bounds else { continue };
             if partition.last.is_some_and(|last| last.offset < low) {
+                // Retention took the record by which the log would be known again.
                 partition.last = None;
+                explained = true;
             }
             let next = partition.polled;
             if !(low..=high).contains(&next) {
@@ -463,9 +468,10 @@ impl<S: Sink> Reader<S> {
                 && partition.polled == partition.first
             {
                 // Retention took the head between the question for it and the first fetch.
-                begun_anew = true;
+                explained = true;
                 partition.first = low;
                 partition.polled = low;
+                partition.behind = low;
                 let begin = Delivery::Begin {
                     place: *place,
                     first_offset: low,
@@ -477,7 +483,7 @@ impl<S: Sink> Reader<S> {
                 lost.push((*place, Degradation::RecordsDeleted));
             }
         }
-        if lost.is_empty() && !begun_anew {
+        if lost.is_empty() && !explained {
             // The broker found the log cut off, though it has our offset again. Where markers were
             // stepped over, other records may be by now; elsewhere the last record will tell.
             let stepped = self.partitions.iter();
