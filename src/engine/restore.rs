@@ -146,8 +146,11 @@ impl Restore {
         if let Some(shelf) = &self.shelf {
             self.refuse_another_key(shelf, stop)?;
             let listed = self.patiently(stop, || shelf.all())?;
-            let all_kept = partitions.iter().all(|number| listed.contains_key(number));
-            committed = self.committed(&watch.consumer, starts, all_kept, stop)?;
+            // A log that has its beginning gives everything again, whatever there was.
+            let needed = starts.iter().any(|start| {
+                start.first_offset > 0 && !listed.contains_key(&start.place.partition)
+            });
+            committed = self.committed(&watch.consumer, starts, needed, stop)?;
         }
         let questions = Questions {
             starts,
@@ -164,14 +167,14 @@ impl Restore {
         Some(restored)
     }
 
-    /// What was committed by an earlier process: where there is no checkpoint, it tells a lost state
-    /// from a first start. So it is asked for until there is an answer, unless every shard has a
-    /// checkpoint (`all_kept`), or it may not be asked.
+    /// What was committed by an earlier process: where there is no checkpoint, and the log has lost
+    /// its head, it tells a lost state from a first start. If it is `needed` for that, it is asked for
+    /// until there is an answer, unless it may not be asked.
     fn committed(
         &self,
         consumer: &Consumer,
         starts: &[Start],
-        all_kept: bool,
+        needed: bool,
         stop: &AtomicBool,
     ) -> Option<HashMap<Place, CommitMark>> {
         loop {
@@ -179,7 +182,7 @@ impl Restore {
                 Ok(marks) => return Some(marks),
                 Err(error) => error,
             };
-            if all_kept || failure(&error) == Failure::Authorization {
+            if !needed || failure(&error) == Failure::Authorization {
                 tracing::warn!(
                     %error,
                     "the brokers do not say what was committed, which would tell a lost state from a \

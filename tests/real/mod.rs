@@ -17,6 +17,7 @@ pub mod prometheus;
 pub mod proxy;
 
 use std::env;
+use std::hash::{BuildHasher, RandomState};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -45,17 +46,32 @@ pub fn eventually<T>(
     }
 }
 
+/// Ports that no system gives to who asks for any, as the program under test and clients do: a
+/// broker that is down for a while must find its own again, and nobody else behind it.
+const PORTS: std::ops::Range<u16> = 12_000..32_000;
+
 /// Picks `N` different ports of the loopback interface that nobody listens on. Another process can
 /// take one before it is used: who starts a server on them tries again with others.
 pub fn free_ports<const N: usize>() -> [u16; N] {
     // All are held until all are picked, or the same one could come twice.
-    let held = [(); N].map(|()| {
-        TcpListener::bind(("127.0.0.1", 0)).unwrap_or_else(|error| panic!("no free port: {error}"))
-    });
+    let held = [(); N].map(|()| free_port());
     held.map(|listener| match listener.local_addr() {
         Ok(address) => address.port(),
         Err(error) => panic!("a listener without an address: {error}"),
     })
+}
+
+fn free_port() -> TcpListener {
+    let count = u64::from(PORTS.end - PORTS.start);
+    for _ in 0..1000 {
+        // Each state is seeded anew by the system.
+        let random = RandomState::new().hash_one(0) % count;
+        let port = PORTS.start + u16::try_from(random).unwrap_or_default();
+        if let Ok(listener) = TcpListener::bind(("127.0.0.1", port)) {
+            return listener;
+        }
+    }
+    panic!("no free port in {PORTS:?}")
 }
 
 /// Finds a part that `scripts/test` installs: where the variable says, else in the cache folder
