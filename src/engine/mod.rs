@@ -2,9 +2,10 @@
 //!
 //! Owns every shard, by exactly one worker each, and wires what is restored, the reader, the workers,
 //! the evaluation, what is made durable, and what the endpoint shows. Only it, and the watch that dates
-//! its questions to Kafka, ask what time it is. Promises that folding
-//! waits for nothing but an evaluation of the same shard, that queues are bounded in bytes, and that
-//! what is published is one immutable report. Does not know how numbers come about.
+//! its questions to Kafka, ask what time it is. Promises that folding waits for nothing but an
+//! evaluation or a copy of a shard of the same worker, and for room where rejected records go; that
+//! queues are bounded in bytes; and that what is published is one immutable report. Does not know how
+//! numbers come about.
 //!
 //! ```text
 //!  reader --batches--> [ queue ] --> worker 0: shards 0, 2, 4 ..   decode, fold
