@@ -235,7 +235,7 @@ fn introduce(settings: &Settings) {
             keep = settings.state.keep,
             "checkpoints (state.url)"
         ),
-        None => tracing::warn!(
+        None => tracing::info!(
             "the state is in memory only, and every start reads the topics again: state.url is null"
         ),
     }
