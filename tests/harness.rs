@@ -189,7 +189,7 @@ fn a_proxy_passes_bytes_on_holds_them_and_cuts_connections() {
     stream.read_exact(&mut said).unwrap();
     assert_eq!(&said, b"wait");
 
-    proxy.damage_one_of(4);
+    proxy.damage(4, vec![b"none".to_vec(), b"turn".to_vec()], 2);
     stream.write_all(b"turn").unwrap();
     stream.read_exact(&mut said).unwrap();
     assert_eq!(&said, b"tusn");
