@@ -1101,6 +1101,9 @@ fn customers_are_shown_to_nobody_without_the_token() {
         &["Authorization: Basic a-token-of-some-length"],
         &["X-Authorization: Bearer a-token-of-some-length"],
         &[&good, "Authorization: Bearer another"],
+        &["X-Tenure-Token: another"],
+        &["X-Tenure-Token: Bearer a-token-of-some-length"],
+        &[&good, "X-Tenure-Token: another"],
     ] {
         let answer = server.ask("GET", &path, headers);
         check_refused(&answer, 401, "unauthorized", "Bearer TOKEN");
@@ -1112,6 +1115,18 @@ fn customers_are_shown_to_nobody_without_the_token() {
     check_refused(&answer, 404, "unknown_customer", "");
     assert!(!answer.text().contains("example"), "{}", answer.text());
     assert_eq!(lock(&server.archive.looked_up)[..], ["jörg x@example.com"]);
+    // For who has to show name and password too.
+    let beside = [
+        "Authorization: Basic YTpi",
+        "X-Tenure-Token: a-token-of-some-length",
+    ];
+    check_refused(
+        &server.ask("GET", &path, &beside),
+        404,
+        "unknown_customer",
+        "",
+    );
+    assert_eq!(lock(&server.archive.looked_up).len(), 2);
     for query in ["", "?id=", "?id=%FF", "?id=a&id=b", "?id=a&ID=b"] {
         let answer = server.ask("GET", &format!("/api/v1/customers{query}"), &[&good]);
         assert_eq!(answer.status, 400, "{query}");
@@ -1123,7 +1138,7 @@ fn customers_are_shown_to_nobody_without_the_token() {
         "bad_parameter",
         "256",
     );
-    assert_eq!(lock(&server.archive.looked_up).len(), 1);
+    assert_eq!(lock(&server.archive.looked_up).len(), 2);
 }
 
 #[test]

@@ -120,7 +120,7 @@ pub async fn run(
     let gate = Gate::new(std::mem::take(&mut endpoint.access));
     let endpoint = Arc::new(endpoint);
     let router = router(Arc::clone(&endpoint), api);
-    let mut upkeep = pin!(gate.keep_up(&endpoint.telemetry));
+    let upkeep = tokio::spawn(keep_up(Arc::clone(&gate), Arc::clone(&endpoint.telemetry)));
     let seats = Seats::new(limits);
     let closing = watch::Sender::new(false);
     let mut connections = JoinSet::new();
@@ -147,16 +147,21 @@ pub async fn run(
                 Ok((stream, peer)) => newcomer = Some((stream, peer.ip())),
                 Err(error) => complaints.about(&error, &endpoint.telemetry).await,
             },
-            () = &mut upkeep => {}
         }
     }
     drop(listener);
+    upkeep.abort();
     closing.send_replace(true);
     // Who is not done in time is cut off when the set is dropped.
     let _ = timeout(limits.grace, async {
         while connections.join_next().await.is_some() {}
     })
     .await;
+}
+
+/// Beside the accept loop, so that a flood of connections does not keep it from its turn.
+async fn keep_up(gate: Arc<Gate>, telemetry: Arc<Telemetry>) {
+    gate.keep_up(&telemetry).await;
 }
 
 /// What every connection needs.

@@ -78,9 +78,11 @@ impl Section {
 
     /// Whether nothing is left that says anything.
     pub fn is_empty(&self) -> bool {
-        self.found
-            .iter()
-            .all(|(_, node)| matches!(node.content, Content::Nothing))
+        self.found.iter().all(|(_, node)| match &node.content {
+            Content::Nothing => true,
+            Content::Text(text) => text.is_empty(),
+            Content::List(_) | Content::Map(_) => false,
+        })
     }
 
     /// A text with its place; an empty one counts as missing. None after a complaint.

@@ -38,15 +38,16 @@ fn an_empty_file_asks_for_nothing() {
 
 #[test]
 fn a_complaint_shows_its_place_and_a_way_out() {
-    assert_eq!(
-        complaints("tls_server_config:\n  cert_fil: server.crt\n"),
-        "error: unknown key `cert_fil` in `tls_server_config`\n \
-          --> conf/web.yml:2:3\n  \
-           |\n \
-         2 |   cert_fil: ***\n  \
-           |   ^^^^^^^^\n  \
-           = help: did you mean `cert_file`?\n"
-    );
+    let expected = "\
+error: unknown key `cert_fil` in `tls_server_config`
+  --> conf/web.yml:2:3
+   |
+ 2 |   cert_fil: ***
+   |   ^^^^^^^^
+   = help: did you mean `cert_file`?
+";
+    let text = "tls_server_config:\n  cert_fil: server.crt\n";
+    assert_eq!(complaints(text), expected);
 }
 
 #[test]
