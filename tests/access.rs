@@ -158,7 +158,7 @@ impl Service {
     }
 
     /// The same, as other machines see it.
-    fn from_elsewhere(&self) -> SocketAddr {
+    fn seen_from_elsewhere(&self) -> SocketAddr {
         let socket = UdpSocket::bind("0.0.0.0:0").unwrap();
         // Sends nothing; the system chooses the address that it would send from.
         socket.connect("203.0.113.1:9").expect("a network");
@@ -172,7 +172,7 @@ impl Service {
     }
 
     fn ask_from_elsewhere(&self, path: &str, headers: &[&str]) -> Answer {
-        ask(connect(self.from_elsewhere()), path, headers).expect("an answer")
+        ask(connect(self.seen_from_elsewhere()), path, headers).expect("an answer")
     }
 
     fn ask_encrypted(&self, client: &Client, path: &str, headers: &[&str]) -> io::Result<Answer> {
@@ -381,7 +381,7 @@ fn with_a_certificate_the_endpoint_speaks_tls_alone() {
     assert!(service.ask_encrypted(&other, "/metrics", &[]).is_err());
     assert!(ask(connect(service.local()), "/metrics", &[]).is_err());
     // Who is encrypted is not known by that.
-    let stream = client.connect(service.from_elsewhere()).unwrap();
+    let stream = client.connect(service.seen_from_elsewhere()).unwrap();
     assert_eq!(ask(stream, "/", &[]).unwrap().status, 403);
 }
 
@@ -446,7 +446,7 @@ fn certificates_of_clients_are_asked_for_in_five_ways() {
         assert_eq!(admitted, expected, "{policy}");
         // Only a certificate that is vouched for opens what is not for everybody.
         let client = Client::of(&folder.authority, Some(&known));
-        let stream = client.connect(service.from_elsewhere()).unwrap();
+        let stream = client.connect(service.seen_from_elsewhere()).unwrap();
         let status = if policy.starts_with("RequireAndVerify") {
             200
         } else {
