@@ -383,7 +383,8 @@ fn other_value(key: Key) -> (&'static str, &'static str) {
         Key::Corrections => ("/run/corrections", "[/run/corrections]"),
         Key::CesMax => ("7", "7"),
         Key::CesBetter => ("high", "high"),
-        Key::ApiCustomers => ("true", "true"),
+        Key::ApiOpen | Key::ApiCustomers => ("true", "true"),
+        Key::WebConfigFile => ("/run/web.yml", "/run/web.yml"),
         Key::ApiTokenFile => ("/run/token", "/run/token"),
         Key::BootstrapServers => ("a:1, b:2", "a:1,b:2"),
         Key::Topics => ("orders,surveys", "[orders, surveys]"),
@@ -405,6 +406,7 @@ fn every_key_can_be_set_by_its_variable_and_by_a_flag() {
         ("/run/key", "00112233445566778899aabbccddeeff\n"),
         ("/run/token", "hunter2-hunter2-hunter2\n"),
         ("/run/corrections", "corrections: []\n"),
+        ("/run/web.yml", "http_server_config: { http2: false }\n"),
     ]);
     for key in Key::ALL.into_iter().filter(|key| key.shape() != Shape::Map) {
         let (text, expected) = other_value(key);

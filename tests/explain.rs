@@ -355,8 +355,8 @@ fn what_is_not_clear_is_asked_for_and_exits_as_wrong_usage() {
         "nor the only file",
     );
     check(
-        &["churn_ratio", "period=30d", "--url", "https://x"],
-        "https is not supported",
+        &["churn_ratio", "period=30d", "--url", "https://me:word@x"],
+        "--password-file, not in the address",
     );
 }
 

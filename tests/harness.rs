@@ -24,7 +24,7 @@ use real::folder::KeptFolder;
 use real::host::{Host, Mood};
 use real::kafka::{Kafka, KafkaOptions, Purpose};
 use real::process::{Process, Signal, new_folder, tenure};
-use real::prometheus::{Prometheus, promtool_check_metrics};
+use real::prometheus::{Prometheus, promtool_check_metrics, promtool_check_web_config};
 use real::proxy::Proxy;
 use real::{eventually, free_ports, http};
 
@@ -315,6 +315,25 @@ fn promtool_accepts_a_clean_page_and_says_what_is_wrong_with_others() {
         "no help text",
     );
     check_page("tenure_customers{ 1\n", "parsing error");
+}
+
+#[test]
+fn promtool_tells_good_web_config_files_from_bad_ones() {
+    let folder = new_folder("web");
+    for (text, complaint) in [
+        ("http_server_config: { http2: false }\n", ""),
+        ("http_server_config: { http3: false }\n", "http3"),
+    ] {
+        let file = folder.path().join("web.yml");
+        std::fs::write(&file, text).unwrap();
+        match promtool_check_web_config(&file) {
+            Ok(()) => assert_eq!(complaint, ""),
+            Err(found) => assert!(
+                !complaint.is_empty() && found.contains(complaint),
+                "{found}"
+            ),
+        }
+    }
 }
 
 fn check_page(page: &str, complaint: &str) {

@@ -23,6 +23,7 @@ use tenure::measure::customer::Customer;
 use tenure::measure::report::{Family, Report, Sample, Withheld, WithheldReason};
 use tenure::measure::settings::EvaluationSettings;
 use tenure::measure::{MEASURES, Measure};
+use tenure::serve::access::Access;
 use tenure::serve::api::archive::{Archive, Asker, Moment, Series, SeriesQuestion};
 use tenure::serve::api::refusal::Refusal;
 use tenure::serve::api::{Api, Setting, Token};
@@ -205,6 +206,7 @@ impl Server {
                 dimensions: vec!["plan".to_owned()],
                 token,
             }),
+            access: Access::this_machine(),
             limits,
         };
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -232,7 +234,7 @@ impl Server {
     /// One request on a connection of its own.
     fn ask(&self, method: &str, path: &str, headers: &[&str]) -> Answer {
         let mut request =
-            format!("{method} {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n");
+            format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n");
         for header in headers {
             request.push_str(header);
             request.push_str("\r\n");
@@ -1099,6 +1101,9 @@ fn customers_are_shown_to_nobody_without_the_token() {
         &["Authorization: Basic a-token-of-some-length"],
         &["X-Authorization: Bearer a-token-of-some-length"],
         &[&good, "Authorization: Bearer another"],
+        &["X-Tenure-Token: another"],
+        &["X-Tenure-Token: Bearer a-token-of-some-length"],
+        &[&good, "X-Tenure-Token: another"],
     ] {
         let answer = server.ask("GET", &path, headers);
         check_refused(&answer, 401, "unauthorized", "Bearer TOKEN");
@@ -1110,6 +1115,18 @@ fn customers_are_shown_to_nobody_without_the_token() {
     check_refused(&answer, 404, "unknown_customer", "");
     assert!(!answer.text().contains("example"), "{}", answer.text());
     assert_eq!(lock(&server.archive.looked_up)[..], ["jörg x@example.com"]);
+    // For who has to show name and password too.
+    let beside = [
+        "Authorization: Basic YTpi",
+        "X-Tenure-Token: a-token-of-some-length",
+    ];
+    check_refused(
+        &server.ask("GET", &path, &beside),
+        404,
+        "unknown_customer",
+        "",
+    );
+    assert_eq!(lock(&server.archive.looked_up).len(), 2);
     for query in ["", "?id=", "?id=%FF", "?id=a&id=b", "?id=a&ID=b"] {
         let answer = server.ask("GET", &format!("/api/v1/customers{query}"), &[&good]);
         assert_eq!(answer.status, 400, "{query}");
@@ -1121,7 +1138,7 @@ fn customers_are_shown_to_nobody_without_the_token() {
         "bad_parameter",
         "256",
     );
-    assert_eq!(lock(&server.archive.looked_up).len(), 1);
+    assert_eq!(lock(&server.archive.looked_up).len(), 2);
 }
 
 #[test]
@@ -1133,7 +1150,7 @@ fn a_question_whose_client_is_gone_is_given_up_and_meanwhile_everything_else_ans
     server.source.publish(report(1.0));
     server.archive.slow.store(true, Ordering::Relaxed);
     let mut asking = server.connect();
-    let question = b"GET /api/v1/report?at=1793491200 HTTP/1.1\r\nHost: test\r\n\r\n";
+    let question = b"GET /api/v1/report?at=1793491200 HTTP/1.1\r\nHost: localhost\r\n\r\n";
     asking.write_all(question).expect("a question");
     let wait = |what: &str, condition: &dyn Fn() -> bool| {
         let begun = Instant::now();

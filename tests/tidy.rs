@@ -20,7 +20,7 @@ const LAYERS: [(&str, &[&str]); 11] = [
     ("telemetry", &["event"]),
     ("generate", &["event"]),
     ("kafka", &["config", "telemetry", "event"]),
-    ("serve", &["measure", "telemetry", "event"]),
+    ("serve", &["config", "measure", "telemetry", "event"]),
     (
         "engine",
         &[

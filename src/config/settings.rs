@@ -15,6 +15,7 @@ use siphasher::sip::SipHasher13;
 use super::complaint::Complaints;
 use super::duration::Written;
 use super::keys::{Key, NOTHING};
+use super::web::WebFile;
 use crate::ledger::settings::FoldSettings;
 use crate::measure::settings::{CustomerStart, EvaluationSettings};
 
@@ -32,6 +33,8 @@ pub struct Settings {
     /// What decides how the state is read.
     pub evaluation: EvaluationSettings,
     pub api: ApiSettings,
+    /// Who may connect to the endpoint, where a file says so.
+    pub web: Option<WebFile>,
     pub kafka: KafkaSettings,
     pub state: StateSettings,
     /// How long the process may take to end once it is asked to.
@@ -51,6 +54,8 @@ pub struct Settings {
 /// What the API answers beside the numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiSettings {
+    /// Whether everybody who can connect may ask, and not only this machine.
+    pub open: bool,
     /// Whether single customers can be looked up. Then there is a token, and a digest key of its own.
     pub customers: bool,
     /// What a client has to show: 16 to 4096 printable ASCII characters without blanks.
@@ -230,6 +235,7 @@ fn decides(key: &str) -> bool {
         "listen",
         "log",
         "api",
+        "web",
         "kafka",
         "state",
         "shutdown_grace",
@@ -344,8 +350,10 @@ impl Settings {
             Key::Dimensions => list(&fold.dimensions),
             Key::MaxSegments => evaluation.max_segments.to_string(),
             Key::Cohorts => evaluation.cohorts.to_string(),
+            Key::ApiOpen => self.api.open.to_string(),
             Key::ApiCustomers => self.api.customers.to_string(),
             Key::ApiTokenFile => optional(self.token_file.as_ref().map(|path| path.display())),
+            Key::WebConfigFile => optional(self.web.as_ref().map(|web| web.path.display())),
             Key::Corrections => list(self.corrections_files.iter().map(|path| path.display())),
             Key::CesMax => fold.ces.max.rating().to_string(),
             Key::CesBetter => fold.ces.better.name().to_owned(),

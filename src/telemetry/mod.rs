@@ -41,6 +41,7 @@ pub struct Telemetry {
     pub evaluation: EvaluationTelemetry,
     pub durability: DurabilityTelemetry,
     pub dead_letters: DeadLetterTelemetry,
+    pub web: WebTelemetry,
     pub errors: ErrorCounters,
     pub log: LogCounters,
 }
@@ -112,6 +113,12 @@ pub struct DeadLetterCounters {
     written: [IntCounter; Reason::ALL.len()],
     /// Given up.
     pub failures: IntCounter,
+}
+
+/// What is known of the web config file; nothing where there is none.
+pub struct WebTelemetry {
+    successful: GaugeVec,
+    last_success: GaugeVec,
 }
 
 /// What the evaluation counts.
@@ -273,6 +280,7 @@ impl Telemetry {
             evaluation: EvaluationTelemetry::new(&registry)?,
             durability: DurabilityTelemetry::new(&registry)?,
             dead_letters: DeadLetterTelemetry::new(&registry)?,
+            web: WebTelemetry::new(&registry)?,
             errors: ErrorCounters::new(&registry)?,
             log: LogCounters::new(&registry)?,
             registry,
@@ -290,6 +298,26 @@ impl Telemetry {
     #[must_use]
     pub fn families(&self) -> Vec<MetricFamily> {
         self.registry.gather()
+    }
+}
+
+impl WebTelemetry {
+    fn new(registry: &Registry) -> prometheus::Result<Self> {
+        Ok(Self {
+            successful: real_gauges(registry, &catalogue::WEB_CONFIG_SUCCESSFUL)?,
+            last_success: real_gauges(registry, &catalogue::WEB_CONFIG_LAST_SUCCESS)?,
+        })
+    }
+
+    /// The file was read at this instant in seconds since 1970, and is in force.
+    pub fn succeeded(&self, at: f64) {
+        self.successful.with_label_values::<&str>(&[]).set(1.0);
+        self.last_success.with_label_values::<&str>(&[]).set(at);
+    }
+
+    /// The file has changed, and cannot be used as it is.
+    pub fn failed(&self) {
+        self.successful.with_label_values::<&str>(&[]).set(0.0);
     }
 }
 

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
@@ -40,22 +41,27 @@ impl Prometheus {
     /// Starts a server that scrapes `/metrics` of the targets (job `tenure`) and waits until it
     /// answers.
     pub fn start(targets: &[SocketAddr], interval: Duration) -> Self {
+        Self::start_with(&settings_of(targets, interval))
+    }
+
+    /// Starts a server with this configuration and waits until it answers.
+    pub fn start_with(settings: &str) -> Self {
         for _ in 1..START_ATTEMPTS {
-            if let Ok(prometheus) = Self::try_start(targets, interval) {
+            if let Ok(prometheus) = Self::try_start(settings) {
                 return prometheus;
             }
         }
-        let started = Self::try_start(targets, interval);
+        let started = Self::try_start(settings);
         started.unwrap_or_else(|failure| panic!("Prometheus did not start: {failure}"))
     }
 
     /// An error is the end of the process before it answered.
-    fn try_start(targets: &[SocketAddr], interval: Duration) -> Result<Self, String> {
+    fn try_start(settings: &str) -> Result<Self, String> {
         let [port] = free_ports();
         let folder = new_folder("prometheus");
-        let settings = folder.path().join("prometheus.yml");
-        fs::write(&settings, settings_of(targets, interval))
-            .unwrap_or_else(|error| panic!("cannot write {}: {error}", settings.display()));
+        let file = folder.path().join("prometheus.yml");
+        fs::write(&file, settings)
+            .unwrap_or_else(|error| panic!("cannot write {}: {error}", file.display()));
         let mut server = Command::new(program("prometheus", "TENURE_PROMETHEUS"));
         server
             .arg("--config.file=prometheus.yml")
@@ -181,6 +187,20 @@ pub fn promtool_check_metrics(page: &str) -> Result<(), String> {
         output.status,
         String::from_utf8_lossy(&found)
     ))
+}
+
+/// Checks a web config file as `promtool check web-config` does: an error is what it found.
+pub fn promtool_check_web_config(file: &Path) -> Result<(), String> {
+    let output = Command::new(program("promtool", "TENURE_PROMTOOL"))
+        .args(["check", "web-config"])
+        .arg(file)
+        .output()
+        .map_err(|error| format!("cannot run promtool: {error}"))?;
+    let found = [output.stdout, output.stderr].concat();
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(String::from_utf8_lossy(&found).into_owned())
 }
 
 fn program(name: &str, variable: &str) -> std::path::PathBuf {
