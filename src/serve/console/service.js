@@ -1,0 +1,95 @@
+// Questions to the service: what is known at once, and questions about the past, which cost it a pass
+// over all customers and are therefore asked one after the other, seldom, and only for what is seen.
+
+/** An answer that is no number: why, and whether asking again may help. */
+export class Refused extends Error {
+  constructor(message, { code = '', status = 0, again = false } = {}) {
+    super(message);
+    this.code = code;
+    this.status = status;
+    this.again = again;
+  }
+}
+
+const PATIENCE = { quick: 10_000, past: 80_000 };
+
+/** The JSON at a path of the API, and when the service says it is. */
+async function ask(path, patience, signal) {
+  const signals = [AbortSignal.timeout(patience)];
+  if (signal) signals.push(signal);
+  let answer;
+  try {
+    answer = await fetch(path, { signal: AbortSignal.any(signals), cache: 'no-store' });
+  } catch (error) {
+    if (signal?.aborted) throw error;
+    throw new Refused('The service cannot be reached', { again: true });
+  }
+  const date = Date.parse(answer.headers.get('date') ?? '');
+  let body;
+  try {
+    body = await answer.json();
+  } catch {
+    if (answer.ok) throw new Refused('The service gave no whole answer', { again: true });
+    body = {};
+  }
+  if (!answer.ok) {
+    const message = body.error?.message ?? `The service answers with status ${answer.status}`;
+    const again = answer.status === 503;
+    throw new Refused(message, { code: body.error?.code ?? '', status: answer.status, again });
+  }
+  return { body, now: Number.isNaN(date) ? Date.now() : date };
+}
+
+export const status = () => ask('api/v1/status', PATIENCE.quick);
+export const report = () => ask('api/v1/report', PATIENCE.quick);
+
+/** An explanation is asked for by a person, so at once. */
+export async function explanation({ metric, labels }, signal) {
+  const query = new URLSearchParams({ metric, ...labels });
+  return (await ask(`api/v1/explain?${query}`, PATIENCE.past, signal)).body;
+}
+
+/** A question about the past is asked again after a minute, and after so many times what it took. */
+const FRESH = 60_000;
+const REST = 30;
+/** Whoever still wants an answer says so at each refresh. */
+const WANTED = 12_000;
+/** Answers that are kept, beyond those on view: so a switch back shows them at once. */
+const KEPT = 120;
+
+const answers = new Map();
+let line = Promise.resolve();
+
+/**
+ * What is known about `name`: { body, error }, both null at first. If that is too old, the question is
+ * put in line, with the query of the moment when its turn comes, and `changed` is called afterwards.
+ */
+export function past(name, path, query, changed) {
+  let known = answers.get(name);
+  if (!known) {
+    known = { body: null, error: null, due: 0, asked: false };
+    answers.set(name, known);
+    if (answers.size > KEPT) answers.delete(answers.keys().next().value);
+  }
+  known.wanted = performance.now();
+  if (!known.asked && known.wanted >= known.due) {
+    known.asked = true;
+    line = line.then(() => renew(known, path, query, changed));
+  }
+  return known;
+}
+
+async function renew(known, path, query, changed) {
+  known.asked = false;
+  const begun = performance.now();
+  if (begun - known.wanted > WANTED) return;
+  try {
+    known.body = (await ask(`api/v1/${path}?${new URLSearchParams(query())}`, PATIENCE.past)).body;
+    known.error = null;
+  } catch (error) {
+    known.error = error;
+  }
+  const ended = performance.now();
+  known.due = ended + Math.max(FRESH, REST * (ended - begun));
+  changed();
+}
