@@ -149,7 +149,7 @@ function comparison(told, kind) {
     const later = now?.parts[place]?.value;
     rows.push([name, plain(value), later === undefined ? '–' : plain(later), later === undefined ? '–' : signed(later - value)]);
   });
-  return element('section', {}, title, table(['', 'before', 'now', 'change'], rows, 'Before and now'));
+  return element('section', {}, title, table(['figure', 'before', 'now', 'change'], rows, 'Before and now'));
 }
 
 const signed = (value) => `${value > 0 ? '+' : ''}${plain(value)}`;
@@ -176,7 +176,7 @@ function windows(told) {
     .map(([name, { period }]) => [name, withoutFraction(period.start.local), withoutFraction(period.end.local)]);
   if (rows.length === 0) return element('p', { class: 'soft' }, `As of ${withoutFraction(told.now.at.local)} (${told.time_zone}).`);
   const title = `Period, in ${told.time_zone}`;
-  return element('section', {}, element('h3', {}, title), table(['', 'from', 'to'], rows, title));
+  return element('section', {}, element('h3', {}, title), table(['window', 'from', 'to'], rows, title));
 }
 
 function settings(told) {

@@ -49,7 +49,7 @@ export async function explanation({ metric, labels }, signal) {
   return (await ask(`api/v1/explain?${query}`, PATIENCE.past, signal)).body;
 }
 
-/** A question about the past is asked again after a minute, and after so many times what it took. */
+/** A question about the past is asked again after a minute or more, and after so many times what it took. */
 const FRESH = 60_000;
 const REST = 30;
 /** Whoever still wants an answer says so at each refresh. */
@@ -64,7 +64,7 @@ let line = Promise.resolve();
  * What is known about `name`: { body, error }, both null at first. If that is too old, the question is
  * put in line, with the query of the moment when its turn comes, and `changed` is called afterwards.
  */
-export function past(name, path, query, changed) {
+export function past(name, path, query, changed, fresh = FRESH) {
   let known = answers.get(name);
   if (!known) {
     known = { body: null, error: null, due: 0, asked: false };
@@ -74,12 +74,12 @@ export function past(name, path, query, changed) {
   known.wanted = performance.now();
   if (!known.asked && known.wanted >= known.due) {
     known.asked = true;
-    line = line.then(() => renew(known, path, query, changed));
+    line = line.then(() => renew(known, path, query, changed, fresh));
   }
   return known;
 }
 
-async function renew(known, path, query, changed) {
+async function renew(known, path, query, changed, fresh) {
   known.asked = false;
   const begun = performance.now();
   if (begun - known.wanted > WANTED) return;
@@ -90,6 +90,8 @@ async function renew(known, path, query, changed) {
     known.error = error;
   }
   const ended = performance.now();
-  known.due = ended + Math.max(FRESH, REST * (ended - begun));
+  // What may succeed soon is tried soon, but never at every refresh.
+  const pause = known.error?.again ? Math.min(FRESH, fresh) / 4 : fresh;
+  known.due = ended + Math.max(pause, REST * (ended - begun));
   changed();
 }

@@ -403,9 +403,13 @@ const cohorts = {
 export class Tables {
   constructor(place) {
     this.place = place;
-    this.tables = [cohorts, segments, groups, reasons, channels, movement, currencies].map((kind) => new Table(kind));
-    place.append(...this.tables.map((table) => table.section));
-    this.tables[1].emptyText = ({ report }) => (report.dimensions.length
+    const made = (kinds) => kinds.map((kind) => new Table(kind));
+    const sections = (tables) => tables.map((table) => table.section);
+    const [above, left, right] = [made([cohorts, segments]), made([movement, groups, channels]), made([reasons, currencies])];
+    const column = (tables) => element('div', { class: 'column' }, ...sections(tables));
+    place.append(...sections(above), column(left), column(right));
+    this.tables = [...above, ...left, ...right];
+    above[1].emptyText = ({ report }) => (report.dimensions.length
       ? 'Nobody is in a segment in the period.'
       : 'There are no segments: set dimensions to the attributes that split your customers.');
   }

@@ -8,9 +8,9 @@ import { KINDS, count, money, periodName, score, percent } from './format.js';
 export const TILES = [
   { name: 'Retention', metric: 'tenure_retention_ratio', meaning: 'of the start stayed on', better: 1 },
   { name: 'Churn', metric: 'tenure_churn_ratio', meaning: 'of the start are gone', better: -1 },
-  { name: 'NPS', metric: 'tenure_nps_score', meaning: 'promoters minus detractors, −100 to 100', better: 1, bounds: true },
+  { name: 'NPS', metric: 'tenure_nps_score', meaning: 'promoters minus detractors', better: 1, bounds: true },
   { name: 'CSAT', metric: 'tenure_csat_ratio', meaning: 'of the ratings are 4 or 5', better: 1, bounds: true },
-  { name: 'CES', metric: 'tenure_ces_mean_score', meaning: 'mean rating of the effort', survey: 'ces' },
+  { name: 'CES', metric: 'tenure_ces_mean_score', meaning: 'mean effort', survey: 'ces' },
   { name: 'Customers', metric: 'tenure_customers', meaning: 'are active at this moment', timeless: true, better: 1 },
   { name: 'Revenue', metric: 'tenure_revenue', meaning: 'ordered, refunds not deducted', currency: true, better: 1 },
   { name: 'Reorder ratio', metric: 'tenure_reorder_ratio', meaning: 'of earlier buyers ordered again', better: 1 },

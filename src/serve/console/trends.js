@@ -34,20 +34,31 @@ function grid(period) {
   return [step, POINTS, length];
 }
 
-/** The past of one number: { points, error }; points are seconds and values, null while unknown. */
+/** What was is asked for again after so long: late events and a new instant are all that change it. */
+const FRESH = 300_000;
+
+/**
+ * The past of one number: { points, withheld, error }; points are seconds and values, null while unknown.
+ *
+ * The instants are multiples of the step, so that those of one number are those of another; the last
+ * point is the report's own.
+ */
 export function history(metric, labels, { report, period }, changed) {
   const query = () => {
     const [step, points, length] = grid(period);
-    const end = report.at / 1000;
+    const end = Math.floor(report.at / 1000 / step) * step;
     // Before that, something would have to be known that is no longer kept.
-    const earliest = report.historyStart === null ? 0 : report.historyStart / 1000 + 2 * length;
-    const start = Math.max(end - points * step, Math.min(earliest, end - step));
-    return { metric, ...labels, start: start.toFixed(3), end: end.toFixed(3), step: `${step}s` };
+    const kept = report.historyStart === null ? 0 : report.historyStart / 1000 + 2 * length;
+    const earliest = Math.ceil(kept / step) * step;
+    const start = Math.max(end - points * step, Math.min(earliest, end));
+    return { metric, ...labels, start, end, step: `${step}s` };
   };
   const name = ['series', metric, period, ...Object.values(labels), report.definition].join(' ');
-  const known = past(name, 'series', query, changed);
+  const known = past(name, 'series', query, changed, FRESH);
+  const value = report.value(metric, labels);
+  const now = value === null ? [] : [[report.at / 1000, value]];
   return {
-    points: known.body?.series[0]?.points ?? (known.body ? [] : null),
+    points: known.body && [...(known.body.series[0]?.points ?? []), ...now],
     withheld: known.body?.withheld ?? [],
     error: known.error,
   };
@@ -110,7 +121,7 @@ export class Trend {
 
   plot(lines, text, metric) {
     const [main] = lines;
-    const scale = [metric, this.view.period, document.documentElement.dataset.shade].join(' ');
+    const scale = [metric, this.view.period, lines.length].join(' ');
     const error = main.error && !main.points ? main.error.message : null;
     if (!main.points?.length || lines.some((line) => !line.points)) {
       this.clear();
@@ -125,8 +136,7 @@ export class Trend {
       this.chart.setData(data);
     } else {
       this.clear();
-      this.scale = scale;
-      this.plotted = same;
+      Object.assign(this, { scale, plotted: same });
       this.chart = new uPlot(options(this.size(), lines.length > 1, text, this.view.zone, metric), data, this.parts.chart);
     }
     say(this.parts.summary, summary(main.points, text, this.view.zone));
@@ -161,9 +171,9 @@ function empty(line) {
   return first ? `Withheld at every instant: ${first.reason}.` : 'There is no number at any of the instants.';
 }
 
-/** Instants once, and the values of each line at them. */
+/** The instants of the first line, and the values of each line at them. */
 function aligned(lines) {
-  const instants = [...new Set(lines.flatMap((points) => points.map(([at]) => at)))].sort((a, b) => a - b);
+  const instants = lines[0].map(([at]) => at);
   return [instants, ...lines.map((points) => {
     const values = new Map(points);
     return instants.map((at) => values.get(at) ?? null);
