@@ -217,12 +217,26 @@ mod tests {
         };
         for (obstacle, expected) in [
             (Obstacle::KafkaUnreachable, "Kafka does not answer"),
-            (at(Some(66.6)), "Partition 3 of orders is being read: 66.6 %."),
+            (
+                at(Some(66.6)),
+                "Partition 3 of orders is being read: 66.6 %.",
+            ),
             (at(None), "Partition 3 of orders is being read."),
-            (Obstacle::Restoring { partition: 3 }, "Partition 3 is restored"),
-            (degraded, "orders partition 3 is not what it was: truncated."),
+            (
+                Obstacle::Restoring { partition: 3 },
+                "Partition 3 is restored",
+            ),
+            (
+                degraded,
+                "orders partition 3 is not what it was: truncated.",
+            ),
             (Obstacle::NoReport, "Nothing was evaluated yet."),
-            (Obstacle::Withheld { because: "incomplete" }, "withheld: incomplete."),
+            (
+                Obstacle::Withheld {
+                    because: "incomplete",
+                },
+                "withheld: incomplete.",
+            ),
         ] {
             let sentence = obstacle.sentence();
             assert!(sentence.contains(expected), "{sentence}");

@@ -349,6 +349,7 @@ async function pastIsDrawn(page) {
   await until(page, 'the chart', points);
   const inked = () => {
     const canvas = document.querySelector('#trend-chart canvas');
+    if (!canvas) return false;
     const { data } = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
     const accent = getComputedStyle(document.documentElement).getPropertyValue('--accent').trim();
     const [red, green, blue] = [1, 3, 5].map((place) => parseInt(accent.slice(place, place + 2), 16));

@@ -342,7 +342,10 @@ pub fn reason(reason: WithheldReason) -> Reason {
 /// None where the number is there, and where no such number can be meant.
 #[must_use]
 pub fn missing(report: &Report, measure: &Measure, period: Option<&str>) -> Option<Outcome> {
-    let labels: Vec<(&str, &str)> = period.map(|period| ("period", period)).into_iter().collect();
+    let labels: Vec<(&str, &str)> = period
+        .map(|period| ("period", period))
+        .into_iter()
+        .collect();
     let series = Series::find(report, measure.name, &labels).ok()?;
     match outcome(&series, report) {
         Outcome::Published { .. } => None,

@@ -208,7 +208,7 @@ function notices() {
     const last = report ? ` The numbers are those of ${instant(report.at, status?.time_zone)}.` : '';
     all.push({ key: 'unreached', mood: 'bad', title: error.message, lines: [`Trying again every ${EVERY / 1000} seconds.${last}`] });
   } else if (refused && refused.code !== 'not_ready') {
-    all.push({ key: 'refused', mood: 'bad', title: 'The report is not to be had', lines: [`${refused.message}.`] });
+    all.push({ key: 'refused', mood: 'bad', title: 'The report is not to be had', lines: [`${capital(refused.message)}.`] });
   }
   if (!error && status && !status.alive) {
     all.push({ key: 'failed', mood: 'bad', title: 'A thread of the pipeline has ended', lines: ['The process must be restarted; its log says why.'] });

@@ -52,7 +52,7 @@ export class Explanation {
       parts = content(told);
     } catch (error) {
       if (signal.aborted) return;
-      parts = [element('p', { class: 'notice bad', role: 'alert' }, `${error.message}.`)];
+      parts = [element('p', { class: 'notice bad', role: 'alert' }, sentence(error.message))];
     }
     if (signal.aborted) return;
     this.body.removeAttribute('aria-busy');

@@ -108,7 +108,7 @@ function small(name, title, columns) {
   const empty = element('p', { class: 'soft' });
   const heading = (column, place) => element('th', { scope: 'col', class: place === 0 || column === 'State' ? 'text' : 'number' }, column);
   const table = element('table', { class: 'plain', 'aria-labelledby': `${name}-title` }, element('thead', {}, element('tr', {}, ...columns.map(heading))), body);
-  const scroll = element('div', { class: 'scroll' }, table);
+  const scroll = element('div', { class: 'scroll', tabindex: '0', role: 'group', 'aria-label': title }, table);
   const place = element('div', { id: name }, element('h3', { id: `${name}-title` }, title), scroll, empty);
   return {
     place,

@@ -190,8 +190,17 @@ mod tests {
             // The name of a vocabulary is no address.
             let text = source.text.replace("http://www.w3.org/2000/svg", "");
             for forbidden in [
-                "http:", "https:", "@import", "url(", "innerHTML", "outerHTML",
-                "insertAdjacentHTML", "document.write", "eval(", " style=\"", " onclick=",
+                "http:",
+                "https:",
+                "@import",
+                "url(",
+                "innerHTML",
+                "outerHTML",
+                "insertAdjacentHTML",
+                "document.write",
+                "eval(",
+                " style=\"",
+                " onclick=",
             ] {
                 assert!(!text.contains(forbidden), "{}: {forbidden}", source.name);
             }
@@ -208,7 +217,10 @@ mod tests {
             file.answer(&headers).status()
         };
         assert_eq!(asked(&file.tag), StatusCode::NOT_MODIFIED);
-        assert_eq!(asked(&format!("\"a\", {}", file.tag)), StatusCode::NOT_MODIFIED);
+        assert_eq!(
+            asked(&format!("\"a\", {}", file.tag)),
+            StatusCode::NOT_MODIFIED
+        );
         assert_eq!(asked("\"another\""), StatusCode::OK);
     }
 }

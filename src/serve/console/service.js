@@ -43,10 +43,29 @@ async function ask(path, patience, signal) {
 export const status = () => ask('api/v1/status', PATIENCE.quick);
 export const report = () => ask('api/v1/report', PATIENCE.quick);
 
-/** An explanation is asked for by a person, so at once. */
+/** The explanations that are being waited for: what nobody waits for stands back. */
+const awaited = new Set();
+const TRIES = 8;
+
+/** An explanation is asked for by a person: at once, and again while the service has others to answer. */
 export async function explanation({ metric, labels }, signal) {
   const query = new URLSearchParams({ metric, ...labels });
-  return (await ask(`api/v1/explain?${query}`, PATIENCE.past, signal)).body;
+  const answer = persistently(`api/v1/explain?${query}`, signal);
+  const settled = answer.catch(() => {}).then(() => awaited.delete(settled));
+  awaited.add(settled);
+  return answer;
+}
+
+async function persistently(path, signal) {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return (await ask(path, PATIENCE.past, signal)).body;
+    } catch (error) {
+      if (error.code !== 'busy' || tries === TRIES) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+      signal.throwIfAborted();
+    }
+  }
 }
 
 /** A question about the past is asked again after a minute or more, and after so many times what it took. */
@@ -80,6 +99,7 @@ export function past(name, path, query, changed, fresh = FRESH) {
 }
 
 async function renew(known, path, query, changed, fresh) {
+  await Promise.all(awaited);
   known.asked = false;
   const begun = performance.now();
   if (begun - known.wanted > WANTED) return;
