@@ -31,7 +31,7 @@ pub(super) struct StatusBody {
     waiting_for: Vec<ObstacleBody>,
     report: Option<ReportState>,
     kafka_up: bool,
-    /// Over all partitions; none while that of a partition is unknown.
+    /// Over all partitions; none while there are none, and while that of one is unknown.
     lag_records: Option<i64>,
     partitions: Vec<PartitionBody>,
     checkpoint: CheckpointBody,
@@ -116,7 +116,7 @@ pub(super) fn status(desk: &Desk) -> StatusBody {
         waiting_for: obstacles(readiness),
         report: published.as_deref().map(ReportState::of),
         kafka_up: telemetry.kafka.up.get() == 1,
-        lag_records: partitions.iter().map(PartitionStatus::lag).sum(),
+        lag_records: lag(&partitions),
         partitions: partitions.iter().map(PartitionBody::of).collect(),
         checkpoint: CheckpointBody::of(&telemetry.durability),
         dead_letters_pending: telemetry.dead_letters.pending.get(),
@@ -124,6 +124,11 @@ pub(super) fn status(desk: &Desk) -> StatusBody {
         withheld: report.map(withheld).unwrap_or_default(),
         missing: report.map(all_missing).unwrap_or_default(),
     }
+}
+
+fn lag(partitions: &[PartitionStatus]) -> Option<i64> {
+    let lags = partitions.iter().map(PartitionStatus::lag);
+    lags.reduce(|sum, lag| Some(sum? + lag?)).flatten()
 }
 
 fn obstacles(readiness: Readiness) -> Vec<ObstacleBody> {

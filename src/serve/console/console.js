@@ -221,7 +221,7 @@ function notices() {
     all.push({
       key: `held ${held.reason}`,
       mood: 'held',
-      title: `${held.measures.length === 1 ? '1 measure is' : `${count(held.measures.length)} measures are`} withheld`,
+      title: `${held.measures.length === 1 ? '1 measure is' : `${count(held.measures.length)} measures are`} withheld${PARTLY.has(held.reason) ? ' for some periods or cohorts' : ''}`,
       lines: [`${capital(held.meaning)}.`, `What to do: ${held.way_out}.`],
       names: held.measures,
       code: held.reason,
@@ -229,6 +229,9 @@ function notices() {
   }
   keyed(places.notices, all, (one) => one.key, () => notice(), fillNotice);
 }
+
+/** Reasons that are about how far back a number looks. */
+const PARTLY = new Set(['base_incomplete', 'history_too_short']);
 
 const capital = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1)}`;
 

@@ -64,7 +64,7 @@ function figures(status, now) {
     {
       name: 'Lag',
       value: status.lag_records === null ? 'unknown' : `${count(status.lag_records)} records`,
-      more: 'read by Kafka, not yet counted',
+      more: 'in Kafka, not yet counted',
     },
     {
       name: 'Coverage',

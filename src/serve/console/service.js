@@ -68,12 +68,13 @@ async function persistently(path, signal) {
   }
 }
 
-/** A question about the past is asked again after a minute or more, and after so many times what it took. */
+/** A question about the past is asked again after so long at the earliest. */
 const FRESH = 60_000;
+/** And after so many times what all those in view took: a page takes this part of a core at most. */
 const REST = 30;
 /** Whoever still wants an answer says so at each refresh. */
 const WANTED = 12_000;
-/** Answers that are kept, beyond those on view: so a switch back shows them at once. */
+/** Answers that are kept, those not in view too: so a switch back shows them at once. */
 const KEPT = 120;
 
 const answers = new Map();
@@ -84,23 +85,29 @@ let line = Promise.resolve();
  * put in line, with the query of the moment when its turn comes, and `changed` is called afterwards.
  */
 export function past(name, path, query, changed, fresh = FRESH) {
-  let known = answers.get(name);
-  if (!known) {
-    known = { body: null, error: null, due: 0, asked: false };
-    answers.set(name, known);
-    if (answers.size > KEPT) answers.delete(answers.keys().next().value);
-  }
+  const known = answers.get(name) ?? { body: null, error: null, ended: -Infinity, took: 0, waits: false };
   known.wanted = performance.now();
-  if (!known.asked && known.wanted >= known.due) {
-    known.asked = true;
-    line = line.then(() => renew(known, path, query, changed, fresh));
+  answers.delete(name);
+  answers.set(name, known);
+  if (answers.size > KEPT) answers.delete(answers.keys().next().value);
+  if (!known.waits && known.wanted >= due(known, fresh)) {
+    known.waits = true;
+    line = line.then(() => renew(known, path, query, changed));
   }
   return known;
 }
 
-async function renew(known, path, query, changed, fresh) {
+/** When it may be asked again. What may succeed soon is tried soon, but not at every refresh. */
+function due({ ended, error }, fresh) {
+  const now = performance.now();
+  const inView = [...answers.values()].filter((one) => now - one.wanted < WANTED);
+  const took = inView.reduce((sum, one) => sum + one.took, 0);
+  return ended + Math.max(error?.again ? FRESH / 4 : fresh, REST * took);
+}
+
+async function renew(known, path, query, changed) {
   await Promise.all(awaited);
-  known.asked = false;
+  known.waits = false;
   const begun = performance.now();
   if (begun - known.wanted > WANTED) return;
   try {
@@ -109,9 +116,7 @@ async function renew(known, path, query, changed, fresh) {
   } catch (error) {
     known.error = error;
   }
-  const ended = performance.now();
-  // What may succeed soon is tried soon, but never at every refresh.
-  const pause = known.error?.again ? Math.min(FRESH, fresh) / 4 : fresh;
-  known.due = ended + Math.max(pause, REST * (ended - begun));
+  known.ended = performance.now();
+  known.took = known.ended - begun;
   changed();
 }
