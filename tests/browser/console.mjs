@@ -520,8 +520,9 @@ async function pictures() {
         document.activeElement.blur();
       });
       await page.mouse.move(0, 0);
-      await picture(page, name);
-    }, { colorScheme, viewport: { width: 1200, height: 1130 } });
+      const height = await page.evaluate(() => Math.ceil(document.querySelector('#cohorts').getBoundingClientRect().bottom) + 12);
+      await picture(page, name, { clip: { x: 0, y: 0, width: 1200, height } });
+    }, { colorScheme, viewport: { width: 1200, height: 1400 } });
   }
 }
 

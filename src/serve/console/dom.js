@@ -46,20 +46,25 @@ export function show(target, shown) {
  * and then only filled again.
  */
 export function keyed(parent, items, key, make, fill) {
+  const keys = items.map(key);
+  const wanted = new Set(keys);
   const known = new Map();
-  for (const child of parent.children) known.set(child.dataset.key, child);
+  for (const child of [...parent.children]) {
+    if (wanted.has(child.dataset.key)) known.set(child.dataset.key, child);
+    else child.remove();
+  }
+  const focused = parent.contains(document.activeElement) ? document.activeElement : null;
   let next = parent.firstElementChild;
-  for (const item of items) {
-    const name = key(item);
-    let child = known.get(name);
-    known.delete(name);
+  items.forEach((item, place) => {
+    let child = known.get(keys[place]);
     if (!child) {
       child = make(item);
-      child.dataset.key = name;
+      child.dataset.key = keys[place];
     }
     if (child === next) next = next.nextElementSibling;
     else parent.insertBefore(child, next);
     fill(child, item);
-  }
-  for (const child of known.values()) child.remove();
+  });
+  // What is moved loses the focus.
+  if (focused?.isConnected && document.activeElement !== focused) focused.focus({ preventScroll: true });
 }

@@ -162,17 +162,36 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::measure::catalogue::measure;
 
     /// The files that a text asks for: what is imported, and what the page names.
     fn asked_for(text: &str) -> BTreeSet<&str> {
-        let quoted = |mark: &'static str| {
+        let quoted = |mark: &'static str, end: char| {
             let pieces = text.split(mark).skip(1);
-            pieces.filter_map(|rest| rest.split('"').next())
+            pieces.filter_map(move |rest| rest.split(end).next())
         };
-        quoted("from \"./")
-            .chain(quoted("src=\"console/"))
-            .chain(quoted("href=\"console/"))
+        quoted("from './", '\'')
+            .chain(quoted("src=\"console/", '"'))
+            .chain(quoted("href=\"console/", '"'))
             .collect()
+    }
+
+    /// The names of metrics in a text.
+    fn metrics(text: &str) -> impl Iterator<Item = &str> {
+        let part_of_a_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        let words = text.split(move |c: char| !part_of_a_name(c));
+        words.filter(|word| word.starts_with("tenure_") && *word != "tenure_")
+    }
+
+    #[test]
+    fn every_metric_that_is_named_exists() {
+        let texts = FILES.iter().map(|file| file.text);
+        let guide = include_str!("../../../docs/console.md");
+        let named: BTreeSet<&str> = texts.chain([guide]).flat_map(metrics).collect();
+        assert!(named.len() > 20, "{named:?}");
+        for name in named {
+            assert!(measure(name).is_some(), "{name}");
+        }
     }
 
     #[test]

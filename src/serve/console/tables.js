@@ -106,11 +106,12 @@ class Table {
 
 function fill(cell, content, column, row, view) {
   if (content.text !== undefined) {
+    cell.button = null;
     set(cell, { class: column.text || column.head ? 'text' : 'number', title: content.title ?? null });
     bar(cell, content);
     return;
   }
-  const value = content.value === undefined ? view.report.value(content.metric, content.labels) : content.value;
+  const value = view.report.value(content.metric, content.labels);
   if (!cell.button) {
     cell.button = element('button', { type: 'button', class: 'ask', tabindex: '-1', 'aria-haspopup': 'dialog' });
     cell.button.addEventListener('click', () => cell.ask());
@@ -361,37 +362,51 @@ const movement = {
 };
 
 const STEPS = 8;
+const CELLS = 'tenure_cohort_retention_ratio';
+
+/** The number of a calendar month such as 2026-11. */
+function monthOf(text) {
+  const [year, month] = text.split('-').map(Number);
+  return year * 12 + month;
+}
+
+/** The month in which T lies: those before it have ended. */
+function present({ report, zone }) {
+  return monthOf(new Date(report.at).toLocaleDateString('sv-SE', { timeZone: zone }));
+}
+
+/** From the value of a cell to its shade: the palest is the lowest of the table. */
+function shades(report) {
+  const values = report.series(CELLS).map((one) => one.value);
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  return (value) => {
+    if (value === null) return 'none';
+    const place = high > low ? (value - low) / (high - low) : 1;
+    return `heat-${Math.round(place * (STEPS - 1))}`;
+  };
+}
 
 const cohorts = {
   name: 'cohorts',
   title: 'Cohorts',
-  note: 'Share of the customers who began in a month that is active at the end of the months after.',
+  note: 'Of the customers who began in a month, the share that is active at the end of that month (+0) and of those after it.',
   wide: true,
   corner: 'heat',
   columns: (view) => {
-    const cells = view.report.series('tenure_cohort_retention_ratio');
-    const months = [...new Set(cells.map((one) => one.labels.months_after))].sort();
-    const values = cells.map((one) => one.value);
-    const [low, high] = [Math.min(...values), Math.max(...values)];
-    const shade = (value) => {
-      if (value === null) return 'none';
-      const place = high > low ? (value - low) / (high - low) : 1;
-      return `heat-${Math.round(place * (STEPS - 1))}`;
+    const { report } = view;
+    const now = present(view);
+    const shade = shades(report);
+    const ages = report.series('tenure_cohort_customers').map((one) => now - monthOf(one.labels.cohort));
+    const cell = (after) => ({ key }) => {
+      // A month that has not ended is no gap: nothing can be asked about it.
+      if (monthOf(key) + after >= now) return { text: '' };
+      const labels = { cohort: key, months_after: String(after).padStart(2, '0') };
+      return { metric: CELLS, labels, show: percent, class: shade };
     };
     return [
       { key: 'cohort', title: 'Began in', text: true, head: true, cell: (row) => ({ text: row.key }) },
-      { key: 'size', title: 'Customers', cell: (row) => ({ metric: 'tenure_cohort_customers', labels: { cohort: row.key }, show: count }) },
-      ...months.map((month) => ({
-        key: month,
-        title: month === '00' ? 'own month' : `+${Number(month)}`,
-        cell: (row) => {
-          const labels = { cohort: row.key, months_after: month };
-          const value = view.report.value('tenure_cohort_retention_ratio', labels);
-          // What has not ended yet is no gap: nothing can be asked about it.
-          if (value === null && !view.report.withheld.has('tenure_cohort_retention_ratio')) return { text: '' };
-          return { metric: 'tenure_cohort_retention_ratio', labels, value, show: percent, class: shade };
-        },
-      })),
+      { key: 'size', title: 'Customers', cell: (row) => ({ metric: 'tenure_cohort_customers', labels: row.labels, show: count }) },
+      ...Array.from({ length: Math.max(0, ...ages) }, (_, after) => ({ key: String(after), title: `+${after}`, cell: cell(after) })),
     ];
   },
   rows: ({ report }) => report.series('tenure_cohort_customers')

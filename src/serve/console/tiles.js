@@ -144,12 +144,22 @@ function change(target, tile, value, labels, { report, before, period }) {
   const moved = value - earlier;
   const way = direction(tile, report) * Math.sign(moved);
   const arrow = moved > 0 ? '▲' : moved < 0 ? '▼' : '■';
-  const versus = tile.timeless ? '30 days before' : `the ${isRolling(period) ? periodName(period).replace('last ', '') : 'same'} before`;
-  say(target, `${arrow} ${amount(tile, moved, earlier)} vs ${versus}`);
+  say(target, `${arrow} ${amount(tile, moved, earlier)} vs ${versus(tile, period)}`);
   set(target, { 'data-way': way > 0 ? 'good' : way < 0 ? 'bad' : null });
 }
 
-const isRolling = (period) => /^\d/.test(period);
+const UNITS = { day: 'day', today: 'day', yesterday: 'day', week: 'week', month: 'month', quarter: 'quarter', year: 'year' };
+
+/** What a number is compared with, by the period. */
+function versus(tile, period) {
+  if (/^\d/.test(period)) {
+    const length = periodName(period).replace('last ', '');
+    return tile.timeless ? `${length} ago` : `the ${length} before`;
+  }
+  const unit = UNITS[period.replace(/^(this|last)_/, '')];
+  if (/^(today|this_)/.test(period)) return `this far into the ${unit} before`;
+  return tile.timeless ? `the start of that ${unit}` : `the ${unit} before`;
+}
 
 function amount(tile, moved, earlier) {
   const kind = kindOfTile(tile);

@@ -199,12 +199,12 @@ function options(size, bounded, text, zone, metric) {
   return {
     ...size,
     tzDate: zoned(zone),
-    legend: { live: true },
+    hooks: { ready: [restful], setData: [restful], setCursor: [(chart) => chart.cursor.idx === null && restful(chart)] },
     cursor: { drag: { x: false, y: false }, points: { size: 7 } },
     scales: { y: { range: (_, low, high) => room(low, high, metric) } },
     axes: [
       { ...axis, space: 70 },
-      { ...axis, size: 62, values: (_, splits) => splits.map((value) => (value === null ? '' : text(value))) },
+      { ...axis, size: (_, values) => 18 + 7.2 * Math.max(4, ...(values ?? []).map((value) => value.length)), values: (_, splits) => splits.map((value) => (value === null ? '' : text(value))) },
     ],
     series: [
       { label: 'At', value: (_, at) => (at ? instant(at * 1000, day.timeZone, { dateStyle: 'medium', timeStyle: 'short' }) : '–') },
@@ -216,6 +216,11 @@ function options(size, bounded, text, zone, metric) {
     ],
     bands: bounded ? [{ series: [3, 2], fill: colour('band') }] : [],
   };
+}
+
+/** Where nobody points, the legend tells of the last point. */
+function restful(chart) {
+  chart.setLegend({ idx: chart.data[0].length - 1 });
 }
 
 const zoned = (zone) => (at) => {
