@@ -38,10 +38,15 @@ const explanation = new Explanation(at('explanation'), () => closed());
 
 let timer = null;
 let started = false;
+/** Of several that overlap, the last one goes on. */
+let round = 0;
 
 async function refresh() {
   clearTimeout(timer);
+  round += 1;
+  const mine = round;
   const [status, report] = await Promise.allSettled([service.status(), service.report()]);
+  if (mine !== round) return;
   if (status.status === 'fulfilled') {
     state.status = status.value.body;
     state.now = status.value.now;
@@ -185,7 +190,7 @@ function aged() {
 setInterval(aged, 1000);
 
 function mooded(status, error) {
-  if (error) return ['bad', 'Not reached'];
+  if (error) return ['bad', error.status ? 'Refused' : 'Not reached'];
   if (!status) return ['waiting', 'Connecting'];
   if (!status.alive) return ['bad', 'Failed'];
   if (status.ready) return ['good', 'Ready'];
@@ -206,7 +211,7 @@ function notices() {
   const all = [];
   if (error) {
     const last = report ? ` The numbers are those of ${instant(report.at, status?.time_zone)}.` : '';
-    all.push({ key: 'unreached', mood: 'bad', title: error.message, lines: [`Trying again every ${EVERY / 1000} seconds.${last}`] });
+    all.push({ key: 'unreached', mood: 'bad', title: capital(error.message), lines: [`Trying again every ${EVERY / 1000} seconds.${last}`] });
   } else if (refused && refused.code !== 'not_ready') {
     all.push({ key: 'refused', mood: 'bad', title: 'The report is not to be had', lines: [`${capital(refused.message)}.`] });
   }

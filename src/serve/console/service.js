@@ -25,19 +25,26 @@ async function ask(path, patience, signal) {
     throw new Refused('The service cannot be reached', { again: true });
   }
   const date = Date.parse(answer.headers.get('date') ?? '');
-  let body;
-  try {
-    body = await answer.json();
-  } catch {
-    if (answer.ok) throw new Refused('The service gave no whole answer', { again: true });
-    body = {};
-  }
-  if (!answer.ok) {
-    const message = body.error?.message ?? `The service answers with status ${answer.status}`;
-    const again = answer.status === 503;
-    throw new Refused(message, { code: body.error?.code ?? '', status: answer.status, again });
-  }
+  const text = await answer.text().catch(() => '');
+  const body = parsed(text);
+  if (!answer.ok) throw refusal(answer.status, body, text);
+  if (!body) throw new Refused('The service gave no whole answer', { again: true });
   return { body, now: Number.isNaN(date) ? Date.now() : date };
+}
+
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+/** What the service says when it refuses; a proxy may say it in words of its own. */
+function refusal(status, body, text) {
+  const words = body?.error?.message ?? (/^\s*</.test(text) ? '' : text.trim().slice(0, 300));
+  const message = words || `The service answers with status ${status}`;
+  return new Refused(message, { code: body?.error?.code ?? '', status, again: status === 503 });
 }
 
 export const status = () => ask('api/v1/status', PATIENCE.quick);

@@ -109,8 +109,7 @@ export class Trend {
     if (this.parts.metric.value !== metric) this.parts.metric.value = metric;
     const currency = metric === 'tenure_revenue' ? view.currencies[0] : null;
     say(this.parts.title, `Trend of ${name}${currency ? ` in ${currency}` : ''}`);
-    const of = metric === 'tenure_customers' ? '' : `Each point is of the ${periodName(period)} up to it. `;
-    say(this.parts.help, of + report.help(metric));
+    say(this.parts.help, meaning(metric, period) + report.help(metric));
     if (!this.seen) return;
     const labels = metric === 'tenure_customers' ? {} : { period, ...(currency ? { currency } : {}) };
     const ask = (which) => history(which, labels, view, () => this.draw(this.view));
@@ -164,6 +163,11 @@ export class Trend {
     const size = this.size();
     if (this.chart && this.chart.width !== size.width) this.chart.setSize(size);
   }
+}
+
+function meaning(metric, period) {
+  if (metric === 'tenure_customers') return '';
+  return /^\d/.test(period) ? `Each point is of the ${periodName(period)} up to it. ` : `Each point is of the period “${periodName(period)}” as of then. `;
 }
 
 function empty(line) {
