@@ -39,7 +39,7 @@ use crate::serve::api::{self, Api};
 use crate::serve::connection::{Seats, Ticket};
 use crate::serve::negotiation::{self, Encoding};
 use crate::serve::readiness::Obstacle;
-use crate::serve::{Source, landing, page};
+use crate::serve::{Source, console, page};
 use crate::telemetry::{Failure, Telemetry};
 
 /// What the endpoint serves, and within which limits.
@@ -287,12 +287,12 @@ fn router(endpoint: Arc<Endpoint>, api: Option<Api>) -> Router {
     let telemetry = Arc::clone(&endpoint.telemetry);
     let api = api.map(|api| api::routes(source, telemetry, api));
     Router::new()
-        .route("/", get(front))
         .route("/metrics", get(metrics))
         .route("/-/healthy", get(healthy))
         .route("/-/ready", get(ready))
         .with_state(endpoint)
         .merge(api.unwrap_or_default())
+        .merge(console::routes())
         .fallback(|| async { (StatusCode::NOT_FOUND, "not found\n") })
         .method_not_allowed_fallback(|| async {
             (StatusCode::METHOD_NOT_ALLOWED, "method not allowed\n")
@@ -300,12 +300,14 @@ fn router(endpoint: Arc<Endpoint>, api: Option<Api>) -> Router {
         .layer(map_response(harden))
 }
 
-/// Every answer is of this instant, and is what its content type says.
+/// Every answer is what its content type says, and of this instant unless it says otherwise.
 async fn harden(mut response: Response) -> Response {
     let headers = response.headers_mut();
     let nosniff = HeaderValue::from_static("nosniff");
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, nosniff);
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
     response
 }
 
@@ -403,19 +405,4 @@ async fn ready(State(endpoint): State<Arc<Endpoint>>) -> Response {
 fn json(code: StatusCode, mut body: String) -> Response {
     body.push('\n');
     (code, [(header::CONTENT_TYPE, "application/json")], body).into_response()
-}
-
-async fn front(State(endpoint): State<Arc<Endpoint>>) -> Response {
-    let source = &endpoint.source;
-    let page = landing::render(source.published().as_deref(), &source.readiness());
-    let described = [
-        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-        (
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; \
-             frame-ancestors 'none'",
-        ),
-        (header::REFERRER_POLICY, "no-referrer"),
-    ];
-    (described, page).into_response()
 }

@@ -1,4 +1,4 @@
-//! The HTTP endpoint: the metrics page, health, readiness, and a page for people.
+//! The HTTP endpoint: the metrics page, health, readiness, the API, and the console for people.
 //!
 //! Owns the text formats, their negotiation, who is let in, and the accept loop with its limits. Promises that a
 //! page is always of one immutable report, that scrapes never wait for an evaluation or for each
@@ -14,7 +14,7 @@ pub mod page;
 pub mod readiness;
 
 mod connection;
-mod landing;
+mod console;
 
 use std::sync::{Arc, OnceLock};
 

@@ -14,6 +14,7 @@ pub mod log;
 pub mod partition;
 pub mod throttle;
 
+use prometheus::core::Collector;
 use prometheus::proto::MetricFamily;
 use prometheus::{
     Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
@@ -498,6 +499,14 @@ impl DurabilityTelemetry {
     /// before the first call: while a shard has none, no instant would be true.
     pub fn succeeded(&self, oldest: f64) {
         self.last_success.with_label_values::<&str>(&[]).set(oldest);
+    }
+
+    /// The instant told last, in seconds since 1970; `None` before.
+    #[must_use]
+    pub fn last_success(&self) -> Option<f64> {
+        let families = self.last_success.collect();
+        let metric = families.first()?.get_metric().first()?;
+        Some(metric.get_gauge().get_value())
     }
 
     /// Checkpoints that were not written for this reason.

@@ -101,14 +101,16 @@ fn present(path: PathBuf, variable: &str) -> PathBuf {
     path
 }
 
-fn cache_folder() -> Option<PathBuf> {
+/// Where `scripts/test` keeps what is no package of the system.
+pub fn cache_folder() -> Option<PathBuf> {
     let own = env::var_os("TENURE_CACHE").map(PathBuf::from);
     let shared = env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let of_home = || env::var_os("HOME").map(|home| Path::new(&home).join(".cache"));
     own.or_else(|| shared.or_else(of_home).map(|folder| folder.join("tenure")))
 }
 
-fn on_path(program: &str) -> Option<PathBuf> {
+/// A program of the system.
+pub fn on_path(program: &str) -> Option<PathBuf> {
     let folders = env::var_os("PATH")?;
     env::split_paths(&folders)
         .map(|folder| folder.join(program))
