@@ -107,16 +107,14 @@ impl Setup {
             if alerts.is_empty() || absent.is_empty() {
                 continue;
             }
+            let alerts = alerts.join(", ");
             let effect = if absent.len() == periods.len() {
-                "cannot be"
+                format!("there are no alerts {alerts}")
             } else {
-                "do not look at all that they could"
+                format!("the alerts {alerts} see less than they could")
             };
-            sentences.push(format!(
-                "`periods` has no {}, so the alerts {} {effect}",
-                absent.join(" and no "),
-                alerts.join(", ")
-            ));
+            let absent = absent.join(" and no ");
+            sentences.push(format!("`periods` has no {absent}, so {effect}"));
         }
         sentences
     }
