@@ -633,6 +633,26 @@ corrections:
 ";
 
 #[test]
+fn alerts_change_no_number_and_their_severities_are_described() {
+    let text = "alerts:\n  nps_target: 30\n  job: shop\n  severities:\n    TenureLagging: critical\n    \
+                TenureDown: none\n";
+    let (default, alerts) = (settings(""), settings(text));
+    assert_eq!(alerts.definition_hash(), default.definition_hash());
+    assert_eq!(fingerprint(&alerts.fold), fingerprint(&default.fold));
+    assert_ne!(alerts.hash(), default.hash());
+    for (key, value, line) in [
+        ("alerts.nps_target", "30", 2),
+        ("alerts.severities.TenureLagging", "critical", 5),
+        ("alerts.severities.TenureDown", "none", 6),
+    ] {
+        let described = described(&alerts, key);
+        let name = "tenure.yaml".to_owned();
+        assert_eq!(described.value, value);
+        assert_eq!(described.origin, Origin::File { name, line });
+    }
+}
+
+#[test]
 fn corrections_are_read_from_their_files_relative_to_each_other() {
     let load = |ids: &str| {
         let settings = load(&Sources {

@@ -993,7 +993,7 @@ fn every_alert_has_its_section_in_the_runbook_and_every_section_its_alert() {
         .map(|section| section.split_once('\n').unwrap())
         .collect();
     let names: Vec<&str> = sections.iter().map(|(name, _)| *name).collect();
-    let alerts: Vec<String> = Alert::ALL.iter().map(Alert::name).collect();
+    let alerts: Vec<String> = Alert::ALL.iter().map(|alert| alert.name()).collect();
     assert_eq!(names, alerts);
     for (name, text) in sections {
         for part in ["**What it means.**", "**How to look.**", "**What to do.**"] {
