@@ -34,7 +34,8 @@ prepare_build() {
 }
 
 # Prepares what the tests and the benchmark need beyond the build: a Java runtime, the jars of
-# Apache Kafka, Prometheus and its promtool, a browser and what drives it, shellcheck. Exports where
+# Apache Kafka, Prometheus and its promtool, Alertmanager and its amtool, a browser and what drives
+# it, shellcheck. Exports where
 # they are.
 prepare_tests() {
     prepare_build
@@ -43,6 +44,7 @@ prepare_tests() {
     prepare_kafka
     prepare_prometheus
     prepare_browser
+    prepare_alertmanager
     prepare_shellcheck
 }
 
@@ -295,6 +297,25 @@ prepare_browser() {
 browser_works() {
     (cd "$TENURE_BROWSER_MODULES" 2>/dev/null &&
         node -e 'require("playwright-core"); require.resolve("axe-core/axe.min.js")' 2>/dev/null)
+}
+
+# Exports TENURE_ALERTMANAGER and TENURE_AMTOOL: the installed ones, else the distribution's package
+# unpacked. The distributions call the server prometheus-alertmanager.
+prepare_alertmanager() {
+    local folder=$TENURE_CACHE/alertmanager
+    TENURE_ALERTMANAGER=$(command -v alertmanager || command -v prometheus-alertmanager ||
+        echo "$folder/usr/bin/prometheus-alertmanager")
+    TENURE_AMTOOL=$(command -v amtool || echo "$folder/usr/bin/amtool")
+    export TENURE_ALERTMANAGER TENURE_AMTOOL
+    if alertmanager_works; then return; fi
+    update_package_lists
+    unpack_packages "$folder" prometheus-alertmanager
+    export TENURE_ALERTMANAGER=$folder/usr/bin/prometheus-alertmanager TENURE_AMTOOL=$folder/usr/bin/amtool
+    alertmanager_works || fail "the unpacked Alertmanager in $folder does not run"
+}
+
+alertmanager_works() {
+    "$TENURE_ALERTMANAGER" --version >/dev/null 2>&1 && "$TENURE_AMTOOL" --version >/dev/null 2>&1
 }
 
 prepare_shellcheck() {

@@ -19,6 +19,7 @@ pub mod log;
 pub mod paper;
 pub mod password;
 pub mod replay;
+pub mod rules;
 pub mod run;
 pub mod service;
 pub mod signal;
@@ -78,6 +79,7 @@ enum Command {
     Verify(verify::VerifyArgs),
     DeadLetters(letters::DeadLettersArgs),
     HashPassword(password::HashPasswordArgs),
+    Rules(rules::RulesArgs),
     Generate(generate::GenerateArgs),
     Demo(demo::DemoArgs),
     Completions(completions::CompletionsArgs),
@@ -169,6 +171,7 @@ pub fn main() -> ExitCode {
         Command::Verify(args) => verify::run(&args),
         Command::DeadLetters(args) => letters::run(&args),
         Command::HashPassword(args) => password::run(&args),
+        Command::Rules(args) => rules::run(&args),
         Command::Generate(args) => generate::run(&args).map_err(|error| match error {
             generate::Error::Sink(error @ crate::generate::sink::SinkError::Undelivered { .. }) => {
                 Failure::unavailable(error.to_string())

@@ -45,6 +45,14 @@ pub enum Key {
     StateKeep,
     ShutdownGrace,
     DeadLettersTopic,
+    AlertsRetentionTarget,
+    AlertsNpsTarget,
+    AlertsCsatTarget,
+    AlertsTargetPeriod,
+    AlertsSeverities,
+    AlertsJob,
+    AlertsRunbookUrl,
+    AlertsDashboardUrl,
     LogFormat,
     LogLevel,
 }
@@ -67,7 +75,7 @@ pub const NOTHING: &str = "null";
 
 impl Key {
     /// All keys, in the order of the documented file.
-    pub const ALL: [Self; 41] = [
+    pub const ALL: [Self; 49] = [
         Self::Listen,
         Self::TimeZone,
         Self::WeekStartsOn,
@@ -107,6 +115,14 @@ impl Key {
         Self::StateKeep,
         Self::ShutdownGrace,
         Self::DeadLettersTopic,
+        Self::AlertsRetentionTarget,
+        Self::AlertsNpsTarget,
+        Self::AlertsCsatTarget,
+        Self::AlertsTargetPeriod,
+        Self::AlertsSeverities,
+        Self::AlertsJob,
+        Self::AlertsRunbookUrl,
+        Self::AlertsDashboardUrl,
         Self::LogFormat,
         Self::LogLevel,
     ];
@@ -157,6 +173,14 @@ impl Key {
             Self::StateKeep => ("state.keep", Scalar, "3"),
             Self::ShutdownGrace => ("shutdown_grace", Scalar, "25s"),
             Self::DeadLettersTopic => ("dead_letters.topic", Optional, NOTHING),
+            Self::AlertsRetentionTarget => ("alerts.retention_target", Optional, NOTHING),
+            Self::AlertsNpsTarget => ("alerts.nps_target", Optional, NOTHING),
+            Self::AlertsCsatTarget => ("alerts.csat_target", Optional, NOTHING),
+            Self::AlertsTargetPeriod => ("alerts.target_period", Scalar, "30d"),
+            Self::AlertsSeverities => ("alerts.severities", Map, ""),
+            Self::AlertsJob => ("alerts.job", Scalar, "tenure"),
+            Self::AlertsRunbookUrl => ("alerts.runbook_url", Scalar, "docs/runbook.md"),
+            Self::AlertsDashboardUrl => ("alerts.dashboard_url", Optional, NOTHING),
             Self::LogFormat => ("log.format", Scalar, "text"),
             Self::LogLevel => ("log.level", Scalar, "info"),
         }
