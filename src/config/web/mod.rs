@@ -232,46 +232,49 @@ fn settings_of(root: Node, files: &Files<'_>, complaints: &mut Complaints) -> Op
         return Some(WebSettings::default());
     }
     let mut file = Section::of(root, "the web config file", &OF_FILE, complaints)?;
-    let (tls, clients_verified) = match file.take("tls_server_config") {
-        Some(node) => tls::tls(node, files, complaints)?,
-        None => (None, false),
+    // All of them are read before the first complaint ends it.
+    let tls = match file.take("tls_server_config") {
+        Some(node) => tls::tls(node, files, complaints),
+        None => Some((None, false)),
     };
     let headers = match file.take("http_server_config") {
-        Some(node) => http(node, complaints)?,
-        None => Vec::new(),
+        Some(node) => http(node, complaints),
+        None => Some(Vec::new()),
     };
     let users = match file.take("basic_auth_users") {
-        Some(node) => users(node, complaints)?,
-        None => BTreeMap::new(),
+        Some(node) => users(node, complaints),
+        None => Some(BTreeMap::new()),
     };
     let rate = match file.take("rate_limit") {
-        Some(node) => rate(node, complaints)?,
-        None => None,
+        Some(node) => rate(node, complaints),
+        None => Some(None),
     };
+    let (tls, clients_verified) = tls?;
     Some(WebSettings {
         tls,
         clients_verified,
-        headers,
-        users,
-        rate,
+        headers: headers?,
+        users: users?,
+        rate: rate?,
     })
 }
 
 /// The headers; whether HTTP/2 is wished for makes no difference, since HTTP/1.1 is all there is.
 fn http(node: Node, complaints: &mut Complaints) -> Option<Vec<(&'static str, String)>> {
     let mut section = Section::of(node, "`http_server_config`", &OF_HTTP, complaints)?;
-    section.switch("http2", complaints)?;
+    let http2 = section.switch("http2", complaints);
     let Some(node) = section.take("headers") else {
-        return Some(Vec::new());
+        return http2.map(|_| Vec::new());
     };
     let known = HEADERS.map(|(name, _)| name);
     let mut section = Section::of(node, "`headers`", &known, complaints)?;
-    let mut headers = Vec::new();
-    for (name, values) in HEADERS {
+    let read = HEADERS.map(|(name, values)| {
         let value = section.text(name, complaints, |text| header(text, values))?;
-        headers.extend(value.map(|value| (name, value)));
-    }
-    Some(headers)
+        Some(value.map(|value| (name, value)))
+    });
+    let headers: Option<Vec<_>> = read.into_iter().collect();
+    http2?;
+    Some(headers?.into_iter().flatten().collect())
 }
 
 fn header(text: &str, values: &[&str]) -> values::Parsed<String> {
@@ -319,9 +322,9 @@ fn users(node: Node, complaints: &mut Complaints) -> Option<BTreeMap<String, Pas
             }
         };
         match hash {
-            Ok(hash) => drop(users.insert(name.text, hash)),
+            Ok(hash) => drop(users.insert(name.text.clone(), hash)),
             Err((message, help)) => {
-                complain(complaints, &node.place, format!("{what}: {message}"), help);
+                complain(complaints, &name.place, format!("{what}: {message}"), help);
             }
         }
     }

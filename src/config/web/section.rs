@@ -26,7 +26,8 @@ pub struct Section {
 }
 
 impl Section {
-    /// The section in a node; `what` is how messages call it. None after a complaint.
+    /// The section in a node; `what` is how messages call it. None where there are no names at all;
+    /// after a complaint about a name the others can still be read, for the complaints about them.
     pub fn of(node: Node, what: &str, known: &[&str], complaints: &mut Complaints) -> Option<Self> {
         let entries = match node.content {
             Content::Map(entries) => entries,
@@ -49,7 +50,6 @@ impl Section {
             prefix: named.map_or_else(String::new, |named| format!("{named}.")),
             found: Vec::new(),
         };
-        let count = entries.len();
         for (name, value) in entries {
             let twin = section
                 .found
@@ -63,7 +63,7 @@ impl Section {
                 complaints.add(unknown(&name, what, known));
             }
         }
-        (section.found.len() == count).then_some(section)
+        Some(section)
     }
 
     /// Takes a value out, unless it is missing or nothing.

@@ -15,7 +15,7 @@ use rustls::{
 };
 
 use super::Files;
-use super::clients::{self, ClientAuth};
+use super::clients::{self, ClientAuth, Wanted};
 use super::section::{Section, complain};
 use crate::config::complaint::{Complaints, Place, quoted};
 use crate::config::document::Node;
@@ -100,50 +100,17 @@ pub(super) fn tls(
     if section.is_empty() {
         return Some((None, false));
     }
-    let cert = pem(&mut section, ["cert", "cert_file"], files, complaints);
-    let key = pem(&mut section, ["key", "key_file"], files, complaints);
-    let authorities = pem(
-        &mut section,
-        ["client_ca", "client_ca_file"],
-        files,
-        complaints,
-    );
-    let auth = section.text("client_auth_type", complaints, clients::auth);
-    let allowed = section.list(
-        "client_allowed_sans",
-        complaints,
-        |text| Ok(text.to_owned()),
-    );
-    let least = section.text("min_version", complaints, tls_version);
-    let most = section.text("max_version", complaints, tls_version);
-    let suites = section.list("cipher_suites", complaints, suite);
-    let prefer_own = section.switch("prefer_server_cipher_suites", complaints);
-    let curves = section.list("curve_preferences", complaints, curve);
+    // All of them are read before the first complaint ends it.
+    let identity = identity(&mut section, &place, files, complaints);
+    let clients = clients(&mut section, files, complaints);
+    let spoken = spoken(&mut section, &place, complaints);
+    let clients_verified = clients.as_ref()?.auth == ClientAuth::RequireAndVerify;
+    let spoken = spoken?;
+    let verifier = clients?.verifier(&spoken.provider, &place, complaints);
+    let (identity, verifier) = (identity?, verifier?);
 
-    let (cert, key, authorities) = (cert?, key?, authorities?);
-    let (auth, allowed) = (auth?.unwrap_or(ClientAuth::None), allowed?);
-    let versions = versions(least?, most?, &place, complaints);
-    let (suites, prefer_own, curves) = (suites?, prefer_own?, curves?);
-    let (Some(cert), Some(key)) = (
-        present(cert, "cert_file", &place, complaints),
-        present(key, "key_file", &place, complaints),
-    ) else {
-        return None;
-    };
-    let chain = chain(&cert, complaints);
-    let key = private_key(key, complaints);
-    let provider = Arc::new(provider(suites.as_deref(), curves.as_deref()));
-    let clients = clients::Wanted {
-        auth,
-        authorities,
-        allowed,
-    };
-    let clients_verified = auth == ClientAuth::RequireAndVerify;
-    let verifier = clients.verifier(&provider, &place, complaints);
-    let (chain, (key, key_pem), verifier) = (chain?, key?, verifier?);
-
-    let builder = ServerConfig::builder_with_provider(provider)
-        .with_protocol_versions(&versions?)
+    let builder = ServerConfig::builder_with_provider(spoken.provider)
+        .with_protocol_versions(&spoken.versions)
         .map_err(|_| {
             let message = "`tls_server_config`: none of the `cipher_suites` belongs to a version \
                            that is allowed";
@@ -157,15 +124,82 @@ pub(super) fn tls(
         None => builder.with_no_client_auth(),
     };
     let mut config = builder
-        .with_single_cert(chain, key)
-        .map_err(|error| unusable(&error, &cert, &key_pem, complaints))
+        .with_single_cert(identity.chain, identity.key)
+        .map_err(|error| unusable(&error, &identity.from, complaints))
         .ok()?;
-    config.ignore_client_order = prefer_own.unwrap_or(true);
+    config.ignore_client_order = spoken.prefer_own;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     // Who comes again shows everything again, so that what was revoked by a new file stays outside.
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     Some((Some(Arc::new(config)), clients_verified))
+}
+
+/// What the service shows.
+struct Identity {
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+    /// The certificate and the key as they were given.
+    from: [Pem; 2],
+}
+
+fn identity(
+    section: &mut Section,
+    place: &Place,
+    files: &Files<'_>,
+    complaints: &mut Complaints,
+) -> Option<Identity> {
+    let mut given = |names: [&'static str; 2]| {
+        let pem = pem(section, names, files, complaints)?;
+        present(pem, names[1], place, complaints)
+    };
+    let cert = given(["cert", "cert_file"]);
+    let key = given(["key", "key_file"]);
+    let chain = cert.as_ref().and_then(|cert| chain(cert, complaints));
+    let der = key.as_ref().and_then(|key| private_key(key, complaints));
+    Some(Identity {
+        chain: chain?,
+        key: der?,
+        from: [cert?, key?],
+    })
+}
+
+fn clients(
+    section: &mut Section,
+    files: &Files<'_>,
+    complaints: &mut Complaints,
+) -> Option<Wanted> {
+    let names = ["client_ca", "client_ca_file"];
+    let authorities = pem(section, names, files, complaints);
+    let auth = section.text("client_auth_type", complaints, clients::auth);
+    let text = |text: &str| Ok(text.to_owned());
+    let allowed = section.list("client_allowed_sans", complaints, text);
+    Some(Wanted {
+        auth: auth?.unwrap_or(ClientAuth::None),
+        authorities: authorities?,
+        allowed: allowed?,
+    })
+}
+
+/// What is spoken with clients.
+struct Spoken {
+    versions: Vec<&'static SupportedProtocolVersion>,
+    provider: Arc<CryptoProvider>,
+    /// Whether the order of the suites here counts, and not the client's.
+    prefer_own: bool,
+}
+
+fn spoken(section: &mut Section, place: &Place, complaints: &mut Complaints) -> Option<Spoken> {
+    let least = section.text("min_version", complaints, tls_version);
+    let most = section.text("max_version", complaints, tls_version);
+    let suites = section.list("cipher_suites", complaints, suite);
+    let prefer_own = section.switch("prefer_server_cipher_suites", complaints);
+    let curves = section.list("curve_preferences", complaints, curve);
+    Some(Spoken {
+        versions: versions(least?, most?, place, complaints)?,
+        provider: Arc::new(provider(suites?.as_deref(), curves?.as_deref())),
+        prefer_own: prefer_own?.unwrap_or(true),
+    })
 }
 
 /// The bytes under one of two keys: the text itself, or the path of a file with it.
@@ -236,9 +270,9 @@ fn chain(pem: &Pem, complaints: &mut Complaints) -> Option<Vec<CertificateDer<'s
     None
 }
 
-fn private_key(pem: Pem, complaints: &mut Complaints) -> Option<(PrivateKeyDer<'static>, Pem)> {
+fn private_key(pem: &Pem, complaints: &mut Complaints) -> Option<PrivateKeyDer<'static>> {
     if let Ok(key) = PrivateKeyDer::from_pem_slice(&pem.bytes) {
-        return Some((key, pem));
+        return Some(key);
     }
     let message = format!("`tls_server_config.{}` holds no private key", pem.name);
     let help = "it must be PEM and not encrypted: PKCS #8, PKCS #1 or SEC 1";
@@ -246,7 +280,7 @@ fn private_key(pem: Pem, complaints: &mut Complaints) -> Option<(PrivateKeyDer<'
     None
 }
 
-fn unusable(error: &rustls::Error, cert: &Pem, key: &Pem, complaints: &mut Complaints) {
+fn unusable(error: &rustls::Error, [cert, key]: &[Pem; 2], complaints: &mut Complaints) {
     let (pem, what, help) = match error {
         rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => (
             key,
