@@ -387,6 +387,14 @@ async function looksWell(page) {
   await until(page, 'the narrow page', () => innerWidth === 360);
   await fitsTheWidth(page);
   await accessible(page, 'narrow');
+  await page.click('.tile[data-metric=tenure_revenue]');
+  await until(page, 'an explanation', opened);
+  const dialog = await page.locator('dialog').boundingBox();
+  assert.ok(dialog.x >= 0 && dialog.x + dialog.width <= NARROW.width, JSON.stringify(dialog));
+  await fitsTheWidth(page);
+  await accessible(page, 'an explanation, narrow');
+  await picture(page, 'narrow-explanation');
+  await page.keyboard.press('Escape');
   await page.setViewportSize({ ...NARROW, height: 2600 });
   await picture(page, 'narrow');
   await page.setViewportSize(WIDE);

@@ -47,10 +47,14 @@ export class Report {
     return this.periods.find(({ period }) => period === name) ?? null;
   }
 
-  /** The currencies of the period, that with the most orders first. */
+  /** The currencies of the period, that with the most orders in all periods first: so it stays the same. */
   currencies(period) {
-    const orders = this.series('tenure_orders', { period });
-    return orders.toSorted((a, b) => b.value - a.value).map((one) => one.labels.currency);
+    const orders = new Map();
+    for (const { labels: { currency }, value } of this.series('tenure_orders')) {
+      orders.set(currency, (orders.get(currency) ?? 0) + value);
+    }
+    const there = this.series('tenure_orders', { period }).map((one) => one.labels.currency);
+    return there.sort((a, b) => orders.get(b) - orders.get(a));
   }
 }
 

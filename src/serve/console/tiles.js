@@ -141,10 +141,11 @@ function change(target, tile, value, labels, { report, before, period }) {
     set(target, { 'data-way': null });
     return;
   }
-  const moved = value - earlier;
-  const way = direction(tile, report) * Math.sign(moved);
-  const arrow = moved > 0 ? '▲' : moved < 0 ? '▼' : '■';
-  say(target, `${arrow} ${amount(tile, moved, earlier)} vs ${versus(tile, period)}`);
+  const moved = amount(tile, value - earlier, earlier);
+  // What is too little to be shown is no change.
+  const sign = /[1-9]/.test(moved) ? Math.sign(value - earlier) : 0;
+  const way = direction(tile, report) * sign;
+  say(target, `${['▼', '■', '▲'][sign + 1]} ${moved} vs ${versus(tile, period)}`);
   set(target, { 'data-way': way > 0 ? 'good' : way < 0 ? 'bad' : null });
 }
 

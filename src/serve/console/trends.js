@@ -98,7 +98,7 @@ export class Trend {
       if (this.seen && this.view) this.draw(this.view);
     }).observe(section);
     new ResizeObserver(() => this.resize()).observe(this.parts.chart);
-    matchMedia('print').addEventListener('change', () => this.resize());
+    matchMedia('print').addEventListener('change', () => this.recolour());
   }
 
   draw(view) {
@@ -207,7 +207,7 @@ function options(size, bounded, text, zone, metric) {
     cursor: { drag: { x: false, y: false }, points: { size: 7 } },
     scales: { y: { range: (_, low, high) => room(low, high, metric) } },
     axes: [
-      { ...axis, space: 70 },
+      { ...axis, space: 70, values: (_, splits, place, space, step) => dated(splits, step, zone) },
       { ...axis, size: (_, values) => 18 + 7.2 * Math.max(4, ...(values ?? []).map((value) => value.length)), values: (_, splits) => splits.map((value) => (value === null ? '' : text(value))) },
     ],
     series: [
@@ -220,6 +220,16 @@ function options(size, bounded, text, zone, metric) {
     ],
     bands: bounded ? [{ series: [3, 2], fill: colour('band') }] : [],
   };
+}
+
+/** The labels of instants: days, or times with a day where it changes. */
+function dated(splits, step, zone) {
+  const day = (at) => instant(at * 1000, zone, { month: 'short', day: 'numeric' });
+  if (step >= DAY) return splits.map(day);
+  return splits.map((at, place) => {
+    const time = instant(at * 1000, zone, { hour: 'numeric', minute: '2-digit' });
+    return place === 0 || day(splits[place - 1]) !== day(at) ? `${time}\n${day(at)}` : time;
+  });
 }
 
 /** Where nobody points, the legend tells of the last point. */
