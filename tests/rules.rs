@@ -25,6 +25,10 @@ use promql_parser::label::Matchers;
 use promql_parser::parser::{self, Expr, LabelModifier, VectorSelector};
 use promql_parser::util::{ExprVisitor, walk_expr};
 use serde_json::{Value, json};
+use tenure::alert::guards::{
+    DEPARTURE_GUARD, DepartureGuard, NPS_FAR_POINTS, NPS_GUARDS, NpsGuard,
+    RETENTION_LEAST_CUSTOMERS, SILENT_GAPS,
+};
 use tenure::alert::rules::{Group, groups};
 use tenure::alert::settings::Setup;
 use tenure::alert::yaml::rule_file;
@@ -969,7 +973,7 @@ fn what_holds_alerts_back_is_absence_coverage_and_age() {
     let file: Value = serde_saphyr::from_str(&read(ALERTMANAGER)).unwrap();
     let mut sources = BTreeSet::new();
     for rule in file["inhibit_rules"].as_array().unwrap() {
-        assert_eq!(rule["equal"], json!(["job"]));
+        assert_eq!(rule["equal"], json!(["job", "namespace", "cluster"]));
         let matchers = ["source_matchers", "target_matchers"].map(|side| rule[side].to_string());
         for side in &matchers {
             for name in side.split(|c: char| !c.is_alphanumeric()) {
@@ -1039,4 +1043,54 @@ fn the_documentation_lists_every_alert_with_its_severity_and_its_wait() {
         }
     }
     assert_eq!(listed, expected);
+}
+
+#[test]
+fn the_documentation_says_the_thresholds() {
+    let document = read("docs/alerts.md");
+    let row = |name: &str| {
+        let start = format!("| [{name}]");
+        let mut lines = document.lines();
+        lines
+            .find(|line| line.starts_with(&start))
+            .unwrap()
+            .to_owned()
+    };
+    let dropped = row("TenureNpsDropped");
+    for guard in NPS_GUARDS {
+        let NpsGuard {
+            period,
+            points,
+            errors,
+            answers,
+        } = guard;
+        assert!(dropped.contains(&format!("`{period}`")), "{dropped}");
+        assert!(dropped.contains(&format!("{points} points and {errors} standard errors")));
+        assert!(
+            dropped.contains(&format!(" {answers}")),
+            "{answers}: {dropped}"
+        );
+    }
+    let far = row("TenureNpsDroppedFar");
+    assert!(far.contains(&format!("{NPS_FAR_POINTS} points")), "{far}");
+    let spike = row("TenureChurnSpike");
+    let DepartureGuard {
+        roots,
+        factor,
+        least_expected,
+    } = DEPARTURE_GUARD;
+    for said in [
+        format!("{roots} times the square root"),
+        format!("{factor} times the expected"),
+        format!("at least {least_expected} counts"),
+    ] {
+        assert!(spike.contains(&said), "{said}: {spike}");
+    }
+    let silent = row("TenureSourceSilent");
+    assert!(
+        silent.contains(&format!("{SILENT_GAPS} times the usual gap")),
+        "{silent}"
+    );
+    let retention = row("TenureRetentionBelowTarget");
+    assert!(retention.contains(&format!("{RETENTION_LEAST_CUSTOMERS} customers")));
 }
