@@ -125,3 +125,23 @@ pub const REJECTED_RATIO: f64 = 0.01;
 pub const REJECTED_RECORDS: f64 = 10.0;
 /// The window in which rejected records are counted, in milliseconds.
 pub const REJECTED_WINDOW_MILLIS: i64 = 15 * MINUTE;
+
+/// Events that are too far in the future are told of from so many on, within
+/// [`REJECTED_WINDOW_MILLIS`].
+pub const SKEWED_RECORDS: f64 = 10.0;
+
+/// A partition lags when records wait in it and it is complete only up to so long ago. Milliseconds.
+pub const LAG_MILLIS: i64 = 5 * MINUTE;
+
+/// Reading what was there before the start is late after so long, in milliseconds.
+pub const CATCHING_UP_MILLIS: i64 = 30 * MINUTE;
+
+/// A checkpoint is old after so many of its intervals.
+pub const CHECKPOINT_INTERVALS: i64 = 3;
+
+/// A report is old at a quarter of `max_staleness`, at which its numbers are withheld; within these
+/// bounds, in milliseconds.
+pub const REPORT_AGE_BOUNDS_MILLIS: [i64; 2] = [MINUTE, 15 * MINUTE];
+
+/// A report is never old before so many evaluations are missing.
+pub const REPORT_EVALUATIONS: i64 = 3;
