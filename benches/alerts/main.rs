@@ -1,14 +1,16 @@
 //! Alerts: how often they page for nothing, and how soon they find what happened.
 //!
-//! Owns the command and its table. Promises the same table for the same arguments. Needs neither
-//! Kafka nor Prometheus nor the network.
+//! Owns the command and its tables. Promises the same tables for the same arguments, on stdout or in a
+//! document. Needs neither Kafka nor Prometheus nor the network.
 //!
 //! Cargo's tests run benchmarks too; without `--bench`, which `cargo bench` passes, nothing happens.
 
 mod simulation;
 
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::{fs, io};
 
 use clap::Parser;
 
@@ -30,6 +32,10 @@ struct Args {
     #[arg(long, value_name = "S", default_value_t = DOCUMENTED.seed)]
     seed: u64,
 
+    /// Puts the tables into this document too, between its marks
+    #[arg(long, value_name = "FILE")]
+    document: Option<PathBuf>,
+
     /// Passed by cargo bench; without it nothing is simulated
     #[arg(long, hide = true)]
     bench: bool,
@@ -46,10 +52,28 @@ fn main() -> ExitCode {
         years: args.years,
         runs: args.runs,
     };
+    let mut all = String::new();
     tables(size, |row| {
         print!("{row}");
         // A row takes seconds; whoever waits sees each.
-        let _ = std::io::stdout().flush();
+        let _ = io::stdout().flush();
+        all.push_str(row);
     });
+    let written = args.document.map(|path| (write_into(&path, &all), path));
+    if let Some((Err(error), path)) = written {
+        eprintln!("alerts: could not write into {}: {error}", path.display());
+        return ExitCode::FAILURE;
+    }
     ExitCode::SUCCESS
+}
+
+/// Replaces what stands between the marks of a document.
+fn write_into(path: &Path, tables: &str) -> io::Result<()> {
+    const MARKS: [&str; 2] = ["<!-- tables -->\n", "<!-- end of tables -->"];
+    let text = fs::read_to_string(path)?;
+    let unmarked = || io::Error::other("it has no marks for tables");
+    let (before, rest) = text.split_once(MARKS[0]).ok_or_else(unmarked)?;
+    let (_, after) = rest.split_once(MARKS[1]).ok_or_else(unmarked)?;
+    let [begin, end] = MARKS;
+    fs::write(path, format!("{before}{begin}\n{tables}\n{end}{after}"))
 }

@@ -112,8 +112,14 @@ impl Shop {
             1.0
         };
         let mean = self.rhythm.mean(self.now) * times * self.day;
+        let leave = self.chance.count(mean) as u32;
+        self.pass(leave);
+    }
+
+    /// Lets a step pass in which so many leave.
+    fn pass(&mut self, leave: u32) {
         let slots = self.departures.len();
-        self.departures[self.now % slots] = self.chance.count(mean) as u32;
+        self.departures[self.now % slots] = leave;
         let ago = |steps: Step| self.departures[(self.now - steps) % slots];
         for window in &mut self.windows {
             window.departures = window.departures + ago(0) - ago(window.length);
@@ -165,5 +171,36 @@ impl Watch {
             }
         }
         watched
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn departures_are_set_against_those_of_the_same_windows_weeks_before() {
+        let mut dice = Chance::of(1, 2, 3);
+        let mut shop = Shop::new(1, Course::STEADY, Chance::of(0, 0, 0));
+        let mut all = vec![0; REACH];
+        for _ in 0..80 * DAY {
+            let leave = dice.count(0.5) as u32;
+            all.push(leave);
+            shop.pass(leave);
+            let now = all.len();
+            assert_eq!(shop.now(), now);
+            if !now.is_multiple_of(97) {
+                continue;
+            }
+            for (window, days) in shop.windows.iter().zip([1, 7]) {
+                let sum = |weeks: usize| -> u32 {
+                    let end = now - 7 * weeks * DAY;
+                    all[end.saturating_sub(days * DAY)..end].iter().sum()
+                };
+                assert_eq!(window.departures, sum(0), "{days} days at {now}");
+                let earlier: u32 = (1..=WEEKS).map(sum).sum();
+                assert_eq!(window.earlier, earlier, "before {days} days at {now}");
+            }
+        }
     }
 }

@@ -12,8 +12,6 @@ pub mod churn;
 pub mod nps;
 mod rhythm;
 
-use std::fmt::Write;
-
 use chance::Chance;
 
 /// Instants, counted in evaluations of the rules.
@@ -268,32 +266,32 @@ pub fn drop_row(size: Size, answers: usize, points: u32, lasts: Step) -> String 
     )
 }
 
-/// A row of the alert on churn.
-pub fn churn_row(size: Size, departures: usize) -> String {
-    let false_pages = [0.0, RESTLESS].map(|restless| false_churn_pages(size, departures, restless));
-    let mut row = format!(
-        "| {departures} | {:.2} | {:.2} |",
-        false_pages[0], false_pages[1]
-    );
-    for times in SPIKES {
-        let found = Found::spikes(size, departures, times);
-        let (share, median) = (100.0 * found.found(), days(found.delay(0.5)));
-        let late = days(found.delay(0.95));
-        let _ = write!(row, " {share:.0} %, {median}, {late} |");
-    }
-    row + "\n"
+/// A row of the false pages of the alert on churn.
+pub fn quiet_churn_row(size: Size, departures: usize) -> String {
+    let [alike, restless] = [0.0, RESTLESS].map(|days| false_churn_pages(size, departures, days));
+    format!("| {departures} | {alike:.2} | {restless:.2} |\n")
 }
 
-pub const QUIET_HEAD: &str = "\
+/// A row of the spikes of departures.
+pub fn spike_row(size: Size, departures: usize, times: f64) -> String {
+    let found = Found::spikes(size, departures, times);
+    format!("| {departures} | {times} | {} |\n", found.row())
+}
+
+const QUIET_HEAD: &str = "\
 | answers a day | days | false pages a year | of them critical | seen by 24h, 7d, 30d | blind |
 | --- | --- | --- | --- | --- | --- |
 ";
-pub const DROP_HEAD: &str = "\
+const DROP_HEAD: &str = "\
 | answers a day | drop, points | found | median delay | 95 % within | pages a drop | critical pages |
 | --- | --- | --- | --- | --- | --- | --- |
 ";
-pub const CHURN_HEAD: &str = "\
-| departures a day | false pages a year | days restless | 1.5 times | 2 times | 3 times |
+const QUIET_CHURN_HEAD: &str = "\
+| departures a day | false pages a year, days alike | days restless |
+| --- | --- | --- |
+";
+const SPIKE_HEAD: &str = "\
+| departures a day | times as many | found | median delay | 95 % within | pages |
 | --- | --- | --- | --- | --- | --- |
 ";
 
@@ -314,8 +312,15 @@ pub fn tables(size: Size, mut put: impl FnMut(&str)) {
         put(&drop_row(size, answers, DROPS[2], SLOW));
     }
     put("\n");
-    put(CHURN_HEAD);
+    put(QUIET_CHURN_HEAD);
     for departures in DEPARTURES {
-        put(&churn_row(size, departures));
+        put(&quiet_churn_row(size, departures));
+    }
+    put("\n");
+    put(SPIKE_HEAD);
+    for departures in DEPARTURES {
+        for times in SPIKES {
+            put(&spike_row(size, departures, times));
+        }
     }
 }

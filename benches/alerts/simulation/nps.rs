@@ -4,7 +4,7 @@ use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
 use tenure::alert::guards::{NPS_FAR_POINTS, NPS_FOR_MILLIS, NPS_GUARDS, NPS_KEEP_FIRING_MILLIS};
 use tenure::event::Timestamp;
-use tenure::measure::scores::{Groups, nps, nps_standard_error};
+use tenure::measure::scores::{Group, Groups, nps, nps_standard_error};
 
 use super::alert::Alert;
 use super::chance::Chance;
@@ -83,9 +83,10 @@ impl Course {
 #[derive(Debug, Clone, Copy)]
 struct Answer {
     at: Step,
-    group: usize,
+    group: Group,
 }
 
+/// Numbers of customers, or changes of them, by window and group.
 type Row = [[i32; 3]; WINDOWS];
 
 /// The customers, their answers in all windows, and what the windows show.
@@ -124,8 +125,28 @@ impl Shop {
             self.mood = self.course.moods * (2.0 * self.chance.share() - 1.0);
         }
         for _ in 0..self.chance.count(self.rhythm.mean(self.now)) {
-            self.answer();
+            let customer = self.chance.below(self.customers.len());
+            let group = self.opinion();
+            self.answer(customer, group);
         }
+        self.pass()
+    }
+
+    fn opinion(&mut self) -> Group {
+        // A point less is half a percent of all who are detractors and not promoters.
+        let shifted = (self.course.fallen(self.now) - self.mood) / 200.0;
+        let dice = self.chance.share();
+        if dice < PROMOTERS - shifted {
+            Group::Promoter
+        } else if dice < PROMOTERS - shifted + PASSIVES {
+            Group::Passive
+        } else {
+            Group::Detractor
+        }
+    }
+
+    /// Lets a step pass: what is given in it counts from now on.
+    fn pass(&mut self) -> bool {
         let slot = self.now % self.changes.len();
         let row = std::mem::take(&mut self.changes[slot]);
         self.now += 1;
@@ -138,16 +159,7 @@ impl Shop {
         true
     }
 
-    fn answer(&mut self) {
-        let customer = self.chance.below(self.customers.len());
-        // A point less is half a percent of all who are detractors and not promoters.
-        let shifted = (self.course.fallen(self.now) - self.mood) / 200.0;
-        let dice = self.chance.share();
-        let group = if dice < PROMOTERS - shifted {
-            0
-        } else {
-            1 + usize::from(dice >= PROMOTERS - shifted + PASSIVES)
-        };
+    fn answer(&mut self, customer: usize, group: Group) {
         let answer = Answer {
             at: self.now,
             group,
@@ -174,9 +186,9 @@ impl Shop {
         }
     }
 
-    fn change(&mut self, at: Step, window: usize, group: usize, by: i32) {
+    fn change(&mut self, at: Step, window: usize, group: Group, by: i32) {
         let slot = at % self.changes.len();
-        self.changes[slot][window][group] += by;
+        self.changes[slot][window][group as usize] += by;
     }
 
     pub fn now(&self) -> Step {
@@ -294,5 +306,52 @@ impl Watch {
             }
         }
         watched
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the windows of a span show, by looking at every answer.
+    fn recount(answers: &[(Step, usize, Group)], span: Span, now: Step) -> Groups {
+        let mut latest = std::collections::BTreeMap::new();
+        for (at, customer, group) in answers {
+            if at + span.from < now && now <= at + span.to {
+                latest.insert(customer, *group);
+            }
+        }
+        let mut groups = Groups::default();
+        for group in latest.into_values() {
+            groups.add(match group {
+                Group::Promoter => 10,
+                Group::Passive => 8,
+                Group::Detractor => 0,
+            });
+        }
+        groups
+    }
+
+    #[test]
+    fn windows_count_each_customer_once_by_the_latest_answer() {
+        let mut dice = Chance::of(1, 2, 3);
+        let mut shop = Shop::new(1, Course::STEADY, Chance::of(0, 0, 0));
+        let mut answers = Vec::new();
+        for _ in 0..120 * DAY {
+            // Five a day of forty customers: most answer again within each window but the shortest.
+            for _ in 0..dice.count(5.0 / DAY as f64) {
+                let customer = dice.below(40);
+                let group = [Group::Promoter, Group::Passive, Group::Detractor][dice.below(3)];
+                answers.push((shop.now(), customer, group));
+                shop.answer(customer, group);
+            }
+            shop.pass();
+            if shop.now().is_multiple_of(97) {
+                for (window, span) in spans().into_iter().enumerate() {
+                    let expected = recount(&answers, span, shop.now());
+                    assert_eq!(shop.groups(window), expected, "{span:?} at {}", shop.now());
+                }
+            }
+        }
     }
 }
