@@ -1,7 +1,8 @@
 //! Alerts from end to end: `tenure demo`, the rules of `tenure rules`, a real Prometheus, a real
 //! Alertmanager with the configuration that is shipped, and a receiver of its messages.
 //!
-//! Nothing is waited out: no alert waits for longer than an evaluation, and groups are sent at once.
+//! Nothing is waited out: no alert waits for longer than some evaluations, and groups are sent at
+//! once.
 
 #![cfg(test)]
 
@@ -18,7 +19,7 @@ use std::time::Duration;
 use real::alertmanager::{Alertmanager, Receiver, ToldAlert};
 use real::process::{Process, Signal};
 use real::prometheus::{Alerting, Prometheus, Rule};
-use real::{eventually, free_ports, http};
+use real::{eventually, free_ports};
 
 /// Scrapes and evaluations of the rules.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -48,10 +49,12 @@ impl Demo {
     }
 }
 
-/// Rules that fit the demo, which keeps no state, and that nobody has to wait for.
+/// Rules that fit the demo, which keeps no state, and that nobody has to wait long for. Some
+/// evaluations must pass: before its first scrape Prometheus knows no instance, and on a busy machine
+/// a scrape can take longer than its second.
 fn rules() -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_tenure"))
-        .args(["rules", "--for", "0s", "--set", "state.url=null"])
+        .args(["rules", "--for", "10s", "--set", "state.url=null"])
         .output()
         .expect("the program runs");
     assert!(output.status.success(), "{output:?}");
@@ -115,9 +118,11 @@ impl Chain {
         }
     }
 
-    /// Names of the alerts that have fired since the start, or wait to.
+    /// Names of the alerts that have fired since the start.
     fn told(&self) -> BTreeSet<String> {
-        let samples = self.prometheus.query("count_over_time(ALERTS[1h])");
+        let samples = self
+            .prometheus
+            .query("count_over_time(ALERTS{alertstate=\"firing\"}[1h])");
         let samples = samples.expect("an answer").into_iter();
         samples
             .map(|sample| sample.labels["alertname"].clone())
@@ -158,8 +163,8 @@ const ABSENT: [&str; 3] = [
     // A shop whose customers say that they leave has no timeout.
     "reason=\"inactivity\"",
     "_by_inactivity:",
-    // Nothing is restored where nothing is kept.
-    "tenure_restore_failures_total",
+    // There is no shard of which something is missing.
+    "tenure_shard_degraded",
 ];
 
 /// The series that an expression selects.
@@ -225,7 +230,7 @@ fn a_drop_of_the_nps_reaches_its_receiver_and_an_outage_holds_it_back() {
     let told = chain.receiver.wait_for("TenureInstanceDown", DEADLINE);
     assert_told(&told, "/ticket", "warning", &away);
     assert_eq!(told.1.labels["instance"], away);
-    chain.wait_for_evaluations(3.0);
+    chain.wait_for_evaluations(5.0);
     let held = chain
         .alertmanager
         .alerts("TenureNpsDropped")

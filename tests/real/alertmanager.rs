@@ -4,9 +4,11 @@
 //! go. Promises the messages as they were posted. Deliberately knows no alert.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, Permissions};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -70,11 +72,7 @@ impl Alertmanager {
         let settings = folder.path().join("alertmanager.yml");
         fs::write(&settings, configuration)
             .unwrap_or_else(|error| panic!("cannot write {}: {error}", settings.display()));
-        let mut server = Command::new(installed(
-            "TENURE_ALERTMANAGER",
-            "alertmanager/usr/bin/prometheus-alertmanager",
-            Some("alertmanager"),
-        ));
+        let mut server = Command::new(program(folder.path()));
         server
             .arg("--config.file=alertmanager.yml")
             .arg("--storage.path=data")
@@ -121,6 +119,64 @@ impl Alertmanager {
                     Err(format!("they are {alerts:?}"))
                 }
             })
+    }
+}
+
+/// Where Debian's server looks for its templates.
+const TEMPLATES: &str = "/usr/share/prometheus/alertmanager";
+const TEMPLATE: &str = "default.tmpl";
+
+/// The server. Debian's looks for its templates where the package installs them; where it is only
+/// unpacked, a copy is made that looks into the folder in which it runs.
+fn program(folder: &Path) -> PathBuf {
+    let program = installed(
+        "TENURE_ALERTMANAGER",
+        "alertmanager/usr/bin/prometheus-alertmanager",
+        Some("alertmanager"),
+    );
+    let unpacked = program
+        .ancestors()
+        .nth(3)
+        .map(|root| root.join(&TEMPLATES[1..]))
+        .filter(|templates| templates.join(TEMPLATE).exists());
+    let Some(templates) = unpacked.filter(|_| !Path::new(TEMPLATES).join(TEMPLATE).exists()) else {
+        return program;
+    };
+    for entry in fs::read_dir(templates).expect("the folder of templates") {
+        let path = entry.expect("a template").path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "tmpl")
+        {
+            let name = path.file_name().unwrap_or_default();
+            fs::copy(&path, folder.join(name)).expect("a copy of a template");
+        }
+    }
+    let mut bytes = fs::read(&program).expect("the server");
+    // As long as the other, so that nothing in the program moves.
+    let here = "./".repeat(TEMPLATES.len() / 2);
+    assert_eq!(here.len(), TEMPLATES.len());
+    let mut at = 0;
+    while let Some(found) = position_of(&bytes[at..], TEMPLATES.as_bytes()) {
+        at += found;
+        bytes[at..at + here.len()].copy_from_slice(here.as_bytes());
+    }
+    let copy = folder.join("alertmanager");
+    fs::write(&copy, bytes).expect("a copy of the server");
+    fs::set_permissions(&copy, Permissions::from_mode(0o755)).expect("a program");
+    copy
+}
+
+/// Where a text begins, if it is there.
+fn position_of(bytes: &[u8], text: &[u8]) -> Option<usize> {
+    let (first, rest) = text.split_first()?;
+    let mut from = 0;
+    loop {
+        let at = from + bytes[from..].iter().position(|byte| byte == first)?;
+        if bytes[at + 1..].starts_with(rest) {
+            return Some(at);
+        }
+        from = at + 1;
     }
 }
 
