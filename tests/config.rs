@@ -397,8 +397,8 @@ fn other_value(key: Key) -> (&'static str, &'static str) {
         Key::AlertsRetentionTarget => ("0.90", "0.9"),
         Key::AlertsNpsTarget => ("-5.5", "-5.5"),
         Key::AlertsCsatTarget => ("1", "1"),
-        Key::AlertsTargetPeriod => ("90d", "90d"),
-        Key::AlertsJob => ("shop", "shop"),
+        Key::AlertsTargetPeriod => ("7d", "7d"),
+        Key::AlertsJob => ("churn", "churn"),
         Key::AlertsRunbookUrl => ("https://wiki/tenure", "https://wiki/tenure"),
         Key::AlertsDashboardUrl => ("https://grafana/", "https://grafana"),
         Key::LogFormat => ("json", "json"),
@@ -631,6 +631,26 @@ corrections:
   - note: a test shop
     skip: { event_ids: ids.txt, type: churn }
 ";
+
+#[test]
+fn alerts_change_no_number_and_their_severities_are_described() {
+    let text = "alerts:\n  nps_target: 30\n  job: shop\n  severities:\n    TenureLagging: critical\n    \
+                TenureDown: none\n";
+    let (default, alerts) = (settings(""), settings(text));
+    assert_eq!(alerts.definition_hash(), default.definition_hash());
+    assert_eq!(fingerprint(&alerts.fold), fingerprint(&default.fold));
+    assert_ne!(alerts.hash(), default.hash());
+    for (key, value, line) in [
+        ("alerts.nps_target", "30", 2),
+        ("alerts.severities.TenureLagging", "critical", 5),
+        ("alerts.severities.TenureDown", "none", 6),
+    ] {
+        let described = described(&alerts, key);
+        let name = "tenure.yaml".to_owned();
+        assert_eq!(described.value, value);
+        assert_eq!(described.origin, Origin::File { name, line });
+    }
+}
 
 #[test]
 fn corrections_are_read_from_their_files_relative_to_each_other() {

@@ -78,7 +78,7 @@ fn free_port() -> TcpListener {
 
 /// Finds a part that `scripts/test` installs: where the variable says, else in the cache folder
 /// (`in_cache` is its place there), else among the programs of the system.
-fn installed(variable: &str, in_cache: &str, program: Option<&str>) -> PathBuf {
+pub fn installed(variable: &str, in_cache: &str, program: Option<&str>) -> PathBuf {
     if let Some(path) = env::var_os(variable) {
         return present(PathBuf::from(path), variable);
     }
