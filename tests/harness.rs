@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+#[expect(dead_code, reason = "these tests tell nobody of alerts")]
 mod real;
 
 use std::collections::HashSet;

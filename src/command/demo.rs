@@ -23,7 +23,7 @@ Examples:
   # A shop with 30,000 customers and 200 days of history, then live events
   tenure demo
 
-  # NPS falls in the last three days
+  # NPS falls in the last five days
   tenure demo --scenario nps-drop
 ";
 

@@ -1,4 +1,5 @@
-//! The real parts that tests run against: Apache Kafka, Prometheus, and the program itself.
+//! The real parts that tests run against: Apache Kafka, Prometheus, Alertmanager, and the
+//! program itself.
 //!
 //! Owns starting, asking and ending them, each on free ports of the loopback interface and in a
 //! folder of its own. Promises that nothing outlives the test process, however it ends, and that
@@ -8,6 +9,7 @@
 //! A test binary includes it with `mod real;`. One that leaves parts of it unused says so:
 //! `#[expect(dead_code, reason = "these tests need only …")] mod real;`
 
+pub mod alertmanager;
 pub mod folder;
 pub mod host;
 pub mod http;
