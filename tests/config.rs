@@ -740,6 +740,8 @@ fn names_that_are_labels_already_are_no_dimensions() {
         "min",
         "max",
         "better",
+        "source",
+        "event",
     ] {
         let complaints = load_file(&format!("dimensions: [{name}]\n")).expect_err("no settings");
         let expected = format!("`dimensions`: there is a label `{name}` already");

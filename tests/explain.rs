@@ -466,7 +466,7 @@ fn a_statement_adds_up_and_can_be_run_again() {
             "  departure ratio  departures / (S + opened) = 1 / (3 + 4)  0.142857",
             "  S + N - lost = E                  3 + 4 - 1 = 6  holds",
             "  lost by reason = lost             1 = 1          holds",
-            "  lines read                 41",
+            "  lines read                 71",
             "  rejected: unknown_type      1",
             r#"  too "slow"\nand C:\ is full     1           1"#,
         ],

@@ -241,7 +241,7 @@ pub fn channel(text: &str) -> Parsed<String> {
 }
 
 /// Labels that stand beside those of the dimensions, or that Prometheus gives a meaning of its own.
-const TAKEN_LABELS: [&str; 20] = [
+const TAKEN_LABELS: [&str; 22] = [
     "period",
     "status",
     "currency",
@@ -262,6 +262,8 @@ const TAKEN_LABELS: [&str; 20] = [
     "min",
     "max",
     "better",
+    "source",
+    "event",
 ];
 
 /// Labels that scrape configurations often give to their targets.
