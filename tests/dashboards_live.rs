@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+#[expect(dead_code, reason = "these tests look at data and not at legends")]
 #[path = "dashboards/files.rs"]
 mod files;
 #[expect(
@@ -31,10 +32,16 @@ const DEADLINE: Duration = Duration::from_mins(3);
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Panels without data on a healthy demo; the second test fills each of them.
-const EMPTY_IN_THE_DEMO: [(&str, &str); 1] = [(
-    "Age of the oldest checkpoint",
-    "the demo keeps no state, as its broker forgets everything",
-)];
+const EMPTY_IN_THE_DEMO: [(&str, &str); 2] = [
+    (
+        "Age of the oldest checkpoint",
+        "the demo keeps no state, as its broker forgets everything",
+    ),
+    (
+        "Dead letters in the time range, by reason",
+        "the demo rejects nothing and has no topic for it",
+    ),
+];
 
 /// A running demo that a Prometheus scrapes.
 struct Demo {

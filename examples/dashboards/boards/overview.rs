@@ -271,6 +271,17 @@ fn orders() -> Vec<Panel> {
     .query("{{buyer}}", &chosen("tenure_ordering_customers"))
     .stacked(false)
     .from_zero();
+    let again = lines(
+        "Repeat and returning buyers: $period",
+        Unit::Share,
+        "Of the customers with an order in the period: those with at least two in it (repeat), and \
+         those who had ordered before it, at any time (returning).",
+        "when nobody ordered in the period, and while the measures are withheld.",
+    )
+    .query("repeat", &chosen("tenure_repeat_purchase_ratio"))
+    .query("returning", &chosen("tenure_returning_buyers_ratio"))
+    .from_zero()
+    .field("max", json!(1));
     let money = table(
         "Orders and revenue by currency: $period",
         "Currencies are never added to each other. The value of a customer looks back on all \
@@ -278,26 +289,44 @@ fn orders() -> Vec<Panel> {
          in which somebody was lost.",
         "when there was no order in the period, and while the measures are withheld.",
     )
-    .column("Orders", Unit::Count, &chosen("tenure_orders"))
-    .column("Revenue", Unit::Count, &chosen("tenure_revenue"))
+    .size(24, 9)
+    .column(
+        "Orders",
+        Unit::Count,
+        &by_currency(&of("tenure_orders", PERIOD)),
+    )
+    .column(
+        "Revenue",
+        Unit::Count,
+        &by_currency(&of("tenure_revenue", PERIOD)),
+    )
     .column(
         "Average order",
         Unit::Number,
-        &chosen("tenure_average_order_value"),
+        &by_currency(&of("tenure_average_order_value", PERIOD)),
     )
     .column(
         "From repeat orders",
         Unit::Share,
-        &chosen("tenure_repeat_revenue_ratio"),
+        &by_currency(&of("tenure_repeat_revenue_ratio", PERIOD)),
     )
     .column(
         "Value of a customer, expected",
         Unit::Number,
-        &chosen("tenure_expected_lifetime_value"),
+        &by_currency(&of("tenure_expected_lifetime_value", PERIOD)),
     )
-    .option("sortBy", json!([{"desc": true, "displayName": "Orders"}]))
-    .without("period");
-    vec![buyers, money]
+    .column(
+        "Value of a customer, so far",
+        Unit::Number,
+        &by_currency(&of("tenure_customer_lifetime_value", "")),
+    )
+    .option("sortBy", json!([{"desc": true, "displayName": "Orders"}]));
+    vec![buyers, again, money]
+}
+
+/// One row for each currency, whatever else tells the targets apart.
+fn by_currency(selector: &str) -> String {
+    format!("max by (job, currency) ({selector})")
 }
 
 fn periods() -> Panel {

@@ -133,7 +133,7 @@ fn state() -> Vec<Panel> {
     ])
     .option("graphMode", json!("none"));
     let measures = stat(
-        "Withheld measures",
+        "Withheld",
         Unit::Count,
         help("tenure_measures_withheld"),
         "before the first report, and when no chosen instance was scraped.",
@@ -229,7 +229,42 @@ fn events() -> Vec<Panel> {
         &format!("sum by (job) ({})", of("tenure_dead_letters_pending", "")),
     )
     .from_zero();
-    vec![received, types, outcomes, rejected, sources(), letters]
+    let written = bars(
+        "Dead letters in the time range, by reason",
+        Unit::Count,
+        help("tenure_dead_letters_total"),
+        "without `dead_letters.topic`, and while nothing was rejected.",
+    )
+    .query(
+        "{{reason}}",
+        &format!(
+            "sort_desc({})",
+            growth("job, reason", "tenure_dead_letters_total", "")
+        ),
+    )
+    .from_zero();
+    let by_topic = |metric: &str| format!("sum by (job, topic) ({})", of(metric, ""));
+    let topics = table(
+        "Topics",
+        "Partitions of each topic in the cluster, and those that the chosen instances own together.",
+        "while Kafka has not answered yet.",
+    )
+    .column(
+        "Partitions",
+        Unit::Count,
+        &format!("max by (job, topic) ({})", of("tenure_topic_partitions", "")),
+    )
+    .column("Owned", Unit::Count, &by_topic("tenure_assigned_partitions"));
+    vec![
+        received,
+        types,
+        outcomes,
+        rejected,
+        letters,
+        written,
+        sources(),
+        topics,
+    ]
 }
 
 /// Silence of each type of event, beside how long a gap usually is.

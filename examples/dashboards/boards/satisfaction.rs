@@ -64,12 +64,15 @@ fn promoters() -> Vec<Panel> {
         "Score and its 95 % bounds: $period",
         Unit::Number,
         "Net Promoter Score by each customer's latest answer in the period, and the band in which \
-         the true score lies with 95 % certainty.",
+         the true score lies with 95 % certainty. The dashed line counts every answer, so that who \
+         answers often counts often.",
         empty::RATIO,
     )
     .query("lower", &chosen("tenure_nps_score_lower"))
     .query("upper", &chosen("tenure_nps_score_upper"))
     .query("score", &chosen("tenure_nps_score"))
+    .query("over every answer", &chosen("tenure_nps_response_score"))
+    .dashed("over every answer")
     .band("lower", "upper");
     let error = chosen("tenure_nps_change_standard_error");
     let change = lines(
