@@ -190,7 +190,7 @@ fn every_rule_finds_its_mistake() {
             query(json, r#"sum(a_total{job=~"$job", instance=~"$instance"})"#);
         }),
         ("uneditable-dashboard", |json| {
-            json["editable"] = json!(true)
+            json["editable"] = json!(true);
         }),
     ];
     for (rule, make) in mistakes {

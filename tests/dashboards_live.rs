@@ -16,10 +16,11 @@ mod real;
 )]
 mod service;
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use files::{Query, expand};
+use files::{Dashboard, Query, expand, list, string};
 use real::kafka::Kafka;
 use real::process::Process;
 use real::prometheus::{Prometheus, Sample};
@@ -129,9 +130,37 @@ fn every_query_of_every_dashboard_returns_data_from_a_demo() {
     }
     assert!(questions.len() > 150, "{} queries", questions.len());
     check_answers(&demo.prometheus, questions);
+    check_rows(&demo.prometheus);
     let nothing = demo.prometheus.query(&withheld()).unwrap();
     assert_eq!(nothing.len(), 1);
     assert_eq!(nothing[0].labels["reason"], "nothing");
+}
+
+/// The columns of a table come from several queries, and make one row where all labels agree: so
+/// all of them have the same labels.
+#[track_caller]
+fn check_rows(prometheus: &Prometheus) {
+    let mut joined = 0;
+    for dashboard in files::all() {
+        for panel in dashboard.panels() {
+            let targets = list(panel, "/targets");
+            if string(panel, "/type") != "table" || targets.len() < 2 {
+                continue;
+            }
+            let labels_of = |target| {
+                let query = expand(string(target, "/expr"), "30d");
+                let samples = prometheus.query(&query).unwrap().into_iter();
+                samples.map(|sample| {
+                    let labels = sample.labels.into_keys();
+                    labels.filter(|label| label != "__name__").collect()
+                })
+            };
+            let labels: BTreeSet<Vec<String>> = targets.iter().flat_map(labels_of).collect();
+            assert_eq!(labels.len(), 1, "{}: {labels:?}", string(panel, "/title"));
+            joined += 1;
+        }
+    }
+    assert!(joined >= 6, "{joined} tables");
 }
 
 /// The query of the table of withheld measures.
@@ -166,12 +195,12 @@ fn what_is_empty_on_a_demo_is_filled_when_there_is_something_to_show() {
     let prometheus = Prometheus::start(&[address], INTERVAL);
 
     let all = files::all();
-    let queries: Vec<Query> = all.iter().flat_map(|one| one.queries()).collect();
+    let queries: Vec<Query> = all.iter().flat_map(Dashboard::queries).collect();
     for (panel, why) in EMPTY_IN_THE_DEMO {
         assert!(queries.iter().any(|query| query.panel == panel), "{why}");
     }
     let filled: Vec<_> = queries.iter().filter(|query| exception(query)).collect();
-    let annotations = all.iter().flat_map(|one| one.annotations());
+    let annotations = all.iter().flat_map(Dashboard::annotations);
     let annotations: Vec<Query> = annotations
         .filter(|annotation| annotation.panel == "Withheld")
         .collect();

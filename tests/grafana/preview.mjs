@@ -1,12 +1,14 @@
-// Draws a dashboard without Grafana: `node preview.mjs PROMETHEUS DASHBOARD > page.html`.
+// Draws a dashboard without Grafana: `node preview.mjs PROMETHEUS DASHBOARD [FROM] > page.html`, where
+// FROM is a time range such as `now-5m` in the place of the dashboard's own.
 //
 // Takes places, queries, units, colours and transformations from the dashboard's JSON and the data
 // from the Prometheus at that address. It shows the layout and the numbers, not Grafana's rendering.
 
 import { readFileSync } from 'node:fs';
 
-const [prometheus, file] = process.argv.slice(2);
+const [prometheus, file, from] = process.argv.slice(2);
 const dashboard = JSON.parse(readFileSync(file, 'utf8'));
+const range = from ?? dashboard.time.from;
 
 const CELL = { width: 66, height: 36, gap: 8 };
 const PALETTE = ['#73bf69', '#f2cc0c', '#5794f2', '#ff9830', '#f2495c', '#b877d9', '#8ab8ff', '#96d98d', '#fade2a', '#ffb357'];
@@ -14,7 +16,7 @@ const NAMED = { green: '#73bf69', yellow: '#f2cc0c', red: '#f2495c', blue: '#579
 
 const now = Math.floor(Date.now() / 1000);
 const seconds = { m: 60, h: 3600, d: 86400 };
-const [, count, unitOfTime] = /^now-(\d+)([mhd])$/.exec(dashboard.time.from);
+const [, count, unitOfTime] = /^now-(\d+)([mhd])$/.exec(range);
 const span = Number(count) * seconds[unitOfTime];
 const start = now - span;
 
@@ -260,15 +262,17 @@ function transform({ columns, rows }, { id, options }) {
   }
   if (id === 'sortBy') {
     const [{ field }] = options.sort;
-    return { columns, rows: rows.toSorted((a, b) => String(a[field]).localeCompare(String(b[field]))) };
+    return { columns, rows: [...rows].sort((a, b) => String(a[field]).localeCompare(String(b[field]))) };
   }
   if (id === 'groupingToMatrix') {
     const { columnField, rowField, valueField } = options;
     const corner = `${rowField}\\${columnField}`;
     const found = [...new Set(rows.map((row) => row[columnField]))].sort();
-    const matrix = Map.groupBy(rows, (row) => row[rowField]);
-    const made = [...matrix].map(([name, cells]) => ({ [corner]: name, ...Object.fromEntries(cells.map((cell) => [cell[columnField], cell[valueField]])) }));
-    return { columns: [corner, ...found], rows: made.toSorted((a, b) => a[corner].localeCompare(b[corner])) };
+    const made = [...new Set(rows.map((row) => row[rowField]))].map((name) => {
+      const cells = rows.filter((row) => row[rowField] === name);
+      return { [corner]: name, ...Object.fromEntries(cells.map((cell) => [cell[columnField], cell[valueField]])) };
+    });
+    return { columns: [corner, ...found], rows: made.sort((a, b) => a[corner].localeCompare(b[corner])) };
   }
   return { columns, rows };
 }
@@ -285,7 +289,7 @@ function drawTable(panel, data, _width, height) {
     const cells = columns.map((name) => {
       const field = fieldOf(panel, name);
       const value = row[name];
-      const shade = field.custom.cellOptions?.type === 'color-background' && typeof value === 'number' ? ` style="background:hsl(${(210 - 190 * value).toFixed(0)} 55% 38%)"` : '';
+      const shade = field.custom.cellOptions?.type === 'color-background' && typeof value === 'number' ? ` style="background:rgb(50 110 220 / ${(0.1 + 0.75 * value).toFixed(2)})"` : '';
       return `<td${shade} class="${typeof value}">${escape(format(value, field))}</td>`;
     });
     return `<tr>${cells.join('')}</tr>`;

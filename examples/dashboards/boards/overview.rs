@@ -156,7 +156,7 @@ fn retention() -> Vec<Panel> {
     )
     .query("churn", &chosen("tenure_churn_ratio"))
     .query("departures", &chosen("tenure_departure_ratio"))
-    .from_zero();
+    .above_zero();
     let statuses = lines(
         "Customers by status: $period",
         Unit::Count,
@@ -170,7 +170,7 @@ fn retention() -> Vec<Panel> {
             r#"period="$period", status!="retained""#,
         ),
     )
-    .from_zero();
+    .above_zero();
     let reasons = bars(
         "Departures by reason: $period",
         Unit::Count,
@@ -184,7 +184,7 @@ fn retention() -> Vec<Panel> {
             chosen("tenure_departures")
         ),
     )
-    .from_zero();
+    .above_zero();
     vec![
         by_period,
         churn,
@@ -228,7 +228,7 @@ fn expected(period: &str, words: &str) -> Panel {
     .query("expected", &expectation)
     .query("beyond chance", &chance)
     .dashed("beyond chance")
-    .from_zero()
+    .above_zero()
 }
 
 fn satisfaction() -> Vec<Panel> {
@@ -270,7 +270,7 @@ fn orders() -> Vec<Panel> {
     )
     .query("{{buyer}}", &chosen("tenure_ordering_customers"))
     .stacked(false)
-    .from_zero();
+    .above_zero();
     let again = lines(
         "Repeat and returning buyers: $period",
         Unit::Share,
@@ -280,7 +280,7 @@ fn orders() -> Vec<Panel> {
     )
     .query("repeat", &chosen("tenure_repeat_purchase_ratio"))
     .query("returning", &chosen("tenure_returning_buyers_ratio"))
-    .from_zero()
+    .above_zero()
     .field("max", json!(1));
     let money = table(
         "Orders and revenue by currency: $period",

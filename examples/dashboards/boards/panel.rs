@@ -215,6 +215,11 @@ impl Panel {
         self
     }
 
+    /// More or fewer digits behind the point than the unit usually has.
+    pub fn decimals(self, decimals: u32) -> Self {
+        self.field("decimals", json!(decimals))
+    }
+
     /// A default of the fields that only this kind of panel has, such as `fillOpacity`.
     pub fn custom(mut self, name: &str, value: Value) -> Self {
         self.custom.insert(name.to_owned(), value);
@@ -244,7 +249,7 @@ impl Panel {
         self.field("min", json!(min)).field("max", json!(max))
     }
 
-    pub fn from_zero(self) -> Self {
+    pub fn above_zero(self) -> Self {
         self.field("min", json!(0))
     }
 

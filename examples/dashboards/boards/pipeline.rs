@@ -171,7 +171,7 @@ fn events() -> Vec<Panel> {
         "{{topic}}",
         &rate("job, topic", "tenure_events_received_total", ""),
     )
-    .from_zero();
+    .above_zero();
     let types = lines(
         "Events applied by type",
         Unit::PerSecond,
@@ -183,7 +183,7 @@ fn events() -> Vec<Panel> {
         &rate("job, event", "tenure_events_applied_total", ""),
     )
     .stacked(false)
-    .from_zero();
+    .above_zero();
     let outcomes = lines(
         "Events that changed nothing, by outcome",
         Unit::PerSecond,
@@ -202,7 +202,7 @@ fn events() -> Vec<Panel> {
         "late, yet applied",
         &rate("job", "tenure_events_late_total", ""),
     )
-    .from_zero();
+    .above_zero();
     let rejected = bars(
         "Rejected in the time range, by reason",
         Unit::Count,
@@ -216,7 +216,7 @@ fn events() -> Vec<Panel> {
             growth("job, reason", "tenure_events_rejected_total", "")
         ),
     )
-    .from_zero();
+    .above_zero();
     let letters = lines(
         "Dead letters",
         Unit::Count,
@@ -228,7 +228,7 @@ fn events() -> Vec<Panel> {
         "pending",
         &format!("sum by (job) ({})", of("tenure_dead_letters_pending", "")),
     )
-    .from_zero();
+    .above_zero();
     let written = bars(
         "Dead letters in the time range, by reason",
         Unit::Count,
@@ -242,7 +242,7 @@ fn events() -> Vec<Panel> {
             growth("job, reason", "tenure_dead_letters_total", "")
         ),
     )
-    .from_zero();
+    .above_zero();
     let by_topic = |metric: &str| format!("sum by (job, topic) ({})", of(metric, ""));
     let topics = table(
         "Topics",
@@ -295,7 +295,7 @@ fn progress() -> Vec<Panel> {
     let by_partition = |title: &str, unit: Unit, what: &str, expression: &str| {
         lines(title, unit, what, empty::PROCESS)
             .query("{{topic}} {{partition}}", expression)
-            .from_zero()
+            .above_zero()
     };
     let labels = "job, topic, partition";
     let since = |metric: &str| format!("time() - max by ({labels}) ({})", of(metric, ""));
@@ -327,7 +327,7 @@ fn progress() -> Vec<Panel> {
         &format!("sum by (job, state) ({})", of("tenure_shard_state", "")),
     )
     .stacked(false)
-    .from_zero();
+    .above_zero();
     vec![
         by_partition(
             "Lag by partition",
@@ -375,7 +375,7 @@ fn durability() -> Vec<Panel> {
         "failed: {{reason}}",
         &rate("job, reason", "tenure_checkpoint_failures_total", ""),
     )
-    .from_zero();
+    .above_zero();
     let size = lines(
         "Size of the last checkpoint",
         Unit::Bytes,
@@ -383,7 +383,7 @@ fn durability() -> Vec<Panel> {
         empty::PROCESS,
     )
     .query("{{instance}}", &of("tenure_checkpoint_last_size_bytes", ""))
-    .from_zero();
+    .above_zero();
     let duration = lines(
         "Duration of the last checkpoint and of the restore",
         Unit::Seconds,
@@ -399,7 +399,7 @@ fn durability() -> Vec<Panel> {
         "restore {{instance}}",
         &of("tenure_restore_last_duration_seconds", ""),
     )
-    .from_zero();
+    .above_zero();
     let troubles = bars(
         "Failures in the time range",
         Unit::Count,
@@ -410,7 +410,7 @@ fn durability() -> Vec<Panel> {
         "restore: {{reason}}",
         &growth("job, reason", "tenure_restore_failures_total", ""),
     )
-    .from_zero();
+    .above_zero();
     vec![attempts, size, duration, troubles]
 }
 
@@ -424,7 +424,7 @@ fn work() -> Vec<Panel> {
         )
         .query("half within", &quantile("0.5", metric))
         .query("99 of 100 within", &quantile("0.99", metric))
-        .from_zero()
+        .above_zero()
     };
     let memory = lines(
         "Memory",
@@ -437,7 +437,7 @@ fn work() -> Vec<Panel> {
         &of("process_resident_memory_bytes", ""),
     )
     .query("state {{instance}}", &of("tenure_state_bytes", ""))
-    .from_zero();
+    .above_zero();
     let customers = lines(
         "Customers held",
         Unit::Count,
@@ -445,7 +445,7 @@ fn work() -> Vec<Panel> {
         empty::PROCESS,
     )
     .query("{{instance}}", &of("tenure_state_customers", ""))
-    .from_zero();
+    .above_zero();
     let cpu = lines(
         "Processor time",
         Unit::Share,
@@ -456,7 +456,7 @@ fn work() -> Vec<Panel> {
         "{{instance}}",
         &rate("job, instance", "process_cpu_seconds_total", ""),
     )
-    .from_zero();
+    .above_zero();
     let bytes = lines(
         "Bytes received",
         Unit::BytesPerSecond,
@@ -467,7 +467,7 @@ fn work() -> Vec<Panel> {
         "{{topic}}",
         &rate("job, topic", "tenure_received_bytes_total", ""),
     )
-    .from_zero();
+    .above_zero();
     let page = lines(
         "Putting a page together",
         Unit::Seconds,
@@ -475,7 +475,7 @@ fn work() -> Vec<Panel> {
         empty::PROCESS,
     )
     .query("{{instance}}", &of("tenure_collect_duration_seconds", ""))
-    .from_zero();
+    .above_zero();
     let series = bars(
         "Series by measure, the ten with the most",
         Unit::Count,
@@ -489,7 +489,7 @@ fn work() -> Vec<Panel> {
             of("tenure_series", "")
         ),
     )
-    .from_zero();
+    .above_zero();
     let errors = lines(
         "Errors",
         Unit::PerSecond,
@@ -500,7 +500,7 @@ fn work() -> Vec<Panel> {
         "{{stage}}: {{error_type}}",
         &rate("job, stage, error_type", "tenure_errors_total", ""),
     )
-    .from_zero();
+    .above_zero();
     let log = lines(
         "Log lines",
         Unit::PerSecond,
@@ -515,7 +515,7 @@ fn work() -> Vec<Panel> {
             r#"level=~"warn|error""#,
         ),
     )
-    .from_zero();
+    .above_zero();
     vec![
         took("Applying a batch", "tenure_apply_duration_seconds"),
         took(

@@ -49,13 +49,13 @@ fn scores() -> Vec<Panel> {
         tile("Net Promoter Score", Unit::Number, "tenure_nps_score"),
         change,
         tile("Content (CSAT)", Unit::Share, "tenure_csat_ratio"),
-        tile("Mean CSAT rating", Unit::Number, "tenure_csat_mean_score"),
+        tile("Mean CSAT rating", Unit::Number, "tenure_csat_mean_score").decimals(2),
         tile(
             "Little effort (CES)",
             Unit::Share,
             "tenure_ces_low_effort_ratio",
         ),
-        tile("Mean effort rating", Unit::Number, "tenure_ces_mean_score"),
+        tile("Mean effort rating", Unit::Number, "tenure_ces_mean_score").decimals(2),
     ]
 }
 
@@ -137,7 +137,8 @@ fn ratings() -> Vec<Panel> {
          by the table of scales (surveys.ces).",
         empty::RATIO,
     )
-    .query("mean", &chosen("tenure_ces_mean_score"));
+    .query("mean", &chosen("tenure_ces_mean_score"))
+    .decimals(2);
     let by_rating = |title: &str, metric: &str| {
         columns(title, Unit::Count, "rating", help(metric), empty::MEASURE)
             .size(6, 8)
@@ -155,7 +156,7 @@ fn ratings() -> Vec<Panel> {
     )
     .size(6, 8)
     .query("{{survey}}", &chosen("tenure_survey_customers_ratio"))
-    .from_zero();
+    .above_zero();
     let scales = table(
         "Scales",
         help("tenure_survey_scale_info"),
@@ -195,7 +196,7 @@ fn answers() -> Vec<Panel> {
         ),
     )
     .stacked(false)
-    .from_zero();
+    .above_zero();
     let channels = table(
         "Scores by channel: $period",
         "Over every answer on the channel; an NPS asked in the app is another than one asked by \
@@ -247,7 +248,7 @@ fn link() -> Vec<Panel> {
     )
     .size(8, 8)
     .query("{{status}}", &chosen("tenure_low_score_ratio"))
-    .from_zero();
+    .above_zero();
     let revenue = table(
         "Revenue by NPS group",
         "Revenue in the period from the customers at its start, by the NPS group known then; by \
