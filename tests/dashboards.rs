@@ -21,7 +21,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use files::{Query, expand, list, string};
+use files::{Query, expand, explanations, list, string};
 use lint::{exceptions, findings};
 use promql::named;
 use tenure::measure::MEASURES;
@@ -100,19 +100,15 @@ fn headlines_of_measures_lead_to_their_explanation() {
     let mut links = 0;
     for dashboard in files::all() {
         for panel in dashboard.panels() {
-            let defaults = list(panel, "/fieldConfig/defaults/links").iter();
-            let overrides = list(panel, "/fieldConfig/overrides").iter();
-            let of_columns = overrides
-                .flat_map(|one| list(one, "/properties"))
-                .filter(|property| string(property, "/id") == "links")
-                .flat_map(|property| list(property, "/value"));
-            for link in defaults.chain(of_columns) {
-                let url = string(link, "/url");
+            for url in explanations(panel) {
                 let rest = url.strip_prefix("${tenure_url:raw}/#explain=").unwrap();
-                let (metric, period) = rest.split_once("&period=").unwrap();
-                assert!(["${period}", "${__data.fields.period}"].contains(&period));
-                let known = MEASURES.iter().any(|measure| measure.name == metric);
-                assert!(known, "{url}");
+                let metric = rest.split('&').next().unwrap();
+                let measure = MEASURES.iter().find(|measure| measure.name == metric);
+                let labels = rest.split('&').skip(1);
+                let named: Vec<&str> = labels
+                    .filter_map(|pair| pair.split_once('=').map(|(label, _)| label))
+                    .collect();
+                assert_eq!(named, measure.unwrap().labels, "{url}");
                 let asked = list(panel, "/targets").iter();
                 let mut asked = asked.map(|target| string(target, "/expr"));
                 assert!(asked.any(|query| query.contains(metric)), "{url}");

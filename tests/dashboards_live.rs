@@ -20,7 +20,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use files::{Dashboard, Query, expand, list, string};
+use files::{Dashboard, Query, expand, explanations, list, string};
 use real::kafka::Kafka;
 use real::process::Process;
 use real::prometheus::{Prometheus, Sample};
@@ -46,6 +46,7 @@ const EMPTY_IN_THE_DEMO: [(&str, &str); 2] = [
 
 /// A running demo that a Prometheus scrapes.
 struct Demo {
+    url: String,
     prometheus: Prometheus,
     // Ends with the test.
     _process: Process,
@@ -61,6 +62,7 @@ impl Demo {
             http::get_ok(&format!("http://{listen}/-/ready"), &[])
         });
         Self {
+            url: format!("http://{listen}"),
             prometheus: Prometheus::start(&[address], INTERVAL),
             _process: process,
         }
@@ -131,6 +133,7 @@ fn every_query_of_every_dashboard_returns_data_from_a_demo() {
     assert!(questions.len() > 150, "{} queries", questions.len());
     check_answers(&demo.prometheus, questions);
     check_rows(&demo.prometheus);
+    check_explanations(&demo.url);
     let nothing = demo.prometheus.query(&withheld()).unwrap();
     assert_eq!(nothing.len(), 1);
     assert_eq!(nothing[0].labels["reason"], "nothing");
@@ -161,6 +164,23 @@ fn check_rows(prometheus: &Prometheus) {
         }
     }
     assert!(joined >= 6, "{joined} tables");
+}
+
+/// What a link asks the console to explain, the service can explain.
+#[track_caller]
+fn check_explanations(url: &str) {
+    let mut asked = BTreeSet::new();
+    for dashboard in files::all() {
+        for link in dashboard.panels().into_iter().flat_map(explanations) {
+            let (_, number) = link.split_once("#explain=").unwrap();
+            let number = number.replace("${__data.fields.period}", "7d");
+            asked.insert(expand(&number.replace("${period}", "30d"), "30d"));
+        }
+    }
+    assert!(asked.len() >= 15, "{asked:?}");
+    for number in asked {
+        http::get_ok(&format!("{url}/api/v1/explain?metric={number}"), &[]).unwrap();
+    }
 }
 
 /// The query of the table of withheld measures.

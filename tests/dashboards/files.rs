@@ -132,6 +132,18 @@ impl Dashboard {
     }
 }
 
+/// The links of a panel and of its columns to explanations of numbers.
+pub fn explanations(panel: &Value) -> Vec<&str> {
+    let defaults = list(panel, "/fieldConfig/defaults/links").iter();
+    let overrides = list(panel, "/fieldConfig/overrides").iter();
+    let of_columns = overrides
+        .flat_map(|one| list(one, "/properties"))
+        .filter(|property| string(property, "/id") == "links")
+        .flat_map(|property| list(property, "/value"));
+    let links = defaults.chain(of_columns);
+    links.map(|link| string(link, "/url")).collect()
+}
+
 /// A query as Grafana would send it, with the choices of a reader; longer names come first.
 pub fn expand(expression: &str, period: &str) -> String {
     let choices = [

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::panel::{Panel, Unit, bars, lines, stat, table};
 use super::query::{PERIOD, age, chosen, headline, of, shared};
-use super::{Board, empty, help};
+use super::{Board, OF_PERIOD, empty, help};
 
 pub fn board() -> Board {
     Board {
@@ -28,7 +28,7 @@ pub fn board() -> Board {
 fn tile(title: &str, unit: Unit, metric: &str, empty: &str) -> Panel {
     stat(title, unit, help(metric), empty)
         .query("{{job}}", &headline(metric, PERIOD))
-        .explained(metric)
+        .explained(metric, OF_PERIOD)
 }
 
 fn headlines() -> Vec<Panel> {
@@ -39,7 +39,7 @@ fn headlines() -> Vec<Panel> {
         empty::MEASURE,
     )
     .query("{{job}}", &headline("tenure_customers", ""))
-    .explained("tenure_customers");
+    .explained("tenure_customers", "");
     let age_of_report = stat(
         "Age of the numbers",
         Unit::Seconds,
@@ -98,7 +98,7 @@ fn headlines() -> Vec<Panel> {
             empty::MEASURE,
         )
         .query("{{job}}", &lost)
-        .explained("tenure_period_customers"),
+        .explained("tenure_period_customers", "&period=${period}&status=lost"),
         tile(
             "Joined customers",
             Unit::Count,
@@ -117,8 +117,7 @@ fn headlines() -> Vec<Panel> {
                 "sum without (currency) ({})",
                 headline("tenure_orders", PERIOD)
             ),
-        )
-        .explained("tenure_orders"),
+        ),
         age_of_report,
         stat(
             "Coverage",
@@ -358,8 +357,10 @@ fn periods() -> Panel {
         .into_iter()
         .fold(start, |panel, (heading, unit, metric)| {
             let expression = format!("max by (job, period) ({})", of(metric, ""));
-            panel
-                .column(heading, unit, &expression)
-                .links_of_column(heading, metric)
+            panel.column(heading, unit, &expression).links_of_column(
+                heading,
+                metric,
+                "&period=${__data.fields.period}",
+            )
         })
 }

@@ -309,14 +309,14 @@ impl Panel {
         self.field("mappings", mappings(texts))
     }
 
-    /// A click on the number leads to its explanation.
-    pub fn explained(self, metric: &str) -> Self {
-        self.field("links", links(metric, "${period}"))
+    /// A click on the number leads to its explanation; labels beside the name choose it, as in
+    /// `&period=30d`.
+    pub fn explained(self, metric: &str, labels: &str) -> Self {
+        self.field("links", links(metric, labels))
     }
 
-    pub fn links_of_column(self, heading: &str, metric: &str) -> Self {
-        let period = "${__data.fields.period}";
-        self.where_named(heading, vec![("links", links(metric, period))])
+    pub fn links_of_column(self, heading: &str, metric: &str, labels: &str) -> Self {
+        self.where_named(heading, vec![("links", links(metric, labels))])
     }
 
     /// The JSON at a place.
@@ -450,8 +450,8 @@ pub fn mappings(texts: &[(&str, &str, Option<&str>)]) -> Value {
     json!([{"type": "value", "options": options}])
 }
 
-fn links(metric: &str, period: &str) -> Value {
-    let url = format!("${{tenure_url:raw}}/#explain={metric}&period={period}");
+fn links(metric: &str, labels: &str) -> Value {
+    let url = format!("${{tenure_url:raw}}/#explain={metric}{labels}");
     json!([{"title": "Explain this number", "url": url, "targetBlank": true}])
 }
 

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::panel::{Panel, Unit, bars, columns, lines, stat, table};
 use super::query::{PERIOD, chosen, headline, of, shared};
-use super::{Board, empty, help, query_variable};
+use super::{Board, OF_PERIOD, empty, help, query_variable};
 
 pub fn board() -> Board {
     let mut survey = query_variable(
@@ -32,7 +32,7 @@ pub fn board() -> Board {
 fn tile(title: &str, unit: Unit, metric: &str) -> Panel {
     stat(title, unit, help(metric), empty::RATIO)
         .query("{{job}}", &headline(metric, PERIOD))
-        .explained(metric)
+        .explained(metric, OF_PERIOD)
 }
 
 fn scores() -> Vec<Panel> {
@@ -44,7 +44,7 @@ fn scores() -> Vec<Panel> {
          withheld.",
     )
     .query("{{job}}", &headline("tenure_nps_change_score", PERIOD))
-    .explained("tenure_nps_change_score");
+    .explained("tenure_nps_change_score", OF_PERIOD);
     vec![
         tile("Net Promoter Score", Unit::Number, "tenure_nps_score"),
         change,
