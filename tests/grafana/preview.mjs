@@ -242,17 +242,17 @@ function rowsOf(panel, data) {
     for (const { metric, value } of result) {
       const labels = Object.entries(metric).filter(([label]) => label !== '__name__');
       labels.forEach(([label]) => column(label));
-      column(field);
       const key = steps.includes('merge') ? JSON.stringify(labels.sort()) : `${rows.size}`;
       rows.set(key, { ...rows.get(key), ...Object.fromEntries(labels), [field]: Number(value[1]) });
     }
   });
+  for (const { target } of data) column(data.length > 1 ? `Value #${target.refId}` : 'Value');
   return panel.transformations.reduce(transform, { columns, rows: [...rows.values()] });
 }
 
 function transform({ columns, rows }, { id, options }) {
   if (id === 'organize') {
-    const index = (name) => options.indexByName[name] ?? 0;
+    const index = (name) => options.indexByName[name] ?? Number.MAX_SAFE_INTEGER;
     const shown = columns.filter((name) => !options.excludeByName[name]).sort((a, b) => index(a) - index(b));
     const renamed = (name) => options.renameByName[name] ?? name;
     return {

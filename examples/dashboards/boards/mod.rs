@@ -331,6 +331,7 @@ fn withheld() -> Panel {
         "before the first report, and when no chosen instance was scraped.",
     )
     .size(GRID_WIDTH, 8)
+    .labels(&["reason", "measure"])
     .column(
         "Withheld",
         panel::Unit::Count,

@@ -289,6 +289,7 @@ fn orders() -> Vec<Panel> {
         "when there was no order in the period, and while the measures are withheld.",
     )
     .size(24, 9)
+    .labels(&["currency"])
     .column(
         "Orders",
         Unit::Count,
@@ -352,7 +353,8 @@ fn periods() -> Panel {
         "before the first report, and while the measures are withheld; single cells where there is \
          nothing to divide by.",
     )
-    .size(24, 9);
+    .size(24, 9)
+    .labels(&["period"]);
     columns
         .into_iter()
         .fold(start, |panel, (heading, unit, metric)| {

@@ -28,6 +28,8 @@ pub struct Panel {
     transformations: Vec<Value>,
     /// Of a table: the heading of the column that each query fills.
     headings: Vec<String>,
+    /// Of a table: its labels in order, if they are known.
+    labels: Vec<String>,
     /// Of a table: labels that are not shown.
     hidden: Vec<String>,
 }
@@ -148,6 +150,7 @@ impl Panel {
             overrides: Vec::new(),
             transformations: Vec::new(),
             headings: Vec::new(),
+            labels: Vec::new(),
             hidden: HIDDEN.map(str::to_owned).into(),
         }
     }
@@ -235,6 +238,14 @@ impl Panel {
     pub fn transform(mut self, id: &str, options: Value) -> Self {
         self.transformations
             .push(json!({"id": id, "options": options}));
+        self
+    }
+
+    /// The labels of a table in the order of their columns, before the numbers. Grafana puts what
+    /// it is told no place of last, so a table of unknown labels is left in its natural order:
+    /// labels by name, then the numbers.
+    pub fn labels(mut self, labels: &[&str]) -> Self {
+        self.labels = labels.iter().map(|&label| label.to_owned()).collect();
         self
     }
 
@@ -371,25 +382,36 @@ impl Panel {
         }
     }
 
-    /// Joins the queries of a table, hides what says nothing, and puts the numbers last.
+    /// Joins the queries of a table, hides what says nothing, and orders the columns.
     fn organize(&mut self) {
         let several = self.headings.len() > 1;
         if several {
             let merge = json!({"id": "merge", "options": {}});
             self.transformations.insert(0, merge);
         }
-        let (mut renamed, mut order) = (Map::new(), Map::new());
-        for (at, (heading, target)) in self.headings.iter().zip(&self.targets).enumerate() {
-            let id = target["refId"].as_str().unwrap_or_default();
-            let field = if several {
-                format!("Value #{id}")
-            } else {
-                "Value".to_owned()
-            };
-            renamed.insert(field.clone(), json!(heading));
-            order.insert(field, json!(100 + at));
-        }
-        order.insert("job".to_owned(), json!(200));
+        let fields: Vec<String> = self
+            .targets
+            .iter()
+            .map(|target| match target["refId"].as_str() {
+                Some(id) if several => format!("Value #{id}"),
+                _ => "Value".to_owned(),
+            })
+            .collect();
+        let renamed: Map<String, Value> = fields
+            .iter()
+            .zip(&self.headings)
+            .map(|(field, heading)| (field.clone(), json!(heading)))
+            .collect();
+        let order: Map<String, Value> = if self.labels.is_empty() {
+            Map::new()
+        } else {
+            let last = "job".to_owned();
+            let columns = self.labels.iter().chain(&fields).chain([&last]);
+            let places = columns.enumerate();
+            places
+                .map(|(place, name)| (name.clone(), json!(place)))
+                .collect()
+        };
         let hidden: Map<String, Value> = self
             .hidden
             .iter()

@@ -249,6 +249,7 @@ fn events() -> Vec<Panel> {
         "Partitions of each topic in the cluster, and those that the chosen instances own together.",
         "while Kafka has not answered yet.",
     )
+    .labels(&["topic"])
     .column(
         "Partitions",
         Unit::Count,
@@ -281,6 +282,7 @@ fn sources() -> Panel {
          week before. A source counts as silent beyond 6 usual gaps and beyond that stretch.",
         "of a type that had no event in 35 days, and while the measures are withheld.",
     )
+    .labels(&["event"])
     .column("Silent for", Unit::Seconds, &silence)
     .column("Usual gap", Unit::Seconds, &usual)
     .column("Usual gaps", Unit::Number, &format!("{silence} / {usual}"))
@@ -540,6 +542,7 @@ fn builds() -> Panel {
         empty::PROCESS,
     )
     .size(14, 7)
+    .labels(&["instance", "version", "revision", "target"])
     .column(
         "Running since",
         Unit::Instant,
@@ -560,6 +563,7 @@ fn settings() -> Panel {
         empty::PROCESS,
     )
     .size(10, 7)
+    .labels(&["definition_hash", "config_hash"])
     .column(
         "Instances",
         Unit::Count,

@@ -163,6 +163,7 @@ fn ratings() -> Vec<Panel> {
         "when no chosen instance was scraped.",
     )
     .size(6, 8)
+    .labels(&["survey", "min", "max", "better"])
     .column(
         "Instances",
         Unit::Count,
@@ -203,6 +204,7 @@ fn answers() -> Vec<Panel> {
          mail. Look at the number of answers first.",
         "when nobody answered any survey in the period, and while the measures are withheld.",
     )
+    .labels(&["channel"])
     .column(
         "NPS",
         Unit::Number,
@@ -256,6 +258,7 @@ fn link() -> Vec<Panel> {
         "when no customer of the start ordered in the period, and while the measures are withheld.",
     )
     .size(8, 8)
+    .labels(&["currency", "group"])
     .column("Revenue", Unit::Count, &chosen("tenure_nps_group_revenue"))
     .column(
         "By customer",
