@@ -209,7 +209,7 @@ function drawLines(panel, data, width, height) {
   const box = { left: 52, right: 8, top: 6, bottom: 42 };
   const x = (time) => box.left + ((time - start) / span) * (width - box.left - box.right);
   const y = (value) => height - box.bottom - ((value - low) / (high - low)) * (height - box.top - box.bottom);
-  const grid = ticks(low, high, 4).map((value) => `<path d="M${box.left} ${y(value)}H${width - box.right}" class="grid"/><text x="${box.left - 5}" y="${y(value) + 3.5}" text-anchor="end">${format(value, { ...field, decimals: field.unit === 'percentunit' ? (high - low < 0.05 ? 1 : 0) : undefined })}</text>`);
+  const grid = ticks(low, high, 4).map((value) => `<path d="M${box.left} ${y(value)}H${width - box.right}" class="grid"/><text x="${box.left - 5}" y="${y(value) + 3.5}" text-anchor="end">${format(value, { ...field, decimals: field.unit === 'percentunit' ? (high - low < 0.05 ? 1 : 0) : high - low < 1 ? field.decimals : undefined })}</text>`);
   const days = Array.from({ length: 7 }, (_, at) => start + ((at + 0.5) * span) / 7);
   const when = (time) => (span > 2 * 86400 ? new Date(time * 1000).toISOString().slice(5, 10) : new Date(time * 1000).toISOString().slice(11, 16));
   const times = days.map((time) => `<text x="${x(time)}" y="${height - box.bottom + 14}" text-anchor="middle">${when(time)}</text>`);
