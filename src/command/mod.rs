@@ -13,6 +13,7 @@ pub mod demo;
 pub mod explain;
 pub mod file;
 pub mod generate;
+pub mod healthcheck;
 pub mod letters;
 pub mod log;
 pub mod paper;
@@ -77,6 +78,7 @@ enum Command {
     DeadLetters(letters::DeadLettersArgs),
     Generate(generate::GenerateArgs),
     Demo(demo::DemoArgs),
+    Healthcheck(healthcheck::HealthcheckArgs),
     Completions(completions::CompletionsArgs),
 }
 
@@ -172,6 +174,7 @@ pub fn main() -> ExitCode {
             error => Failure::work(error.to_string()),
         }),
         Command::Demo(args) => demo::run(&args),
+        Command::Healthcheck(args) => healthcheck::run(&args),
         Command::Completions(args) => completions::run(&args),
     };
     match outcome {

@@ -61,7 +61,10 @@ fn agent() -> Agent {
 }
 
 /// The address without what follows it.
-fn base(url: &str) -> Result<&str, Failure> {
+///
+/// # Errors
+/// If it is no plain HTTP address.
+pub fn base(url: &str) -> Result<&str, Failure> {
     if url.starts_with("https://") {
         return Err(Failure::usage(
             "https is not supported: give the http address of the service itself, or of a tunnel \
