@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Further set-up, for the scripts that look at deploy/: what reads compose files, charts and
-# shellcheck disable=SC2154 # lib.sh, sourced before, says what `repository` is
 # Kubernetes objects for real. Sourced after lib.sh; everything goes to the cache folder.
+# shellcheck disable=SC2154 # lib.sh, sourced before, says what `repository` is
 
 # Prepares Helm, Kustomize, the loader of compose files, and the models of Kubernetes objects.
 prepare_deploy_tools() {

@@ -34,13 +34,15 @@ prepare_build() {
 }
 
 # Prepares what the tests and the benchmark need beyond the build: a Java runtime, the jars of
-# Apache Kafka, Prometheus and its promtool, shellcheck. Exports where they are.
+# Apache Kafka, Prometheus and its promtool, Alertmanager and its amtool, shellcheck. Exports where
+# they are.
 prepare_tests() {
     prepare_build
     choose_cache_directory
     prepare_java
     prepare_kafka
     prepare_prometheus
+    prepare_alertmanager
     prepare_shellcheck
 }
 
@@ -260,6 +262,25 @@ prepare_prometheus() {
 
 prometheus_works() {
     "$TENURE_PROMETHEUS" --version >/dev/null 2>&1 && "$TENURE_PROMTOOL" --version >/dev/null 2>&1
+}
+
+# Exports TENURE_ALERTMANAGER and TENURE_AMTOOL: the installed ones, else the distribution's package
+# unpacked. The distributions call the server prometheus-alertmanager.
+prepare_alertmanager() {
+    local folder=$TENURE_CACHE/alertmanager
+    TENURE_ALERTMANAGER=$(command -v alertmanager || command -v prometheus-alertmanager ||
+        echo "$folder/usr/bin/prometheus-alertmanager")
+    TENURE_AMTOOL=$(command -v amtool || echo "$folder/usr/bin/amtool")
+    export TENURE_ALERTMANAGER TENURE_AMTOOL
+    if alertmanager_works; then return; fi
+    update_package_lists
+    unpack_packages "$folder" prometheus-alertmanager
+    export TENURE_ALERTMANAGER=$folder/usr/bin/prometheus-alertmanager TENURE_AMTOOL=$folder/usr/bin/amtool
+    alertmanager_works || fail "the unpacked Alertmanager in $folder does not run"
+}
+
+alertmanager_works() {
+    "$TENURE_ALERTMANAGER" --version >/dev/null 2>&1 && "$TENURE_AMTOOL" --version >/dev/null 2>&1
 }
 
 prepare_shellcheck() {

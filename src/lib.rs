@@ -20,6 +20,7 @@
 //! `event`, `ledger` and `measure` are pure: no I/O, no clock, no async, no metric library.
 //! `telemetry` holds the counters of the process; `engine`, `kafka` and `serve` know it.
 
+pub mod alert;
 pub mod checkpoint;
 pub mod command;
 pub mod config;

@@ -388,12 +388,19 @@ fn other_value(key: Key) -> (&'static str, &'static str) {
         Key::BootstrapServers => ("a:1, b:2", "a:1,b:2"),
         Key::Topics => ("orders,surveys", "[orders, surveys]"),
         Key::GroupId => ("shop", "shop"),
-        Key::Properties | Key::PropertiesFiles => ("", ""),
+        Key::Properties | Key::PropertiesFiles | Key::AlertsSeverities => ("", ""),
         Key::StateUrl => ("file:///var/lib/tenure", "/var/lib/tenure"),
         Key::StateInterval => ("60s", "1m"),
         Key::StateKeep => ("12", "12"),
         Key::ShutdownGrace => ("2m", "2m"),
         Key::DeadLettersTopic => ("rejected", "rejected"),
+        Key::AlertsRetentionTarget => ("0.90", "0.9"),
+        Key::AlertsNpsTarget => ("-5.5", "-5.5"),
+        Key::AlertsCsatTarget => ("1", "1"),
+        Key::AlertsTargetPeriod => ("90d", "90d"),
+        Key::AlertsJob => ("shop", "shop"),
+        Key::AlertsRunbookUrl => ("https://wiki/tenure", "https://wiki/tenure"),
+        Key::AlertsDashboardUrl => ("https://grafana/", "https://grafana"),
         Key::LogFormat => ("json", "json"),
         Key::LogLevel => ("trace", "trace"),
     }
@@ -740,6 +747,8 @@ fn names_that_are_labels_already_are_no_dimensions() {
         "min",
         "max",
         "better",
+        "source",
+        "event",
     ] {
         let complaints = load_file(&format!("dimensions: [{name}]\n")).expect_err("no settings");
         let expected = format!("`dimensions`: there is a label `{name}` already");

@@ -253,6 +253,30 @@ fn what_is_withheld_or_absent_says_why() {
             "No value: the period is shorter than 28 days, which is too short to project",
         ),
         (
+            &[
+                "departures_expected",
+                "period=30d",
+                "source=churn",
+                "--set",
+                "churn_events=complete",
+            ],
+            "No value: departures are expected of periods of exactly 24 hours or 7 days",
+        ),
+        (
+            &[
+                "departures_expected",
+                "period=7d",
+                "source=inactivity",
+                "--set",
+                "inactivity_timeout=30d",
+            ],
+            "No value: nobody was a customer at the start of the earliest of the four",
+        ),
+        (
+            &["event_usual_gap_seconds", "event=churn"],
+            "No value: there was no event of the type in the 28 days before.",
+        ),
+        (
             &["nps_change_score", "period=last_month"],
             "No value: only rolling periods, such as 30d, have a window before that the",
         ),
@@ -466,7 +490,7 @@ fn a_statement_adds_up_and_can_be_run_again() {
             "  departure ratio  departures / (S + opened) = 1 / (3 + 4)  0.142857",
             "  S + N - lost = E                  3 + 4 - 1 = 6  holds",
             "  lost by reason = lost             1 = 1          holds",
-            "  lines read                 41",
+            "  lines read                 71",
             "  rejected: unknown_type      1",
             r#"  too "slow"\nand C:\ is full     1           1"#,
         ],

@@ -51,7 +51,7 @@ fn the_page_of_a_fixed_log_is_the_golden_one() {
 fn every_line_is_counted_by_what_became_of_it() {
     let (_, stderr) = replay(&[]);
     let expected = "\
-read 41 lines: 33 applied, 2 redundant, 21 of them late, 1 repeated, 1 conflicting, 4 rejected
+read 71 lines: 33 applied, 32 redundant, 51 of them late, 1 repeated, 1 conflicting, 4 rejected
   rejected: invalid_json 1
   rejected: unknown_type 1
   rejected: invalid_time 1

@@ -11,11 +11,12 @@ use tenure::measure::report::WithheldReason;
 use tenure::telemetry::catalogue::{CATALOGUE, Kind};
 
 /// What each module may know of the crate, beside itself.
-const LAYERS: [(&str, &[&str]); 11] = [
+const LAYERS: [(&str, &[&str]); 12] = [
     ("event", &[]),
     ("ledger", &["event"]),
     ("measure", &["ledger", "event"]),
-    ("config", &["measure", "ledger", "event"]),
+    ("alert", &["measure"]),
+    ("config", &["alert", "measure", "ledger", "event"]),
     ("checkpoint", &["config", "ledger", "event"]),
     ("telemetry", &["event"]),
     ("generate", &["event"]),
@@ -45,6 +46,7 @@ const LAYERS: [(&str, &[&str]); 11] = [
             "config",
             "telemetry",
             "generate",
+            "alert",
             "measure",
             "ledger",
             "event",
@@ -53,7 +55,7 @@ const LAYERS: [(&str, &[&str]); 11] = [
 ];
 
 /// Modules without I/O, clocks, threads, logs and metrics, and what would break that.
-const PURE: [&str; 3] = ["event", "ledger", "measure"];
+const PURE: [&str; 4] = ["event", "ledger", "measure", "alert"];
 const IMPURE: [&str; 14] = [
     "std::time",
     "std::io",

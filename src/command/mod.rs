@@ -18,6 +18,7 @@ pub mod letters;
 pub mod log;
 pub mod paper;
 pub mod replay;
+pub mod rules;
 pub mod run;
 pub mod service;
 pub mod signal;
@@ -76,6 +77,7 @@ enum Command {
     Corrections(corrections::CorrectionsArgs),
     Verify(verify::VerifyArgs),
     DeadLetters(letters::DeadLettersArgs),
+    Rules(rules::RulesArgs),
     Generate(generate::GenerateArgs),
     Demo(demo::DemoArgs),
     Healthcheck(healthcheck::HealthcheckArgs),
@@ -167,6 +169,7 @@ pub fn main() -> ExitCode {
         Command::Corrections(args) => corrections::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::DeadLetters(args) => letters::run(&args),
+        Command::Rules(args) => rules::run(&args),
         Command::Generate(args) => generate::run(&args).map_err(|error| match error {
             generate::Error::Sink(error @ crate::generate::sink::SinkError::Undelivered { .. }) => {
                 Failure::unavailable(error.to_string())

@@ -43,6 +43,14 @@ pub enum Key {
     StateKeep,
     ShutdownGrace,
     DeadLettersTopic,
+    AlertsRetentionTarget,
+    AlertsNpsTarget,
+    AlertsCsatTarget,
+    AlertsTargetPeriod,
+    AlertsSeverities,
+    AlertsJob,
+    AlertsRunbookUrl,
+    AlertsDashboardUrl,
     LogFormat,
     LogLevel,
 }
@@ -65,7 +73,7 @@ pub const NOTHING: &str = "null";
 
 impl Key {
     /// All keys, in the order of the documented file.
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 47] = [
         Self::Listen,
         Self::TimeZone,
         Self::WeekStartsOn,
@@ -103,6 +111,14 @@ impl Key {
         Self::StateKeep,
         Self::ShutdownGrace,
         Self::DeadLettersTopic,
+        Self::AlertsRetentionTarget,
+        Self::AlertsNpsTarget,
+        Self::AlertsCsatTarget,
+        Self::AlertsTargetPeriod,
+        Self::AlertsSeverities,
+        Self::AlertsJob,
+        Self::AlertsRunbookUrl,
+        Self::AlertsDashboardUrl,
         Self::LogFormat,
         Self::LogLevel,
     ];
@@ -151,6 +167,14 @@ impl Key {
             Self::StateKeep => ("state.keep", Scalar, "3"),
             Self::ShutdownGrace => ("shutdown_grace", Scalar, "25s"),
             Self::DeadLettersTopic => ("dead_letters.topic", Optional, NOTHING),
+            Self::AlertsRetentionTarget => ("alerts.retention_target", Optional, NOTHING),
+            Self::AlertsNpsTarget => ("alerts.nps_target", Optional, NOTHING),
+            Self::AlertsCsatTarget => ("alerts.csat_target", Optional, NOTHING),
+            Self::AlertsTargetPeriod => ("alerts.target_period", Scalar, "30d"),
+            Self::AlertsSeverities => ("alerts.severities", Map, ""),
+            Self::AlertsJob => ("alerts.job", Scalar, "tenure"),
+            Self::AlertsRunbookUrl => ("alerts.runbook_url", Scalar, "docs/runbook.md"),
+            Self::AlertsDashboardUrl => ("alerts.dashboard_url", Optional, NOTHING),
             Self::LogFormat => ("log.format", Scalar, "text"),
             Self::LogLevel => ("log.level", Scalar, "info"),
         }

@@ -14,6 +14,7 @@
 //!                                                     each other
 //! ```
 
+mod alerts;
 mod api;
 mod complaint;
 mod corrections;
@@ -35,6 +36,7 @@ mod values;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -152,6 +154,13 @@ pub fn load(sources: &Sources<'_>) -> Result<Settings, Complaints> {
         }),
         _ => Err(complaints),
     }
+}
+
+/// A length of time in milliseconds as settings have it, such as `90s`, within bounds; or what is
+/// wrong with the text.
+pub fn length_of_time(text: &str, bounds: RangeInclusive<i64>) -> Result<i64, String> {
+    let length = values::length(text, bounds);
+    length.map_err(|trouble| format!("{}; {}", trouble.message, trouble.help))
 }
 
 fn read_document(file: &Path, read_file: &ReadFile<'_>) -> Result<document::Node, Complaint> {

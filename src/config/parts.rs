@@ -95,6 +95,8 @@ impl Reading<'_> {
         let (corrections, corrections_files) = self.corrections(key, topics).unzip();
         let fold = self.fold(key, corrections);
         let dead_letters = self.dead_letters(kafka.as_ref());
+        let periods = evaluation.as_ref().map(|evaluation| &*evaluation.periods);
+        let alerts = self.alerts(periods);
         let log = self.log();
         self.check_interval(interval, staleness);
         self.check_history();
@@ -115,6 +117,7 @@ impl Reading<'_> {
             state: state?,
             shutdown_grace: shutdown_grace?,
             dead_letters: dead_letters?,
+            alerts: alerts?,
             log: log?,
             built_in_digest_key: digest_key_file.is_none(),
             warnings: Complaints::default(),

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use super::keys::Key;
 use super::nearest::nearest;
 use super::properties;
+use crate::alert::Alert;
 
 /// What stands for the hidden rest of a line.
 const HIDDEN: &str = "***";
@@ -228,7 +229,8 @@ fn plain(name: &str) -> &str {
 
 /// Whether a name is that of a plain property or a key, or that of a key misspelt.
 fn harmless(name: &str) -> bool {
-    if properties::printable(name) || Key::of_path(name).is_some() {
+    let known = || Key::of_path(name).is_some() || Alert::of_name(name).is_some();
+    if properties::printable(name) || known() {
         return true;
     }
     let parts = || Key::ALL.into_iter().flat_map(|key| key.path().split('.'));

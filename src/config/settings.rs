@@ -12,9 +12,12 @@ use std::time::Duration;
 
 use siphasher::sip::SipHasher13;
 
+use super::alerts;
 use super::complaint::Complaints;
 use super::duration::Written;
 use super::keys::{Key, NOTHING};
+use crate::alert::Alert;
+use crate::alert::settings::{AlertSettings, Setup};
 use crate::ledger::settings::FoldSettings;
 use crate::measure::settings::{CustomerStart, EvaluationSettings};
 
@@ -37,6 +40,7 @@ pub struct Settings {
     /// How long the process may take to end once it is asked to.
     pub shutdown_grace: Duration,
     pub dead_letters: DeadLetterSettings,
+    pub alerts: AlertSettings,
     pub log: LogSettings,
     /// No key was configured, so that anybody can compute the digest of a customer.
     pub built_in_digest_key: bool,
@@ -199,11 +203,12 @@ impl fmt::Display for Origin {
     }
 }
 
-/// Where the values come from: of the keys, and of each property.
+/// Where the values come from: of the keys, of each property, and of each alert's severity.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Origins {
     pub keys: BTreeMap<Key, Origin>,
     pub properties: BTreeMap<String, PropertyOrigin>,
+    pub severities: BTreeMap<Alert, Origin>,
 }
 
 /// Under which of the two keys a property was set, and where.
@@ -234,6 +239,7 @@ fn decides(key: &str) -> bool {
         "state",
         "shutdown_grace",
         "dead_letters",
+        "alerts",
         "evaluation_interval",
         "max_staleness",
     ]
@@ -304,6 +310,7 @@ impl Settings {
                         .cloned()
                         .unwrap_or(Origin::Default),
                 }),
+                None if key == Key::AlertsSeverities => described.extend(self.severities()),
                 None => described.extend(self.properties_under(key)),
             }
         }
@@ -352,17 +359,55 @@ impl Settings {
             Key::BootstrapServers => self.kafka.bootstrap_servers.clone(),
             Key::Topics => list(&self.kafka.topics),
             Key::GroupId => self.kafka.group_id.clone(),
-            Key::Properties | Key::PropertiesFiles => return None,
+            Key::Properties | Key::PropertiesFiles | Key::AlertsSeverities => return None,
             Key::StateUrl => optional(self.state.url.as_ref()),
             Key::StateInterval => length(self.state.interval),
             Key::StateKeep => self.state.keep.to_string(),
             Key::ShutdownGrace => length(self.shutdown_grace),
             Key::DeadLettersTopic => optional(self.dead_letters.topic.as_ref()),
+            Key::AlertsRetentionTarget => optional(self.alerts.retention_target),
+            Key::AlertsNpsTarget => optional(self.alerts.nps_target),
+            Key::AlertsCsatTarget => optional(self.alerts.csat_target),
+            Key::AlertsTargetPeriod => self.alerts.target_period.to_string(),
+            Key::AlertsJob => self.alerts.job.clone(),
+            Key::AlertsRunbookUrl => self.alerts.runbook_url.clone(),
+            Key::AlertsDashboardUrl => optional(self.alerts.dashboard_url.as_ref()),
             Key::LogFormat => match self.log.format {
                 LogFormat::Text => "text".to_owned(),
                 LogFormat::Json => "json".to_owned(),
             },
             Key::LogLevel => self.log.level.to_string().to_lowercase(),
+        })
+    }
+
+    /// What the alert rules of these settings follow from, with the usual waits.
+    #[must_use]
+    pub fn alert_setup(&self) -> Setup {
+        let millis = |length: Duration| i64::try_from(length.as_millis()).unwrap_or(i64::MAX);
+        let state = &self.state;
+        Setup {
+            alerts: self.alerts.clone(),
+            periods: self.evaluation.periods.clone(),
+            topics: self.kafka.topics.clone(),
+            evaluation_interval_millis: millis(self.evaluation_interval),
+            max_staleness_millis: millis(self.max_staleness),
+            checkpoint_interval_millis: state.url.as_ref().map(|_| millis(state.interval)),
+            longest_for_millis: None,
+            instance_labels: Vec::new(),
+        }
+    }
+
+    /// The severities that are not the usual ones.
+    fn severities(&self) -> impl Iterator<Item = Described> {
+        let key = Key::AlertsSeverities.path();
+        let origins = &self.origins.severities;
+        self.alerts.severities.iter().map(move |(alert, severity)| {
+            let origin = origins.get(alert).cloned();
+            Described {
+                key: format!("{key}.{alert}"),
+                value: alerts::word(*severity).to_owned(),
+                origin: origin.unwrap_or(Origin::Default),
+            }
         })
     }
 

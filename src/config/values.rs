@@ -154,6 +154,48 @@ pub fn count(text: &str, bounds: RangeInclusive<usize>) -> Parsed<usize> {
     }
 }
 
+/// A number within bounds, both included, in decimal digits.
+pub fn number(text: &str, bounds: RangeInclusive<f64>) -> Parsed<f64> {
+    let plain = |byte: u8| byte.is_ascii_digit() || b".-".contains(&byte);
+    let number = text.parse().ok().filter(|_| text.bytes().all(plain));
+    match number.filter(|number| bounds.contains(number)) {
+        Some(number) => Ok(number),
+        None => trouble(
+            format!(
+                "{} is no number from {} to {}",
+                quoted(text),
+                bounds.start(),
+                bounds.end()
+            ),
+            "write a number within these bounds, in decimal digits",
+        ),
+    }
+}
+
+/// The value of the label `job`.
+pub fn job(text: &str) -> Parsed<String> {
+    if (1..=256).contains(&text.len()) && !text.chars().any(char::is_control) {
+        return Ok(text.to_owned());
+    }
+    trouble(
+        format!("{} is no name of a job of Prometheus", quoted(text)),
+        "write the `job_name` under which Prometheus scrapes Tenure",
+    )
+}
+
+/// An address that people follow from an alert, to which more is appended.
+pub fn address(text: &str) -> Parsed<String> {
+    let odd =
+        |letter: char| letter.is_control() || letter.is_whitespace() || "#{}".contains(letter);
+    if !text.is_empty() && text.len() <= 2048 && !text.contains(odd) {
+        return Ok(text.to_owned());
+    }
+    trouble(
+        format!("{} is no address", quoted(text)),
+        "write an address such as https://wiki.example.com/tenure, without blanks, braces and `#`",
+    )
+}
+
 /// The name of a period.
 pub fn period(text: &str) -> Parsed<Period> {
     let parsed = text.parse::<Period>();
@@ -241,7 +283,7 @@ pub fn channel(text: &str) -> Parsed<String> {
 }
 
 /// Labels that stand beside those of the dimensions, or that Prometheus gives a meaning of its own.
-const TAKEN_LABELS: [&str; 20] = [
+const TAKEN_LABELS: [&str; 22] = [
     "period",
     "status",
     "currency",
@@ -262,6 +304,8 @@ const TAKEN_LABELS: [&str; 20] = [
     "min",
     "max",
     "better",
+    "source",
+    "event",
 ];
 
 /// Labels that scrape configurations often give to their targets.

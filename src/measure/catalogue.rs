@@ -57,10 +57,12 @@ pub enum Section {
     Link,
     Segments,
     Cohorts,
+    /// Whether events still come.
+    Silence,
 }
 
 impl Section {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Now,
         Self::Retention,
         Self::Satisfaction,
@@ -68,6 +70,7 @@ impl Section {
         Self::Link,
         Self::Segments,
         Self::Cohorts,
+        Self::Silence,
     ];
 }
 
@@ -193,6 +196,7 @@ sections! {
     link: Link,
     segments: Segments,
     cohorts: Cohorts,
+    silence: Silence,
 }
 
 const GROUPS: &[&str] = &["promoters", "passives", "detractors"];
@@ -258,6 +262,14 @@ pub static MEASURES: &[Measure] = &[
     )
     .departures()
     .of(&["departures", "customers at the start and spells opened"]),
+    retention(
+        "tenure_departures_expected",
+        &["period", "source"],
+        "Mean of the departures in the same window 7, 14, 21 and 28 days earlier, by source: churn \
+         events or inactivity; for periods of 24 hours and 7 days.",
+    )
+    .departures()
+    .of(&["departures of the four windows", "windows"]),
     now(
         "tenure_dormant_customers",
         &["for"],
@@ -591,6 +603,27 @@ pub static MEASURES: &[Measure] = &[
     )
     .departures()
     .of(&["customers still active", "customers of the cohort"]),
+    silence(
+        "tenure_event_latest_timestamp_seconds",
+        &["event"],
+        "Time of the newest event of the type before the instant of the report, in seconds since \
+         1970; looks back 35 days.",
+    )
+    .events(),
+    silence(
+        "tenure_event_usual_gap_seconds",
+        &["event"],
+        "Mean time between events of the type in the 28 days before the instant of the report.",
+    )
+    .events()
+    .of(&["seconds of 28 days", "events"]),
+    silence(
+        "tenure_event_week_ago_span_seconds",
+        &["event"],
+        "How long the newest 30 events of the type before 7 days ago took, counted back from 7 days \
+         ago; looks back 35 days.",
+    )
+    .events(),
 ];
 
 #[cfg(test)]

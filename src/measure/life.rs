@@ -31,6 +31,10 @@ const FOREVER: Timestamp = Timestamp::from_millis(i64::MAX);
 #[derive(Debug)]
 pub struct Life {
     pub spells: Vec<Spell>,
+    /// When the kept sign-ups happened.
+    pub signups: Vec<Timestamp>,
+    /// When the kept churn events happened.
+    pub churns: Vec<Timestamp>,
     /// The kept ones.
     pub orders: Vec<Order>,
     pub answers: Vec<Answer>,
@@ -56,6 +60,8 @@ struct Last {
     order: Timestamp,
     answer: Timestamp,
     segment: Timestamp,
+    /// An event of any type.
+    event: Timestamp,
 }
 
 impl Last {
@@ -65,6 +71,7 @@ impl Last {
         order: NEVER,
         answer: NEVER,
         segment: NEVER,
+        event: NEVER,
     };
 }
 
@@ -127,6 +134,8 @@ impl Default for Life {
     fn default() -> Self {
         Self {
             spells: Vec::new(),
+            signups: Vec::new(),
+            churns: Vec::new(),
             orders: Vec::new(),
             answers: Vec::new(),
             segments: Vec::new(),
@@ -177,16 +186,23 @@ impl Life {
 
     fn find_last(&self) -> Last {
         let spell = self.spells.last();
+        let order = self.orders.last().map_or(NEVER, |order| order.at);
+        let answer = self.answers.last().map_or(NEVER, |answer| answer.at);
+        let signup = self.signups.last().copied().unwrap_or(NEVER);
+        let churn = self.churns.last().copied().unwrap_or(NEVER);
         Last {
             spell_from: spell.map_or(NEVER, |spell| spell.from),
             spell_end: spell.map_or(NEVER, |spell| spell.end.map_or(FOREVER, |end| end.at)),
-            order: self.orders.last().map_or(NEVER, |order| order.at),
-            answer: self.answers.last().map_or(NEVER, |answer| answer.at),
+            order,
+            answer,
             segment: self.segments.last().map_or(NEVER, |(told_at, _)| *told_at),
+            event: order.max(answer).max(signup).max(churn),
         }
     }
 
     fn begin(&mut self, base: Option<&Base>, segments: &mut Segments) {
+        self.signups.clear();
+        self.churns.clear();
         self.orders.clear();
         self.answers.clear();
         self.segments.clear();
@@ -213,7 +229,8 @@ impl Life {
         segments: &mut Segments,
     ) {
         let survey = match kind {
-            Kind::Churn | Kind::Signup => return,
+            Kind::Churn => return self.churns.push(at),
+            Kind::Signup => return self.signups.push(at),
             Kind::Order => {
                 self.orders.push(Order {
                     at,
@@ -317,6 +334,12 @@ impl Life {
     #[must_use]
     pub const fn last_order_at(&self) -> Timestamp {
         self.last.order
+    }
+
+    /// The last kept event of any type; before everything if there is none.
+    #[must_use]
+    pub const fn last_event_at(&self) -> Timestamp {
+        self.last.event
     }
 
     /// When the last spell began; before everything if there is none.

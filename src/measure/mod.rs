@@ -10,12 +10,14 @@
 //!     |
 //!     v                        retention  satisfaction  orders
 //!  pass ---> life of each ---> link  segment  cohort  now  ---> partial ---merge---> publish
-//!            customer          one tally for each                sums                 report
+//!            customer          expected  silence                 sums                 report
+//!                              one tally for each
 //! ```
 
 pub mod catalogue;
 pub mod cohort;
 pub mod customer;
+pub mod expected;
 pub mod explain;
 pub mod life;
 pub mod link;
@@ -33,6 +35,7 @@ pub mod satisfaction;
 pub mod scores;
 pub mod segment;
 pub mod settings;
+pub mod silence;
 pub mod spell;
 
 pub use catalogue::{MEASURES, Measure};

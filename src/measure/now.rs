@@ -7,7 +7,7 @@ use crate::event::Timestamp;
 use crate::ledger::base::Base;
 use crate::ledger::texts::Texts;
 use crate::measure::life::Life;
-use crate::measure::runs::Runs;
+use crate::measure::runs::{Runs, Steps};
 
 const DAY: i64 = 86_400_000;
 
@@ -64,7 +64,7 @@ impl NowSums {
 /// text.
 #[derive(Debug)]
 pub struct NowTally {
-    instants: Vec<Timestamp>,
+    steps: Steps,
     /// Active customers, and those of them who are dormant, in the order of [`DORMANT_FOR`].
     counts: Runs<5>,
     /// By instant and code of a currency: what is added from this instant on.
@@ -78,22 +78,24 @@ impl NowTally {
         Self {
             counts: Runs::new(instants.len()),
             lifetime: vec![Vec::new(); instants.len()],
-            instants,
+            steps: Steps::new(instants),
         }
     }
 
     /// Counts a customer.
     pub fn add(&mut self, life: &Life, base: Option<&Base>) {
-        let first = self.after(life.begins_at());
-        let settled = self.after(life.last_order_at().max(life.last_spell_from()));
+        let first = self.steps.after(life.begins_at());
+        let settled = self
+            .steps
+            .after(life.last_order_at().max(life.last_spell_from()));
         for step in first..settled {
-            let at = self.instants[step];
+            let at = self.steps.instants()[step];
             if life.active_at(at) {
                 self.active(step..step + 1, life.last_order_before(at));
             }
         }
         // From here on nothing happens but that time goes by.
-        let left = self.after(life.last_spell_end()).max(settled);
+        let left = self.steps.after(life.last_spell_end()).max(settled);
         if settled < left {
             let last_order = life.last_order_before(Timestamp::LAST.plus_millis(1));
             self.active(settled..left, last_order);
@@ -101,18 +103,10 @@ impl NowTally {
         self.lifetime(life, base);
     }
 
-    /// The first of the instants that lies after `at`.
-    fn after(&self, at: Timestamp) -> usize {
-        match self.instants.as_slice() {
-            [only] => usize::from(*only <= at),
-            instants => instants.partition_point(|instant| *instant <= at),
-        }
-    }
-
     /// Counts a customer who is active at some instants, among which there is no order.
     fn active(&mut self, steps: Range<usize>, last_order: Option<Timestamp>) {
         for (kind, (_, millis)) in (1..).zip(DORMANT_FOR) {
-            let asleep = last_order.map_or(0, |order| self.after(order.plus_millis(millis)));
+            let asleep = last_order.map_or(0, |order| self.steps.after(order.plus_millis(millis)));
             self.counts.add(asleep.max(steps.start)..steps.end, kind);
         }
         self.counts.add(steps, 0);
@@ -125,7 +119,7 @@ impl NowTally {
             self.revenue(0, revenue.currency, revenue.millionths, &mut seen);
         }
         for order in &life.orders {
-            let step = self.after(order.at);
+            let step = self.steps.after(order.at);
             let millionths = u128::from(order.millionths);
             self.revenue(step, order.currency, millionths, &mut seen);
         }

@@ -6,6 +6,7 @@ use crate::event::Timestamp;
 use crate::ledger::hash::CustomerDigest;
 use crate::ledger::shard::LogStart;
 use crate::measure::cohort::{self, CohortMap};
+use crate::measure::expected::ExpectedSums;
 use crate::measure::link::LinkSums;
 use crate::measure::now::NowSums;
 use crate::measure::orders::OrderSums;
@@ -13,6 +14,7 @@ use crate::measure::question::{Instant, Question};
 use crate::measure::retention::RetentionSums;
 use crate::measure::satisfaction::SatisfactionSums;
 use crate::measure::segment::SegmentMap;
+use crate::measure::silence::SilenceSums;
 
 /// Mergeable sums of the instants of one question.
 ///
@@ -39,12 +41,16 @@ pub struct Sums {
     pub periods: Vec<PeriodSums>,
     pub segments: SegmentMap,
     pub cohorts: CohortMap,
+    /// By type of event, in the order of [`EventType::ALL`](crate::event::EventType::ALL).
+    pub silence: [SilenceSums; 4],
 }
 
 /// The sums of one period.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PeriodSums {
     pub retention: RetentionSums,
+    /// Zero for periods of which no departures are expected.
+    pub expected: ExpectedSums,
     pub satisfaction: SatisfactionSums,
     pub orders: OrderSums,
     pub link: LinkSums,
@@ -85,12 +91,16 @@ impl Sums {
             }
         }
         cohort::merge(&mut self.cohorts, &other.cohorts);
+        for (mine, theirs) in self.silence.iter_mut().zip(&other.silence) {
+            mine.merge(theirs);
+        }
     }
 }
 
 impl PeriodSums {
     fn merge(&mut self, other: &Self) {
         self.retention.merge(&other.retention);
+        self.expected.merge(other.expected);
         self.satisfaction.merge(&other.satisfaction);
         self.orders.merge(&other.orders);
         self.link.merge(&other.link);

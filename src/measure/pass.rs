@@ -22,6 +22,7 @@ use crate::ledger::hash::CustomerDigest;
 use crate::ledger::shard::LogStart;
 use crate::measure::catalogue::Section;
 use crate::measure::cohort::CohortTally;
+use crate::measure::expected::{ExpectedSums, ExpectedTally};
 use crate::measure::life::{Life, Look, Within};
 use crate::measure::link::LinkTally;
 use crate::measure::now::NowTally;
@@ -32,6 +33,7 @@ use crate::measure::retention::RetentionTally;
 use crate::measure::runs::Runs;
 use crate::measure::satisfaction::SatisfactionTally;
 use crate::measure::segment::{SegmentTally, Segments};
+use crate::measure::silence::SilenceTally;
 use crate::measure::spell::SpellRules;
 
 /// A shard contributes at most this many customers to the search for split ones; in a shard of
@@ -80,6 +82,8 @@ pub struct Pass {
     tallies: Vec<Tally>,
     now: NowTally,
     cohorts: CohortTally,
+    expected: ExpectedTally,
+    silence: SilenceTally,
     /// By period, customers who were retained over a run of instants and did nothing, by group.
     retained: Vec<Runs<4>>,
     sections: Sections,
@@ -126,6 +130,8 @@ impl Pass {
             tallies: question.instants.iter().map(Tally::new).collect(),
             now: NowTally::new(instants().collect()),
             cohorts: CohortTally::new(instants(), &question.months),
+            expected: ExpectedTally::new(&question.instants, shard.reasons()),
+            silence: SilenceTally::new(instants().collect()),
             retained: vec![Runs::new(steps); periods],
             sections,
             sampler: Sampler::default(),
@@ -191,6 +197,12 @@ impl Pass {
         if sections.contains(Section::Cohorts) {
             self.cohorts.add(life, &self.question.months);
         }
+        if sections.contains(Section::Retention) {
+            self.expected.add(life);
+        }
+        if sections.contains(Section::Silence) {
+            self.silence.add(life);
+        }
         let instants = &self.question.instants;
         if sections.contains(Section::Segments) {
             for (instant, tally) in instants.iter().zip(&mut self.tallies) {
@@ -223,15 +235,21 @@ impl Pass {
                 tally.windows[period].retained(groups);
             }
         }
+        for (period, expected) in self.expected.finish() {
+            for (tally, expected) in self.tallies.iter_mut().zip(expected) {
+                tally.windows[period].expected = expected;
+            }
+        }
         let first_churn_at = self.first_churn_at;
         let now = self.now.finish(shard.currencies());
         let cohorts = self.cohorts.finish(self.question.settings.cohorts);
         let instants = self.question.instants.iter().zip(self.tallies);
-        let sums = instants.zip(now).zip(cohorts);
-        let sums = sums.map(|(((instant, tally), now), cohorts)| Sums {
+        let sums = instants.zip(now).zip(cohorts).zip(self.silence.finish());
+        let sums = sums.map(|((((instant, tally), now), cohorts), silence)| Sums {
             churn_seen: first_churn_at.is_some_and(|first| first < instant.at),
             now,
             cohorts,
+            silence,
             ..tally.finish(shard, &self.segments)
         });
         Partial {
@@ -315,6 +333,7 @@ struct Tally {
 #[derive(Debug, Default)]
 struct WindowTally {
     retention: RetentionTally,
+    expected: ExpectedSums,
     satisfaction: SatisfactionTally,
     orders: OrderTally,
     link: LinkTally,
@@ -342,6 +361,7 @@ impl Tally {
         let currency = |code| shard.currencies().text(code).to_owned();
         let periods = self.windows.into_iter().map(|tally| PeriodSums {
             retention: tally.retention.finish(shard.reasons()),
+            expected: tally.expected,
             satisfaction: tally.satisfaction.finish(shard.channels()),
             orders: tally.orders.finish(shard.currencies()),
             link: tally.link.finish(shard.currencies()),

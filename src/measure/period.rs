@@ -68,6 +68,9 @@ pub struct Interval {
 /// A score is compared with at least so many days.
 const SHORTEST_BASELINE_MILLIS: i64 = 28 * 86_400_000;
 
+/// The lengths of the periods of which departures are expected: a day and a week.
+const WEEKLY_MILLIS: [i64; 2] = [86_400_000, 7 * 86_400_000];
+
 impl Interval {
     /// `t1 - t0`, in milliseconds.
     #[must_use]
@@ -234,6 +237,17 @@ impl Period {
             Self::Complete(_) => Some(self.interval(bounds.start, time_zone, week_starts_on)),
             Self::ToDate(_) => None,
         }
+    }
+
+    /// The length of a rolling period, in milliseconds, if it is one of 24 hours or 7 days, however
+    /// written: one that has the same days of the week in it a week earlier.
+    #[must_use]
+    pub fn weekly_millis(self) -> Option<i64> {
+        let Self::Rolling { count, unit } = self else {
+            return None;
+        };
+        let length = i64::from(count) * unit.millis();
+        WEEKLY_MILLIS.contains(&length).then_some(length)
     }
 
     /// What the Net Promoter Score of a rolling period is compared with: the window before it, twice

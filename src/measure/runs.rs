@@ -9,6 +9,37 @@
 
 use std::ops::Range;
 
+use crate::event::Timestamp;
+
+/// The instants of a series, each of them one step.
+#[derive(Debug, Clone)]
+pub struct Steps {
+    instants: Vec<Timestamp>,
+}
+
+impl Steps {
+    /// For instants in ascending order.
+    #[must_use]
+    pub const fn new(instants: Vec<Timestamp>) -> Self {
+        Self { instants }
+    }
+
+    #[must_use]
+    pub fn instants(&self) -> &[Timestamp] {
+        &self.instants
+    }
+
+    /// The first step that lies after `at`; the number of steps if none does.
+    #[must_use]
+    pub fn after(&self, at: Timestamp) -> usize {
+        // Reports are of one instant, and that is decided without a search.
+        match self.instants.as_slice() {
+            [only] => usize::from(*only <= at),
+            instants => instants.partition_point(|instant| *instant <= at),
+        }
+    }
+}
+
 /// Counts of several kinds by step.
 #[derive(Debug, Clone)]
 pub struct Runs<const KINDS: usize> {
@@ -47,6 +78,18 @@ impl<const KINDS: usize> Runs<KINDS> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_first_step_after_an_instant_is_found_in_series_of_any_length() {
+        let at = Timestamp::from_millis;
+        for length in 0..5 {
+            let steps = Steps::new((0..length).map(|step| at(10 * step)).collect());
+            for instant in -1..=10 * length {
+                let expected = (0..length).filter(|step| 10 * step <= instant).count();
+                assert_eq!(steps.after(at(instant)), expected, "{length} {instant}");
+            }
+        }
+    }
 
     #[test]
     fn a_run_counts_at_each_of_its_steps() {

@@ -13,6 +13,7 @@ pub fn cases() -> Vec<Case> {
         RETENTION,
         WITHHELD,
         DORMANCY,
+        EXPECTED,
         SATISFACTION,
         CHANGES,
         CHANNELS,
@@ -23,6 +24,7 @@ pub fn cases() -> Vec<Case> {
         SEGMENTS,
         SEGMENTS_SHOWN,
         COHORTS,
+        SILENCE,
         EVENTS,
         LABELS,
     ];
@@ -1122,6 +1124,207 @@ const DORMANCY: Tables = &[
         2026-06-10 b nps 9
         at 2026-06-10T12:00
         page customers=0 dormant:30d=0 dormant:90d=0 dormant:180d=0 dormant:365d=0
+        ",
+    ),
+];
+
+/// Departures of the same window in the four weeks before.
+const EXPECTED: Tables = &[
+    (
+        "departures are expected as many as there were in the four weeks before, on average",
+        "
+        set timeout=30d
+        2026-05-16 i1,i2 signup
+        2026-05-24 a1..a20 signup
+        # The windows end at noon of 22, 15, 8 and 1 June and are a day long.
+        2026-06-01T06:00 a1..a5 churn price
+        2026-06-08T06:00 a6..a10 churn price
+        2026-06-14T18:00 a11..a16 churn moved
+        2026-06-22T06:00 a17..a20 churn
+        2026-06-20 b1..b12 signup
+        2026-06-29T03:00 b1..b12 churn price
+        at 2026-06-29T12:00
+        # i1 and i2 timed out at midnight of 15 June.
+        24h reasons=price:12 expected_departures=churn:5,inactivity:1/2
+        ",
+    ),
+    (
+        "a week is compared with the four weeks before, which leave no gap",
+        "
+        set periods=7d
+        2026-05-01 a1..a9 signup
+        # 35 and 7 days before 29 June are 25 May and 22 June.
+        2026-05-24T23:59:59.999 a1 churn
+        2026-05-25 a2 churn
+        2026-05-31T23:59:59.999 a3 churn
+        2026-06-01 a4 churn
+        2026-06-08 a5 churn
+        2026-06-21T23:59:59.999 a6 churn
+        2026-06-22 a7 churn
+        at 2026-06-29
+        # a2 to a6 in four weeks, and a7 in the last one
+        7d reasons=unspecified:1 expected_departures=churn:5/4,inactivity:0
+        ",
+    ),
+    (
+        "each window holds its start and not its end",
+        "
+        2026-05-01 a,b,c,d signup
+        2026-06-20T23:59:59.999 a churn
+        2026-06-21 b churn
+        2026-06-21T23:59:59.999 c churn
+        2026-06-22 d churn
+        at 2026-06-29
+        24h expected_departures=churn:1/2,inactivity:0
+        ",
+    ),
+    (
+        "who leaves, returns and leaves again departs twice",
+        "
+        2026-05-01 a signup
+        2026-06-21T01:00 a churn price
+        2026-06-21T02:00 a signup
+        2026-06-21T03:00 a churn price
+        2026-06-21T04:00 a signup
+        2026-06-14T01:00 a churn price
+        2026-06-14T02:00 a purchase
+        at 2026-06-29
+        24h expected_departures=churn:3/4,inactivity:0
+        ",
+    ),
+    (
+        "a shop without a customer at the start of the earliest window expects nothing",
+        "
+        set churn_events=complete periods=24h,7d
+        # 29 days before 30 June.
+        2026-06-01 a signup
+        2026-06-20 a churn
+        at 2026-06-30
+        24h expected_departures=none
+        7d expected_departures=none
+        at 2026-06-30T00:00:00.001
+        24h expected_departures=churn:0,inactivity:0
+        7d expected_departures=none
+        # 35 days before
+        at 2026-07-06T00:00:00.001
+        7d expected_departures=churn:1/4,inactivity:0
+        page withheld_expected=none
+        ",
+    ),
+    (
+        "who leaves at the start of the earliest window was still a customer at it",
+        "
+        2026-05-01 a signup
+        2026-06-01 a churn
+        2026-06-02 b signup
+        at 2026-06-30
+        24h expected_departures=churn:1/4,inactivity:0
+        at 2026-06-30T00:00:00.001
+        24h expected_departures=none
+        ",
+    ),
+    (
+        "a churn event for inactivity is expected with the timeouts, every other with churn",
+        "
+        set timeout=20d reasons=moved
+        2026-06-01 a,b,c signup
+        2026-05-20 d,e signup
+        2026-05-20 keeps signup
+        # d, e and the third one time out on 9 June.
+        2026-06-08T12:00 a churn inactivity
+        2026-06-08T12:00 b churn price
+        2026-06-08T12:00 c churn moved
+        2026-06-09 keeps churn
+        at 2026-06-16
+        24h expected_departures=none
+        at 2026-06-23
+        24h expected_departures=churn:2/4,inactivity:1/4
+        at 2026-06-24
+        24h expected_departures=churn:0,inactivity:3/4
+        ",
+    ),
+    (
+        "only a day and a week have an expectation, however they are written",
+        "
+        set periods=24h,1d,1440m,7d,168h,1w,48h,2w,23h,30d,today,yesterday,this_week,last_week
+        2026-05-01 a,b signup
+        2026-06-21T12:00 a churn
+        at 2026-06-29
+        24h expected_departures=churn:1/4,inactivity:0
+        1d expected_departures=churn:1/4,inactivity:0
+        1440m expected_departures=churn:1/4,inactivity:0
+        7d expected_departures=churn:1/4,inactivity:0
+        168h expected_departures=churn:1/4,inactivity:0
+        1w expected_departures=churn:1/4,inactivity:0
+        48h expected_departures=none
+        2w expected_departures=none
+        23h expected_departures=none
+        30d expected_departures=none
+        today expected_departures=none
+        yesterday expected_departures=none
+        this_week expected_departures=none
+        last_week expected_departures=none
+        ",
+    ),
+    (
+        "the weeks before are weeks of 168 hours, also when the clocks change",
+        "
+        set zone=Europe/Berlin
+        2026-02-01 a,b,c signup
+        # Summer time began on 29 March. 28 days before 10 April, 12:00 UTC
+        2026-03-12T12:00 a churn
+        2026-03-13T11:59:59.999 b churn
+        2026-03-13T12:00 c churn
+        at 2026-04-10T12:00
+        24h expected_departures=churn:2/4,inactivity:0
+        ",
+    ),
+    (
+        "a late event is expected as if it had been in time",
+        "
+        2026-05-01 a,b signup
+        2026-06-28 b churn
+        2026-06-21T12:00 a churn
+        at 2026-06-29
+        24h expected_departures=churn:1/4,inactivity:0
+        ",
+    ),
+    (
+        "without a source of departures none are expected, and that is said",
+        "
+        set periods=7d
+        2026-05-01 a signup
+        at 2026-06-29
+        7d expected_departures=none
+        page withheld_expected=no_churn_source
+        ",
+    ),
+    (
+        "everybody must be known at the start of the earliest window",
+        "
+        set periods=24h,7d from_the_beginning=no base_complete_since=2026-05-31
+        2026-05-01 a,b signup
+        2026-06-21T12:00 a churn
+        # A day begins to be compared on 31 May, a week on 25 May.
+        at 2026-06-29
+        24h expected_departures=churn:1/4,inactivity:0 retention=1
+        7d expected_departures=none retention=1
+        page withheld_expected=base_incomplete withheld=none
+        at 2026-06-28T23:59:59.999
+        24h expected_departures=none retention=1
+        at 2026-07-05
+        7d expected_departures=churn:1/4,inactivity:0
+        page withheld_expected=none
+        ",
+    ),
+    (
+        "nothing is withheld of periods that have no expectation",
+        "
+        set periods=30d from_the_beginning=no
+        2026-05-01 a,b signup
+        2026-06-21T12:00 a churn
+        at 2026-06-29
+        page withheld_expected=none withheld=base_incomplete
         ",
     ),
 ];
@@ -2527,6 +2730,146 @@ const COHORTS: Tables = &[
         page withheld=none withheld_cohorts=base_incomplete cohorts=2026-02:1 cells=none
         at 2026-03-10
         page withheld=none withheld_cohorts=base_incomplete cohorts=2026-02:1 cells=none
+        ",
+    ),
+];
+
+/// Whether events of each type still come.
+const SILENCE: Tables = &[
+    (
+        "the latest event is the newest one before the instant",
+        "
+        # In seconds, midnight of 10 June 2026 is 1781049600.
+        2026-06-09T23:59:59.999 a signup
+        2026-06-10T00:00 a purchase
+        2026-06-09T12:00 a purchase
+        at 2026-06-10
+        page latest=signup:1781049599.999,purchase:1781006400
+        at 2026-06-10T00:00:00.001
+        page latest=signup:1781049599.999,purchase:1781049600
+        ",
+    ),
+    (
+        "what is older than 35 days is not looked at",
+        "
+        2026-05-06 a signup
+        at 2026-06-10
+        page latest=signup:1778025600 usual_gap=none
+        at 2026-06-10T00:00:00.001
+        page latest=none
+        ",
+    ),
+    (
+        "nothing at all has no latest event, no gap and no stretch",
+        "
+        2026-06-10 a signup
+        at 2026-06-10
+        page latest=none usual_gap=none week_ago=none withheld=no_churn_source
+        ",
+    ),
+    (
+        "the usual gap is that of the 28 days before",
+        "
+        2026-05-12T23:59:59.999 a,b,c purchase
+        2026-05-13 a purchase
+        2026-06-09T23:59:59.999 b purchase
+        2026-06-10 a purchase
+        at 2026-06-10
+        # 28 days are 2419200 seconds, and two orders are in them.
+        page usual_gap=purchase:1209600
+        ",
+    ),
+    (
+        "every type has numbers of its own, and the surveys are one",
+        "
+        2026-06-01 a signup
+        2026-06-02 a,b purchase
+        2026-06-03 a churn
+        2026-06-04 a nps 9
+        2026-06-05 a csat 4
+        2026-06-06 a ces 2
+        at 2026-06-10
+        page usual_gap=signup:2419200,purchase:1209600,churn:2419200,survey_submitted:806400
+        page latest=signup:1780272000,purchase:1780358400,churn:1780444800,survey_submitted:1780704000
+        ",
+    ),
+    (
+        "an event counts also where it opens and ends nothing",
+        "
+        set starts_with=purchase
+        # b was never a customer, and a is one already.
+        2026-06-01 a signup
+        2026-06-02 a purchase
+        2026-06-03 a signup
+        2026-06-04 b churn
+        2026-06-05 b churn
+        at 2026-06-10
+        page usual_gap=signup:1209600,purchase:2419200,churn:1209600
+        ",
+    ),
+    (
+        "a repeat is the same event, and one that is rejected is none",
+        "
+        2026-06-01 a purchase id=x
+        2026-06-01 a purchase id=x
+        2026-06-02 a nps 11
+        at 2026-06-10
+        page usual_gap=purchase:2419200
+        ",
+    ),
+    (
+        "of one customer, events of one type at one millisecond are one",
+        "
+        2026-06-01 a,b,c signup
+        2026-06-01 a signup
+        2026-06-02 a churn price
+        2026-06-02 a churn moved
+        2026-06-03 a purchase amount=5
+        2026-06-03 a purchase amount=7
+        2026-06-03T00:00:00.001 a purchase amount=7
+        2026-06-04 a nps 9
+        2026-06-04 a csat 5
+        at 2026-06-10
+        24h orders=none
+        page usual_gap=signup:806400,purchase:1209600,churn:2419200,survey_submitted:2419200
+        ",
+    ),
+    (
+        "the stretch of a week ago holds the newest 30 events before it",
+        "
+        # A week before 17 June.
+        2026-06-09T23:00 a1..a10 purchase
+        2026-06-09T22:00 a1..a10 purchase
+        2026-06-09T21:00 a1..a9 purchase
+        2026-06-09T19:30 b purchase
+        2026-06-09T19:00 a1..a10 purchase
+        # Too late to count.
+        2026-06-10 a1..a10 purchase
+        at 2026-06-17
+        # Four and a half hours.
+        page week_ago=purchase:16200
+        ",
+    ),
+    (
+        "less than 30 events are no stretch, and 29 in four weeks are less",
+        "
+        2026-05-13 b purchase
+        2026-06-01 a1..a29 purchase
+        at 2026-06-17
+        # 28 days
+        page week_ago=purchase:2419200
+        at 2026-06-17T00:00:00.001
+        page week_ago=none
+        ",
+    ),
+    (
+        "of 30 events at one instant the stretch begins at it",
+        "
+        2026-06-09T23:59:59.999 a1..a31 churn
+        at 2026-06-17
+        page week_ago=churn:0.001
+        at 2026-06-16T23:59:59.999
+        page week_ago=none
         ",
     ),
 ];

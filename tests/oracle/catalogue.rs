@@ -36,6 +36,7 @@ const METRICS: Metrics = &[
     ("tenure_early_churn_customers", &["period"]),
     ("tenure_departures", &["period", "reason"]),
     ("tenure_departure_ratio", &["period"]),
+    ("tenure_departures_expected", &["period", "source"]),
     ("tenure_dormant_customers", &["for"]),
     // Satisfaction.
     ("tenure_nps_customers", &["period", "group"]),
@@ -109,4 +110,8 @@ const METRICS: Metrics = &[
     ),
     ("tenure_cohort_customers", &["cohort"]),
     ("tenure_cohort_retention_ratio", &["cohort", "months_after"]),
+    // Silent sources.
+    ("tenure_event_latest_timestamp_seconds", &["event"]),
+    ("tenure_event_usual_gap_seconds", &["event"]),
+    ("tenure_event_week_ago_span_seconds", &["event"]),
 ];

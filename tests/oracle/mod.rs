@@ -20,7 +20,7 @@
 //! | rejected records, repeats, conflicting ids, "exactly the events before `T`" | [`kept`] |
 //! | rolling and calendar periods, local days of 23 and 25 hours, week starts, months | [`period`] |
 //! | who is a customer, and when: the spells, ties at one instant, the timeout | [`spell`] |
-//! | retention, churn, departures and their reasons, dormant customers | [`retention`] |
+//! | retention, churn, departures and their reasons, expected ones, dormant customers | [`retention`] |
 //! | what is withheld | [`withheld`] |
 //! | NPS, CSAT, CES, their bounds and scales, change scores, who was asked | [`satisfaction`] |
 //! | answers by channel | [`channel`] |
@@ -28,6 +28,7 @@
 //! | retention and revenue by NPS group, low scores before leaving | [`link`] |
 //! | values of dimensions at an instant, which segments are shown | [`segment`] |
 //! | months of first spells, and who stayed | [`cohort`] |
+//! | when events of each type came last, and how often they come | [`silence`] |
 //! | names of all metrics and of their labels | [`catalogue`] |
 //! | names of series, equality of two pages | [`page`] |
 //! | the events, and their JSON text for those who have to decode it | [`log`] |
@@ -59,6 +60,7 @@ pub mod retention;
 pub mod satisfaction;
 pub mod segment;
 pub mod settings;
+pub mod silence;
 pub mod spell;
 pub mod table;
 pub mod withheld;
@@ -86,6 +88,7 @@ pub fn evaluate(log: &Log, settings: &Settings, at: i64) -> Page {
     link::publish(&facts, &lives, &periods, settings, &mut page);
     segment::publish(&facts, &lives, &periods, settings, at, &mut page);
     cohort::publish(&facts, &lives, settings, at, &mut page);
+    silence::publish(&facts, at, &mut page);
     withheld::publish(&facts, &lives, &periods, settings, &mut page);
     page
 }

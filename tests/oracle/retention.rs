@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::log::{Body, Fact};
 use super::page::Page;
-use super::period::Interval;
+use super::period::{Interval, length, rolling};
 use super::settings::{DAY, Settings};
 use super::spell::{Customers, Lives};
 use super::withheld;
@@ -24,6 +24,7 @@ pub fn publish(
         if withheld::reasons(facts, interval.t0, settings).is_empty() {
             publish_ratios(lives, name, *interval, page);
         }
+        publish_expected(facts, lives, name, *interval, settings, page);
     }
     publish_reasons(lives, periods, settings, page);
 }
@@ -83,6 +84,55 @@ fn publish_ratios(lives: &Lives, name: &str, interval: Interval, page: &mut Page
     page.ratio("tenure_retention_ratio", &period, retained, at_start.len());
     page.ratio("tenure_churn_ratio", &period, lost, at_start.len());
     page.ratio("tenure_departure_ratio", &period, departures, could_leave);
+}
+
+/// The mean of the same window in each of the four weeks before, for a day and for a week.
+fn publish_expected(
+    facts: &[Fact],
+    lives: &Lives,
+    name: &str,
+    interval: Interval,
+    settings: &Settings,
+    page: &mut Page,
+) {
+    if !has_expectation(name) {
+        return;
+    }
+    let windows = weeks_before(interval);
+    let earliest = windows[3].t0;
+    let withheld = !withheld::reasons(facts, earliest, settings).is_empty();
+    if withheld || lives.active_at(earliest).is_empty() {
+        return;
+    }
+    let mut by_inactivity = 0;
+    let mut by_churn = 0;
+    for window in windows {
+        for reason in lives.ended_in(window) {
+            if reason == "inactivity" {
+                by_inactivity += 1;
+            } else {
+                by_churn += 1;
+            }
+        }
+    }
+    for (source, departures) in [("churn", by_churn), ("inactivity", by_inactivity)] {
+        let labels = [("period", name), ("source", source)];
+        let mean = f64::from(departures) / 4.0;
+        page.put("tenure_departures_expected", &labels, mean);
+    }
+}
+
+/// Whether the period is one of 24 hours or 7 days, counted back from the instant.
+pub fn has_expectation(name: &str) -> bool {
+    rolling(name) && [DAY, 7 * DAY].contains(&length(name))
+}
+
+/// The same window 7, 14, 21 and 28 days earlier.
+pub fn weeks_before(interval: Interval) -> [Interval; 4] {
+    [7, 14, 21, 28].map(|days| Interval {
+        t0: interval.t0 - days * DAY,
+        t1: interval.t1 - days * DAY,
+    })
 }
 
 fn publish_reasons(

@@ -23,7 +23,8 @@
 //!
 //! `withheld` lists every reason for which the ratios of retention, churn and departures of some
 //! period are withheld, with those by NPS group, and by segment where there are dimensions.
-//! `withheld_value` does so for the expected lifetime value, `withheld_cohorts` for the cohorts.
+//! `withheld_value` does so for the expected lifetime value, `withheld_expected` for the expected
+//! departures, `withheld_cohorts` for the cohorts.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -356,6 +357,7 @@ fn withheld_together(key: &str, settings: &Settings) -> Option<Vec<&'static str>
             }
             Some(metrics)
         }
+        "withheld_expected" => Some(vec!["tenure_departures_expected"]),
         "withheld_value" => Some(vec!["tenure_expected_lifetime_value"]),
         "withheld_cohorts" => Some(vec!["tenure_cohort_retention_ratio"]),
         // Where there are no dimensions: never.
@@ -374,6 +376,7 @@ type Listing = (
 
 const LISTINGS: &[Listing] = &[
     ("reasons", "tenure_departures", None),
+    ("expected_departures", "tenure_departures_expected", None),
     (
         "channels",
         "tenure_channel_responses",
@@ -419,6 +422,9 @@ const LISTINGS: &[Listing] = &[
     ("segment_revenue", "tenure_segment_revenue", None),
     ("cohorts", "tenure_cohort_customers", None),
     ("cells", "tenure_cohort_retention_ratio", None),
+    ("latest", "tenure_event_latest_timestamp_seconds", None),
+    ("usual_gap", "tenure_event_usual_gap_seconds", None),
+    ("week_ago", "tenure_event_week_ago_span_seconds", None),
 ];
 
 /// `pro/TR:3+1+0+0,free/TR:0+0+1+0`

@@ -5,6 +5,7 @@ use super::cohort;
 use super::log::{Body, Fact};
 use super::page::Page;
 use super::period::Interval;
+use super::retention;
 use super::settings::{DAY, Settings};
 use super::spell::Lives;
 
@@ -22,6 +23,11 @@ pub fn publish(
         .filter(|(_, interval)| interval.t1 - interval.t0 >= 28 * DAY)
         .map(|(_, interval)| interval.t0)
         .collect();
+    let starts_of_weeks_before: Vec<i64> = periods
+        .iter()
+        .filter(|(name, _)| retention::has_expectation(name))
+        .map(|(_, interval)| retention::weeks_before(*interval)[3].t0)
+        .collect();
     let starts_of_months: Vec<i64> = cohort::shown(lives, settings)
         .iter()
         .map(|month| month.start(settings))
@@ -32,6 +38,7 @@ pub fn publish(
         ("tenure_churn_ratio", &starts),
         ("tenure_departure_ratio", &starts),
         ("tenure_nps_group_retention_ratio", &starts),
+        ("tenure_departures_expected", &starts_of_weeks_before),
         ("tenure_expected_lifetime_value", &starts_of_long),
         ("tenure_cohort_retention_ratio", &starts_of_months),
     ];

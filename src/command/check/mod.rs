@@ -75,6 +75,9 @@ pub fn run(args: &CheckArgs) -> Result<(), Failure> {
             correction.note
         ));
     }
+    for sentence in settings.alert_setup().missing() {
+        findings.warning(&sentence);
+    }
     if !args.offline {
         look_at_kafka(args, &settings, &mut findings)?;
     }

@@ -150,6 +150,15 @@ static DEFINITIONS: &[Definition] = &[
         "departures / (customers at the start + spells opened)",
     ),
     spells(
+        "tenure_departures_expected",
+        "How many departures the same window had on average in the four weeks before: the windows \
+         end 7, 14, 21 and 28 days earlier, so each holds the same days of the week. Departures by \
+         churn events and by inactivity are expected each for themselves; a churn event whose reason \
+         is inactivity belongs to the latter. For periods of 24 hours and 7 days, once there was a \
+         customer at the start of the earliest window.",
+        "departures of the four windows / 4 windows",
+    ),
+    spells(
         "tenure_dormant_customers",
         "Customers who are active at the instant of the report but have placed no order for so long \
          before it. They are the ones a timeout would let go first.",
@@ -454,6 +463,26 @@ static DEFINITIONS: &[Definition] = &[
          months after its own; 00 is the end of the cohort's own month. Only months that have ended \
          have a value. Customers who left and came back are active again.",
         "customers still active / customers of the cohort",
+    ),
+    events(
+        "tenure_event_latest_timestamp_seconds",
+        "When the newest event of the type happened, by its own time and not by that of its arrival. \
+         What happened more than 35 days before the instant of the report is not looked at.",
+        "largest time of an event before T, in seconds since 1970",
+    ),
+    events(
+        "tenure_event_usual_gap_seconds",
+        "How far apart the events of the type usually are: 28 days, spread over the events in the 28 \
+         days before the instant of the report. Of one customer, events of one type at one \
+         millisecond are one.",
+        "seconds of 28 days / events",
+    ),
+    events(
+        "tenure_event_week_ago_span_seconds",
+        "The shortest stretch that ends a week before the instant of the report and holds 30 events \
+         of the type, among those of the 28 days before. A source that has been silent for longer \
+         than this was not so a week ago, when at least 30 events came in the same time.",
+        "T - 7 days - time of the 30th newest event before T - 7 days",
     ),
 ];
 

@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::Timestamp;
 use crate::measure::catalogue::{DIMENSIONS, Needs};
+use crate::measure::expected::EARLIEST_MILLIS;
 use crate::measure::explain::definition::{deciding, definition};
 use crate::measure::explain::movers::{Breakdown, breakdowns};
 use crate::measure::period::{Interval, Period};
@@ -389,10 +390,14 @@ fn concerns(reason: WithheldReason, series: &Series, report: &Report) -> bool {
     let Some(bounds) = series.period.and_then(|period| bounds_of(report, period)) else {
         return true;
     };
+    let start = match series.measure.name {
+        "tenure_departures_expected" => bounds.start.minus_millis(EARLIEST_MILLIS),
+        _ => bounds.start,
+    };
     let known = report.periods.iter().any(|(period, earlier)| {
         let period = period.to_string();
         let labels = [("period", period.as_str())];
-        earlier.start <= bounds.start && report.value("tenure_churn_ratio", &labels).is_some()
+        earlier.start <= start && report.value("tenure_churn_ratio", &labels).is_some()
     });
     !known
 }
@@ -426,6 +431,24 @@ fn why_absent(series: &Series, report: &Report) -> String {
         "tenure_expected_lifetime_value" => {
             "nobody left in the period, nobody was there at its start, or nothing was ordered in \
              the currency"
+        }
+        "tenure_departures_expected"
+            if series
+                .period
+                .is_none_or(|period| period.weekly_millis().is_none()) =>
+        {
+            "departures are expected of periods of exactly 24 hours or 7 days only"
+        }
+        "tenure_departures_expected" => {
+            "nobody was a customer at the start of the earliest of the four windows, four weeks \
+             before the period"
+        }
+        "tenure_event_latest_timestamp_seconds" => {
+            "there was no event of the type in the 35 days before"
+        }
+        "tenure_event_usual_gap_seconds" => "there was no event of the type in the 28 days before",
+        "tenure_event_week_ago_span_seconds" => {
+            "there were fewer than 30 events of the type in the 28 days that ended a week before"
         }
         "tenure_cohort_retention_ratio" => {
             "the month has not ended, the cohort has no customer, or it is older than the ones shown"

@@ -5,7 +5,9 @@
 
 use std::fmt;
 
+use crate::event::EventType;
 use crate::measure::catalogue::{Measure, measure};
+use crate::measure::expected::Source;
 use crate::measure::life::Status;
 use crate::measure::now::DORMANT_FOR;
 use crate::measure::period::Period;
@@ -186,6 +188,8 @@ fn closed(measure: &Measure, label: &str) -> Vec<&'static str> {
         "buyer" => vec!["first_time", "returning"],
         "score" => vec!["low", "fine"],
         "for" => DORMANT_FOR.map(|(name, _)| name).to_vec(),
+        "source" => Source::ALL.map(Source::name).to_vec(),
+        "event" => EventType::ALL.map(EventType::name).to_vec(),
         "better" => vec!["high", "low"],
         "rating" => vec!["1", "2", "3", "4", "5", "6", "7"],
         _ => Vec::new(),

@@ -12,6 +12,7 @@ mod orders;
 mod retention;
 mod satisfaction;
 mod segments;
+mod silence;
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,6 +22,7 @@ use crate::ledger::settings::CesScale;
 use crate::ledger::shard::LogStart;
 use crate::measure::catalogue::{Counts, DIMENSIONS, MEASURES, Measure, Needs, Section, position};
 use crate::measure::cohort::Months;
+use crate::measure::expected::EARLIEST_MILLIS;
 use crate::measure::partial::{Partial, PeriodSums, Split, Sums};
 use crate::measure::publish::labels::Shown;
 use crate::measure::question::{Instant, Question, Window};
@@ -129,6 +131,22 @@ fn exists(measure: &Measure, context: Context<'_>) -> bool {
     !measure.has_label(DIMENSIONS) || !context.dimensions.is_empty()
 }
 
+/// Whether a measure has any meaning for the period.
+fn defined(measure: &Measure, window: &Window) -> bool {
+    match measure.name {
+        retention::EXPECTED => window.period.weekly_millis().is_some(),
+        _ => orders::defined(measure, window),
+    }
+}
+
+/// From when on every customer must be known for a measure that needs to know who left.
+fn known_since(measure: &Measure, window: &Window) -> Timestamp {
+    match measure.name {
+        retention::EXPECTED => window.bounds.start.minus_millis(EARLIEST_MILLIS),
+        _ => window.bounds.start,
+    }
+}
+
 fn empty_families(context: Context<'_>) -> Vec<Family> {
     let family = |measure| Family::empty(measure, context.dimensions);
     MEASURES.iter().map(family).collect()
@@ -176,6 +194,7 @@ impl<'a> Page<'a> {
             self.withhold_of(window);
             if self.wants(Section::Retention) {
                 self.retention(window, &sums.retention, &reasons);
+                self.expected(window, &sums.expected);
             }
             if self.wants(Section::Satisfaction) {
                 self.satisfaction(window, sums, &channels);
@@ -192,6 +211,9 @@ impl<'a> Page<'a> {
         }
         if self.wants(Section::Cohorts) {
             self.cohorts(instant, sums);
+        }
+        if self.wants(Section::Silence) {
+            self.silence(instant.at, &sums.silence);
         }
         if self.wants(Section::Satisfaction) {
             let families = &mut self.families;
@@ -244,12 +266,12 @@ impl<'a> Page<'a> {
 
     /// Names what is withheld of one period, also where there would be no value to publish.
     fn withhold_of(&mut self, window: &Window) {
-        let known = self.limits.base.complete_at(window.bounds.start);
         for measure in MEASURES {
-            let concerns = measure.has_label("period") && orders::defined(measure, window);
+            let concerns = measure.has_label("period") && defined(measure, window);
             if !concerns || !exists(measure, self.context) {
                 continue;
             }
+            let known = self.limits.base.complete_at(known_since(measure, window));
             if measure.needs == Needs::Departures && !known {
                 self.withhold(measure, WithheldReason::BaseIncomplete);
             }
@@ -270,6 +292,7 @@ impl<'a> Page<'a> {
                 window.before.map(|before| before.start)
             }
             "tenure_scored_customers" | "tenure_low_score_ratio" => Some(window.scored_since()),
+            retention::EXPECTED => Some(known_since(measure, window)),
             _ => None,
         };
         needed
@@ -337,11 +360,8 @@ impl OfPeriod<'_, '_> {
             return;
         };
         let measure = &MEASURES[at];
-        if self
-            .page
-            .may_publish(measure, Some(self.window.bounds.start))
-            && !self.page.too_old(measure, self.window)
-        {
+        let since = known_since(measure, self.window);
+        if self.page.may_publish(measure, Some(since)) && !self.page.too_old(measure, self.window) {
             let mut all = Vec::with_capacity(labels.len() + 1);
             all.push(Cow::clone(&self.period));
             all.extend_from_slice(labels);
