@@ -8,7 +8,6 @@ use std::time::Duration;
 use ureq::Agent;
 
 use crate::command::Failure;
-use crate::command::service::base;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -41,7 +40,7 @@ pub struct HealthcheckArgs {
 /// # Errors
 /// If the service is not reached in time, or says that it is broken.
 pub fn run(args: &HealthcheckArgs) -> Result<(), Failure> {
-    let base = base(&args.url)?;
+    let base = address(&args.url)?;
     let agent: Agent = Agent::config_builder()
         .http_status_as_error(false)
         .timeout_global(Some(PATIENCE))
@@ -61,6 +60,18 @@ pub fn run(args: &HealthcheckArgs) -> Result<(), Failure> {
     }
 }
 
+/// The address without what follows it. With TLS there is nothing to ask: the certificate is for
+/// other names than the loopback interface's.
+fn address(url: &str) -> Result<&str, Failure> {
+    if url.starts_with("http://") {
+        Ok(url.trim_end_matches('/'))
+    } else {
+        Err(Failure::usage(
+            "give the address of the service as http://HOST:PORT; one that wants TLS cannot be asked",
+        ))
+    }
+}
+
 /// A service that asks for a password is alive too.
 fn alive(status: u16) -> bool {
     matches!(status, 200 | 401 | 403)
@@ -69,6 +80,17 @@ fn alive(status: u16) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_plain_addresses_are_asked() {
+        assert_eq!(
+            address("http://127.0.0.1:9736/").unwrap(),
+            "http://127.0.0.1:9736"
+        );
+        for url in ["https://127.0.0.1:9736", "127.0.0.1:9736", ""] {
+            assert!(address(url).is_err(), "{url}");
+        }
+    }
 
     #[test]
     fn a_service_is_alive_unless_it_is_broken_or_another_one() {

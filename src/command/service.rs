@@ -61,10 +61,7 @@ fn agent() -> Agent {
 }
 
 /// The address without what follows it.
-///
-/// # Errors
-/// If it is no plain HTTP address.
-pub fn base(url: &str) -> Result<&str, Failure> {
+fn base(url: &str) -> Result<&str, Failure> {
     if url.starts_with("https://") {
         return Err(Failure::usage(
             "https is not supported: give the http address of the service itself, or of a tunnel \
