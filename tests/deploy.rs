@@ -474,8 +474,10 @@ fn the_demo_of_a_container_listens_where_the_image_says_and_is_healthy() {
             .spawn()
             .unwrap(),
     );
-    let lines = BufReader::new(demo.0.stderr.take().unwrap()).lines();
+    // Read from as long as the demo lives, or what it says further would end it.
+    let mut lines = BufReader::new(demo.0.stderr.take().unwrap()).lines();
     let url = lines
+        .by_ref()
         .map_while(Result::ok)
         .find_map(|line| {
             let (_, address) = line.split_once("Tenure is at ")?;
