@@ -34,8 +34,8 @@ prepare_build() {
 }
 
 # Prepares what the tests and the benchmark need beyond the build: a Java runtime, the jars of
-# Apache Kafka, Prometheus and its promtool, Alertmanager and its amtool, shellcheck. Exports where
-# they are.
+# Apache Kafka, Prometheus and its promtool, Alertmanager and its amtool, shellcheck, Grafana's
+# schema. Exports where they are.
 prepare_tests() {
     prepare_build
     choose_cache_directory
@@ -44,6 +44,7 @@ prepare_tests() {
     prepare_prometheus
     prepare_alertmanager
     prepare_shellcheck
+    prepare_grafana_schema
 }
 
 # --- the system's packages -----------------------------------------------------------------------
@@ -286,4 +287,31 @@ alertmanager_works() {
 prepare_shellcheck() {
     if command -v shellcheck >/dev/null; then return; fi
     install_packages "shellcheck checks the scripts" shellcheck
+}
+
+# Exports TENURE_GRAFANA_SCHEMA, a folder with the packages that tests/grafana/package-lock.json pins:
+# the types of Grafana's dashboards, and the compiler that reads them. Nothing of them is run but that.
+prepare_grafana_schema() {
+    local source=$repository/tests/grafana staging output
+    export TENURE_GRAFANA_SCHEMA=$TENURE_CACHE/grafana-schema
+    prepare_node
+    if cmp --silent "$source/package-lock.json" "$TENURE_GRAFANA_SCHEMA/package-lock.json"; then return; fi
+    say "fetching Grafana's schema from npm into $TENURE_GRAFANA_SCHEMA"
+    staging=$(mktemp -d "$TENURE_GRAFANA_SCHEMA.XXXXXX")
+    cp "$source/package.json" "$staging/"
+    output=$(cd "$staging" && cp "$source/package-lock.json" . &&
+        npm ci --ignore-scripts --no-audit --no-fund 2>&1 </dev/null) || {
+        rm -rf "$staging"
+        printf '%s\n' "$output" >&2
+        fail "npm could not install the packages of tests/grafana"
+    }
+    replace_folder "$staging" "$TENURE_GRAFANA_SCHEMA"
+}
+
+# Node and npm, in any version that the distributions have had since 2022.
+prepare_node() {
+    local missing=()
+    if ! command -v node >/dev/null; then missing+=(nodejs); fi
+    if ! command -v npm >/dev/null; then missing+=(npm); fi
+    install_packages "Node runs the compiler that reads Grafana's schema" "${missing[@]}"
 }

@@ -137,6 +137,9 @@ impl Grid {
     }
 }
 
+/// In the link to an explanation: the number is that of the chosen period.
+const OF_PERIOD: &str = "&period=${period}";
+
 /// The one sentence of the catalogue for a metric.
 fn help(name: &str) -> &'static str {
     let process = || CATALOGUE.iter().find(|instrument| instrument.name == name);
@@ -328,6 +331,7 @@ fn withheld() -> Panel {
         "before the first report, and when no chosen instance was scraped.",
     )
     .size(GRID_WIDTH, 8)
+    .labels(&["reason", "measure"])
     .column(
         "Withheld",
         panel::Unit::Count,

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::panel::{Panel, Unit, bars, lines, stat, table};
 use super::query::{PERIOD, age, chosen, headline, of, shared};
-use super::{Board, empty, help};
+use super::{Board, OF_PERIOD, empty, help};
 
 pub fn board() -> Board {
     Board {
@@ -28,7 +28,7 @@ pub fn board() -> Board {
 fn tile(title: &str, unit: Unit, metric: &str, empty: &str) -> Panel {
     stat(title, unit, help(metric), empty)
         .query("{{job}}", &headline(metric, PERIOD))
-        .explained(metric)
+        .explained(metric, OF_PERIOD)
 }
 
 fn headlines() -> Vec<Panel> {
@@ -39,7 +39,7 @@ fn headlines() -> Vec<Panel> {
         empty::MEASURE,
     )
     .query("{{job}}", &headline("tenure_customers", ""))
-    .explained("tenure_customers");
+    .explained("tenure_customers", "");
     let age_of_report = stat(
         "Age of the numbers",
         Unit::Seconds,
@@ -98,7 +98,7 @@ fn headlines() -> Vec<Panel> {
             empty::MEASURE,
         )
         .query("{{job}}", &lost)
-        .explained("tenure_period_customers"),
+        .explained("tenure_period_customers", "&period=${period}&status=lost"),
         tile(
             "Joined customers",
             Unit::Count,
@@ -117,8 +117,7 @@ fn headlines() -> Vec<Panel> {
                 "sum without (currency) ({})",
                 headline("tenure_orders", PERIOD)
             ),
-        )
-        .explained("tenure_orders"),
+        ),
         age_of_report,
         stat(
             "Coverage",
@@ -156,7 +155,7 @@ fn retention() -> Vec<Panel> {
     )
     .query("churn", &chosen("tenure_churn_ratio"))
     .query("departures", &chosen("tenure_departure_ratio"))
-    .from_zero();
+    .above_zero();
     let statuses = lines(
         "Customers by status: $period",
         Unit::Count,
@@ -170,7 +169,7 @@ fn retention() -> Vec<Panel> {
             r#"period="$period", status!="retained""#,
         ),
     )
-    .from_zero();
+    .above_zero();
     let reasons = bars(
         "Departures by reason: $period",
         Unit::Count,
@@ -184,7 +183,7 @@ fn retention() -> Vec<Panel> {
             chosen("tenure_departures")
         ),
     )
-    .from_zero();
+    .above_zero();
     vec![
         by_period,
         churn,
@@ -228,7 +227,7 @@ fn expected(period: &str, words: &str) -> Panel {
     .query("expected", &expectation)
     .query("beyond chance", &chance)
     .dashed("beyond chance")
-    .from_zero()
+    .above_zero()
 }
 
 fn satisfaction() -> Vec<Panel> {
@@ -270,7 +269,18 @@ fn orders() -> Vec<Panel> {
     )
     .query("{{buyer}}", &chosen("tenure_ordering_customers"))
     .stacked(false)
-    .from_zero();
+    .above_zero();
+    let again = lines(
+        "Repeat and returning buyers: $period",
+        Unit::Share,
+        "Of the customers with an order in the period: those with at least two in it (repeat), and \
+         those who had ordered before it, at any time (returning).",
+        "when nobody ordered in the period, and while the measures are withheld.",
+    )
+    .query("repeat", &chosen("tenure_repeat_purchase_ratio"))
+    .query("returning", &chosen("tenure_returning_buyers_ratio"))
+    .above_zero()
+    .field("max", json!(1));
     let money = table(
         "Orders and revenue by currency: $period",
         "Currencies are never added to each other. The value of a customer looks back on all \
@@ -278,26 +288,45 @@ fn orders() -> Vec<Panel> {
          in which somebody was lost.",
         "when there was no order in the period, and while the measures are withheld.",
     )
-    .column("Orders", Unit::Count, &chosen("tenure_orders"))
-    .column("Revenue", Unit::Count, &chosen("tenure_revenue"))
+    .size(24, 9)
+    .labels(&["currency"])
+    .column(
+        "Orders",
+        Unit::Count,
+        &by_currency(&of("tenure_orders", PERIOD)),
+    )
+    .column(
+        "Revenue",
+        Unit::Count,
+        &by_currency(&of("tenure_revenue", PERIOD)),
+    )
     .column(
         "Average order",
         Unit::Number,
-        &chosen("tenure_average_order_value"),
+        &by_currency(&of("tenure_average_order_value", PERIOD)),
     )
     .column(
         "From repeat orders",
         Unit::Share,
-        &chosen("tenure_repeat_revenue_ratio"),
+        &by_currency(&of("tenure_repeat_revenue_ratio", PERIOD)),
     )
     .column(
         "Value of a customer, expected",
         Unit::Number,
-        &chosen("tenure_expected_lifetime_value"),
+        &by_currency(&of("tenure_expected_lifetime_value", PERIOD)),
     )
-    .option("sortBy", json!([{"desc": true, "displayName": "Orders"}]))
-    .without("period");
-    vec![buyers, money]
+    .column(
+        "Value of a customer, so far",
+        Unit::Number,
+        &by_currency(&of("tenure_customer_lifetime_value", "")),
+    )
+    .option("sortBy", json!([{"desc": true, "displayName": "Orders"}]));
+    vec![buyers, again, money]
+}
+
+/// One row for each currency, whatever else tells the targets apart.
+fn by_currency(selector: &str) -> String {
+    format!("max by (job, currency) ({selector})")
 }
 
 fn periods() -> Panel {
@@ -324,13 +353,16 @@ fn periods() -> Panel {
         "before the first report, and while the measures are withheld; single cells where there is \
          nothing to divide by.",
     )
-    .size(24, 9);
+    .size(24, 9)
+    .labels(&["period"]);
     columns
         .into_iter()
         .fold(start, |panel, (heading, unit, metric)| {
             let expression = format!("max by (job, period) ({})", of(metric, ""));
-            panel
-                .column(heading, unit, &expression)
-                .links_of_column(heading, metric)
+            panel.column(heading, unit, &expression).links_of_column(
+                heading,
+                metric,
+                "&period=${__data.fields.period}",
+            )
         })
 }

@@ -28,6 +28,8 @@ pub struct Panel {
     transformations: Vec<Value>,
     /// Of a table: the heading of the column that each query fills.
     headings: Vec<String>,
+    /// Of a table: its labels in order, if they are known.
+    labels: Vec<String>,
     /// Of a table: labels that are not shown.
     hidden: Vec<String>,
 }
@@ -148,6 +150,7 @@ impl Panel {
             overrides: Vec::new(),
             transformations: Vec::new(),
             headings: Vec::new(),
+            labels: Vec::new(),
             hidden: HIDDEN.map(str::to_owned).into(),
         }
     }
@@ -215,6 +218,11 @@ impl Panel {
         self
     }
 
+    /// More or fewer digits behind the point than the unit usually has.
+    pub fn decimals(self, decimals: u32) -> Self {
+        self.field("decimals", json!(decimals))
+    }
+
     /// A default of the fields that only this kind of panel has, such as `fillOpacity`.
     pub fn custom(mut self, name: &str, value: Value) -> Self {
         self.custom.insert(name.to_owned(), value);
@@ -233,6 +241,14 @@ impl Panel {
         self
     }
 
+    /// The labels of a table in the order of their columns, before the numbers. Grafana puts what
+    /// it is told no place of last, so a table of unknown labels is left in its natural order:
+    /// labels by name, then the numbers.
+    pub fn labels(mut self, labels: &[&str]) -> Self {
+        self.labels = labels.iter().map(|&label| label.to_owned()).collect();
+        self
+    }
+
     /// Hides a label that is the same in all rows of a table.
     pub fn without(mut self, label: &str) -> Self {
         self.hidden.push(label.to_owned());
@@ -244,7 +260,7 @@ impl Panel {
         self.field("min", json!(min)).field("max", json!(max))
     }
 
-    pub fn from_zero(self) -> Self {
+    pub fn above_zero(self) -> Self {
         self.field("min", json!(0))
     }
 
@@ -304,14 +320,14 @@ impl Panel {
         self.field("mappings", mappings(texts))
     }
 
-    /// A click on the number leads to its explanation.
-    pub fn explained(self, metric: &str) -> Self {
-        self.field("links", links(metric, "${period}"))
+    /// A click on the number leads to its explanation; labels beside the name choose it, as in
+    /// `&period=30d`.
+    pub fn explained(self, metric: &str, labels: &str) -> Self {
+        self.field("links", links(metric, labels))
     }
 
-    pub fn links_of_column(self, heading: &str, metric: &str) -> Self {
-        let period = "${__data.fields.period}";
-        self.where_named(heading, vec![("links", links(metric, period))])
+    pub fn links_of_column(self, heading: &str, metric: &str, labels: &str) -> Self {
+        self.where_named(heading, vec![("links", links(metric, labels))])
     }
 
     /// The JSON at a place.
@@ -366,25 +382,36 @@ impl Panel {
         }
     }
 
-    /// Joins the queries of a table, hides what says nothing, and puts the numbers last.
+    /// Joins the queries of a table, hides what says nothing, and orders the columns.
     fn organize(&mut self) {
         let several = self.headings.len() > 1;
         if several {
             let merge = json!({"id": "merge", "options": {}});
             self.transformations.insert(0, merge);
         }
-        let (mut renamed, mut order) = (Map::new(), Map::new());
-        for (at, (heading, target)) in self.headings.iter().zip(&self.targets).enumerate() {
-            let id = target["refId"].as_str().unwrap_or_default();
-            let field = if several {
-                format!("Value #{id}")
-            } else {
-                "Value".to_owned()
-            };
-            renamed.insert(field.clone(), json!(heading));
-            order.insert(field, json!(100 + at));
-        }
-        order.insert("job".to_owned(), json!(200));
+        let fields: Vec<String> = self
+            .targets
+            .iter()
+            .map(|target| match target["refId"].as_str() {
+                Some(id) if several => format!("Value #{id}"),
+                _ => "Value".to_owned(),
+            })
+            .collect();
+        let renamed: Map<String, Value> = fields
+            .iter()
+            .zip(&self.headings)
+            .map(|(field, heading)| (field.clone(), json!(heading)))
+            .collect();
+        let order: Map<String, Value> = if self.labels.is_empty() {
+            Map::new()
+        } else {
+            let last = "job".to_owned();
+            let columns = self.labels.iter().chain(&fields).chain([&last]);
+            let places = columns.enumerate();
+            places
+                .map(|(place, name)| (name.clone(), json!(place)))
+                .collect()
+        };
         let hidden: Map<String, Value> = self
             .hidden
             .iter()
@@ -445,8 +472,8 @@ pub fn mappings(texts: &[(&str, &str, Option<&str>)]) -> Value {
     json!([{"type": "value", "options": options}])
 }
 
-fn links(metric: &str, period: &str) -> Value {
-    let url = format!("${{tenure_url:raw}}/#explain={metric}&period={period}");
+fn links(metric: &str, labels: &str) -> Value {
+    let url = format!("${{tenure_url:raw}}/#explain={metric}{labels}");
     json!([{"title": "Explain this number", "url": url, "targetBlank": true}])
 }
 

@@ -133,7 +133,7 @@ fn state() -> Vec<Panel> {
     ])
     .option("graphMode", json!("none"));
     let measures = stat(
-        "Withheld measures",
+        "Withheld",
         Unit::Count,
         help("tenure_measures_withheld"),
         "before the first report, and when no chosen instance was scraped.",
@@ -171,7 +171,7 @@ fn events() -> Vec<Panel> {
         "{{topic}}",
         &rate("job, topic", "tenure_events_received_total", ""),
     )
-    .from_zero();
+    .above_zero();
     let types = lines(
         "Events applied by type",
         Unit::PerSecond,
@@ -183,7 +183,7 @@ fn events() -> Vec<Panel> {
         &rate("job, event", "tenure_events_applied_total", ""),
     )
     .stacked(false)
-    .from_zero();
+    .above_zero();
     let outcomes = lines(
         "Events that changed nothing, by outcome",
         Unit::PerSecond,
@@ -202,7 +202,7 @@ fn events() -> Vec<Panel> {
         "late, yet applied",
         &rate("job", "tenure_events_late_total", ""),
     )
-    .from_zero();
+    .above_zero();
     let rejected = bars(
         "Rejected in the time range, by reason",
         Unit::Count,
@@ -216,7 +216,7 @@ fn events() -> Vec<Panel> {
             growth("job, reason", "tenure_events_rejected_total", "")
         ),
     )
-    .from_zero();
+    .above_zero();
     let letters = lines(
         "Dead letters",
         Unit::Count,
@@ -228,8 +228,44 @@ fn events() -> Vec<Panel> {
         "pending",
         &format!("sum by (job) ({})", of("tenure_dead_letters_pending", "")),
     )
-    .from_zero();
-    vec![received, types, outcomes, rejected, sources(), letters]
+    .above_zero();
+    let written = bars(
+        "Dead letters in the time range, by reason",
+        Unit::Count,
+        help("tenure_dead_letters_total"),
+        "without `dead_letters.topic`, and while nothing was rejected.",
+    )
+    .query(
+        "{{reason}}",
+        &format!(
+            "sort_desc({})",
+            growth("job, reason", "tenure_dead_letters_total", "")
+        ),
+    )
+    .above_zero();
+    let by_topic = |metric: &str| format!("sum by (job, topic) ({})", of(metric, ""));
+    let topics = table(
+        "Topics",
+        "Partitions of each topic in the cluster, and those that the chosen instances own together.",
+        "while Kafka has not answered yet.",
+    )
+    .labels(&["topic"])
+    .column(
+        "Partitions",
+        Unit::Count,
+        &format!("max by (job, topic) ({})", of("tenure_topic_partitions", "")),
+    )
+    .column("Owned", Unit::Count, &by_topic("tenure_assigned_partitions"));
+    vec![
+        received,
+        types,
+        outcomes,
+        rejected,
+        letters,
+        written,
+        sources(),
+        topics,
+    ]
 }
 
 /// Silence of each type of event, beside how long a gap usually is.
@@ -246,6 +282,7 @@ fn sources() -> Panel {
          week before. A source counts as silent beyond 6 usual gaps and beyond that stretch.",
         "of a type that had no event in 35 days, and while the measures are withheld.",
     )
+    .labels(&["event"])
     .column("Silent for", Unit::Seconds, &silence)
     .column("Usual gap", Unit::Seconds, &usual)
     .column("Usual gaps", Unit::Number, &format!("{silence} / {usual}"))
@@ -260,7 +297,7 @@ fn progress() -> Vec<Panel> {
     let by_partition = |title: &str, unit: Unit, what: &str, expression: &str| {
         lines(title, unit, what, empty::PROCESS)
             .query("{{topic}} {{partition}}", expression)
-            .from_zero()
+            .above_zero()
     };
     let labels = "job, topic, partition";
     let since = |metric: &str| format!("time() - max by ({labels}) ({})", of(metric, ""));
@@ -292,7 +329,7 @@ fn progress() -> Vec<Panel> {
         &format!("sum by (job, state) ({})", of("tenure_shard_state", "")),
     )
     .stacked(false)
-    .from_zero();
+    .above_zero();
     vec![
         by_partition(
             "Lag by partition",
@@ -340,7 +377,7 @@ fn durability() -> Vec<Panel> {
         "failed: {{reason}}",
         &rate("job, reason", "tenure_checkpoint_failures_total", ""),
     )
-    .from_zero();
+    .above_zero();
     let size = lines(
         "Size of the last checkpoint",
         Unit::Bytes,
@@ -348,7 +385,7 @@ fn durability() -> Vec<Panel> {
         empty::PROCESS,
     )
     .query("{{instance}}", &of("tenure_checkpoint_last_size_bytes", ""))
-    .from_zero();
+    .above_zero();
     let duration = lines(
         "Duration of the last checkpoint and of the restore",
         Unit::Seconds,
@@ -364,7 +401,7 @@ fn durability() -> Vec<Panel> {
         "restore {{instance}}",
         &of("tenure_restore_last_duration_seconds", ""),
     )
-    .from_zero();
+    .above_zero();
     let troubles = bars(
         "Failures in the time range",
         Unit::Count,
@@ -375,7 +412,7 @@ fn durability() -> Vec<Panel> {
         "restore: {{reason}}",
         &growth("job, reason", "tenure_restore_failures_total", ""),
     )
-    .from_zero();
+    .above_zero();
     vec![attempts, size, duration, troubles]
 }
 
@@ -389,7 +426,7 @@ fn work() -> Vec<Panel> {
         )
         .query("half within", &quantile("0.5", metric))
         .query("99 of 100 within", &quantile("0.99", metric))
-        .from_zero()
+        .above_zero()
     };
     let memory = lines(
         "Memory",
@@ -402,7 +439,7 @@ fn work() -> Vec<Panel> {
         &of("process_resident_memory_bytes", ""),
     )
     .query("state {{instance}}", &of("tenure_state_bytes", ""))
-    .from_zero();
+    .above_zero();
     let customers = lines(
         "Customers held",
         Unit::Count,
@@ -410,7 +447,7 @@ fn work() -> Vec<Panel> {
         empty::PROCESS,
     )
     .query("{{instance}}", &of("tenure_state_customers", ""))
-    .from_zero();
+    .above_zero();
     let cpu = lines(
         "Processor time",
         Unit::Share,
@@ -421,7 +458,7 @@ fn work() -> Vec<Panel> {
         "{{instance}}",
         &rate("job, instance", "process_cpu_seconds_total", ""),
     )
-    .from_zero();
+    .above_zero();
     let bytes = lines(
         "Bytes received",
         Unit::BytesPerSecond,
@@ -432,7 +469,7 @@ fn work() -> Vec<Panel> {
         "{{topic}}",
         &rate("job, topic", "tenure_received_bytes_total", ""),
     )
-    .from_zero();
+    .above_zero();
     let page = lines(
         "Putting a page together",
         Unit::Seconds,
@@ -440,7 +477,7 @@ fn work() -> Vec<Panel> {
         empty::PROCESS,
     )
     .query("{{instance}}", &of("tenure_collect_duration_seconds", ""))
-    .from_zero();
+    .above_zero();
     let series = bars(
         "Series by measure, the ten with the most",
         Unit::Count,
@@ -454,7 +491,7 @@ fn work() -> Vec<Panel> {
             of("tenure_series", "")
         ),
     )
-    .from_zero();
+    .above_zero();
     let errors = lines(
         "Errors",
         Unit::PerSecond,
@@ -465,7 +502,7 @@ fn work() -> Vec<Panel> {
         "{{stage}}: {{error_type}}",
         &rate("job, stage, error_type", "tenure_errors_total", ""),
     )
-    .from_zero();
+    .above_zero();
     let log = lines(
         "Log lines",
         Unit::PerSecond,
@@ -480,7 +517,7 @@ fn work() -> Vec<Panel> {
             r#"level=~"warn|error""#,
         ),
     )
-    .from_zero();
+    .above_zero();
     vec![
         took("Applying a batch", "tenure_apply_duration_seconds"),
         took(
@@ -505,6 +542,7 @@ fn builds() -> Panel {
         empty::PROCESS,
     )
     .size(14, 7)
+    .labels(&["instance", "version", "revision", "target"])
     .column(
         "Running since",
         Unit::Instant,
@@ -525,6 +563,7 @@ fn settings() -> Panel {
         empty::PROCESS,
     )
     .size(10, 7)
+    .labels(&["definition_hash", "config_hash"])
     .column(
         "Instances",
         Unit::Count,

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::panel::{Panel, Unit, bars, columns, lines, stat, table};
 use super::query::{PERIOD, chosen, headline, of, shared};
-use super::{Board, empty, help, query_variable};
+use super::{Board, OF_PERIOD, empty, help, query_variable};
 
 pub fn board() -> Board {
     let mut survey = query_variable(
@@ -32,7 +32,7 @@ pub fn board() -> Board {
 fn tile(title: &str, unit: Unit, metric: &str) -> Panel {
     stat(title, unit, help(metric), empty::RATIO)
         .query("{{job}}", &headline(metric, PERIOD))
-        .explained(metric)
+        .explained(metric, OF_PERIOD)
 }
 
 fn scores() -> Vec<Panel> {
@@ -44,18 +44,18 @@ fn scores() -> Vec<Panel> {
          withheld.",
     )
     .query("{{job}}", &headline("tenure_nps_change_score", PERIOD))
-    .explained("tenure_nps_change_score");
+    .explained("tenure_nps_change_score", OF_PERIOD);
     vec![
         tile("Net Promoter Score", Unit::Number, "tenure_nps_score"),
         change,
         tile("Content (CSAT)", Unit::Share, "tenure_csat_ratio"),
-        tile("Mean CSAT rating", Unit::Number, "tenure_csat_mean_score"),
+        tile("Mean CSAT rating", Unit::Number, "tenure_csat_mean_score").decimals(2),
         tile(
             "Little effort (CES)",
             Unit::Share,
             "tenure_ces_low_effort_ratio",
         ),
-        tile("Mean effort rating", Unit::Number, "tenure_ces_mean_score"),
+        tile("Mean effort rating", Unit::Number, "tenure_ces_mean_score").decimals(2),
     ]
 }
 
@@ -64,12 +64,15 @@ fn promoters() -> Vec<Panel> {
         "Score and its 95 % bounds: $period",
         Unit::Number,
         "Net Promoter Score by each customer's latest answer in the period, and the band in which \
-         the true score lies with 95 % certainty.",
+         the true score lies with 95 % certainty. The dashed line counts every answer, so that who \
+         answers often counts often.",
         empty::RATIO,
     )
     .query("lower", &chosen("tenure_nps_score_lower"))
     .query("upper", &chosen("tenure_nps_score_upper"))
     .query("score", &chosen("tenure_nps_score"))
+    .query("over every answer", &chosen("tenure_nps_response_score"))
+    .dashed("over every answer")
     .band("lower", "upper");
     let error = chosen("tenure_nps_change_standard_error");
     let change = lines(
@@ -134,7 +137,8 @@ fn ratings() -> Vec<Panel> {
          by the table of scales (surveys.ces).",
         empty::RATIO,
     )
-    .query("mean", &chosen("tenure_ces_mean_score"));
+    .query("mean", &chosen("tenure_ces_mean_score"))
+    .decimals(2);
     let by_rating = |title: &str, metric: &str| {
         columns(title, Unit::Count, "rating", help(metric), empty::MEASURE)
             .size(6, 8)
@@ -152,13 +156,14 @@ fn ratings() -> Vec<Panel> {
     )
     .size(6, 8)
     .query("{{survey}}", &chosen("tenure_survey_customers_ratio"))
-    .from_zero();
+    .above_zero();
     let scales = table(
         "Scales",
         help("tenure_survey_scale_info"),
         "when no chosen instance was scraped.",
     )
     .size(6, 8)
+    .labels(&["survey", "min", "max", "better"])
     .column(
         "Instances",
         Unit::Count,
@@ -192,13 +197,14 @@ fn answers() -> Vec<Panel> {
         ),
     )
     .stacked(false)
-    .from_zero();
+    .above_zero();
     let channels = table(
         "Scores by channel: $period",
         "Over every answer on the channel; an NPS asked in the app is another than one asked by \
          mail. Look at the number of answers first.",
         "when nobody answered any survey in the period, and while the measures are withheld.",
     )
+    .labels(&["channel"])
     .column(
         "NPS",
         Unit::Number,
@@ -244,7 +250,7 @@ fn link() -> Vec<Panel> {
     )
     .size(8, 8)
     .query("{{status}}", &chosen("tenure_low_score_ratio"))
-    .from_zero();
+    .above_zero();
     let revenue = table(
         "Revenue by NPS group",
         "Revenue in the period from the customers at its start, by the NPS group known then; by \
@@ -252,6 +258,7 @@ fn link() -> Vec<Panel> {
         "when no customer of the start ordered in the period, and while the measures are withheld.",
     )
     .size(8, 8)
+    .labels(&["currency", "group"])
     .column("Revenue", Unit::Count, &chosen("tenure_nps_group_revenue"))
     .column(
         "By customer",

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::panel::{Panel, Unit, bars, columns, lines, stat, table};
-use super::query::{chosen, headline, of, shared};
+use super::query::{PERIOD, chosen, headline, of, shared};
 use super::{Board, empty, help};
 
 /// When what is told by segment is empty.
@@ -32,16 +32,20 @@ fn at_start(modifier: &str) -> String {
     format!("sum without (status) (max without (instance, pod) ({selected}{modifier}))")
 }
 
+/// Customers of each segment by what became of them, without saying so in a label: the rows of a
+/// table are joined by their labels.
+fn of_status(status: &str) -> String {
+    let matchers = format!(r#"{PERIOD}, status="{status}""#);
+    format!(
+        "sum without (status) ({})",
+        shared("tenure_segment_customers", &matchers)
+    )
+}
+
 fn segments() -> Vec<Panel> {
     let retention = chosen("tenure_segment_retention_ratio");
-    let lost = shared(
-        "tenure_segment_customers",
-        r#"period="$period", status="lost""#,
-    );
-    let joined = shared(
-        "tenure_segment_customers",
-        r#"period="$period", status="new""#,
-    );
+    let lost = of_status("lost");
+    let joined = of_status("new");
     let answers = format!(
         "sum without (group) ({})",
         chosen("tenure_segment_nps_customers")
@@ -64,8 +68,7 @@ fn segments() -> Vec<Panel> {
         "sortBy",
         json!([{"desc": true, "displayName": "Customers at the start"}]),
     )
-    .without("period")
-    .without("status");
+    .without("period");
     let largest = format!("{retention} and topk(10, {})", at_start(" @ end()"));
     let course = lines(
         "Retention of the ten largest segments: $period",
@@ -83,7 +86,7 @@ fn segments() -> Vec<Panel> {
         NO_SEGMENTS,
     )
     .query("__auto", &format!("sort_desc(topk(10, {lost}))"))
-    .from_zero();
+    .above_zero();
     let money = table(
         "Orders and revenue by segment: $period",
         "By the customer's segment at the end of the period, each currency for itself.",
@@ -153,7 +156,7 @@ fn cohorts() -> Vec<Panel> {
     .field("decimals", json!(0))
     .field("min", json!(0))
     .field("max", json!(1))
-    .field("color", json!({"mode": "continuous-BlYlRd"}))
+    .field("color", json!({"mode": "continuous-blues"}))
     .field("links", json!([]))
     .custom(
         "cellOptions",
@@ -209,9 +212,9 @@ fn cohorts() -> Vec<Panel> {
     )
     .query(
         "no order for {{for}}",
-        &shared("tenure_dormant_customers", ""),
+        &format!("sort_desc({})", shared("tenure_dormant_customers", "")),
     )
-    .from_zero();
+    .above_zero();
     vec![map, sizes, months, dormant]
 }
 
