@@ -219,3 +219,72 @@ fn records_that_are_not_acknowledged_are_an_error_at_the_end() {
         "{ended:?}"
     );
 }
+
+/// Records in all partitions.
+fn held(servers: &str) -> i64 {
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", servers)
+        .create()
+        .expect("a consumer");
+    (0..PARTITIONS)
+        .map(|partition| {
+            consumer
+                .fetch_watermarks(TOPIC, partition, Duration::from_secs(10))
+                .expect("the ends of a partition")
+                .1
+        })
+        .sum()
+}
+
+/// A program that is ended when the test is over, however it ends.
+struct Running(std::process::Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn live_shop(servers: &str) -> Running {
+    let program = std::process::Command::new(env!("CARGO_BIN_EXE_tenure"))
+        .args(["generate", "--to", "kafka", "--bootstrap-servers", servers])
+        .args(["--customers", "500", "--days", "30", "--live", "100"])
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("the program");
+    Running(program)
+}
+
+/// Waits until the topic holds so many records, and tells how many it holds then.
+fn wait_until_held(servers: &str, at_least: i64) -> i64 {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        let count = held(servers);
+        if count >= at_least {
+            return count;
+        }
+        assert!(Instant::now() < deadline, "{count} of {at_least}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+#[test]
+fn a_live_shop_goes_on_after_its_history_and_is_not_given_a_second_one() {
+    let cluster = cluster();
+    cluster.create_topic(TOPIC, PARTITIONS, 1).expect("a topic");
+    let servers = cluster.bootstrap_servers();
+
+    let first = live_shop(&servers);
+    // About 3.75 events a customer are history, all that is beyond is live.
+    let with_history = wait_until_held(&servers, 2_200);
+    drop(first);
+
+    let second = live_shop(&servers);
+    let after = wait_until_held(&servers, with_history + 100);
+    drop(second);
+    assert!(
+        after < with_history + 1_500,
+        "{with_history} records became {after}: the history was sent twice"
+    );
+}

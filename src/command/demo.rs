@@ -41,7 +41,9 @@ const PULSE: Duration = Duration::from_millis(50);
 #[command(before_help = EXAMPLES)]
 pub struct DemoArgs {
     /// Address of the HTTP endpoint [default: 127.0.0.1:9736, or a free port if that is taken]
-    #[arg(long, value_name = "ADDRESS")]
+    // The image sets the variable: what listens on a container's loopback interface is not reached
+    // through a published port.
+    #[arg(long, value_name = "ADDRESS", env = "TENURE_DEMO_LISTEN")]
     pub listen: Option<SocketAddr>,
 
     /// Customers of the shop

@@ -46,6 +46,9 @@ Examples:
   # 200 events a second to a secured cluster
   tenure generate --to kafka --rate 200 --bootstrap-servers kafka.example.com:9093 \\
     --property security.protocol=SSL
+
+  # A shop that lives: 200 days of history if the topic is empty, then 20 events a second
+  tenure generate --to kafka --days 200 --live 20
 ";
 
 const NOTES: &str = "\
@@ -83,6 +86,11 @@ pub struct GenerateArgs {
     /// Events a second at most [default: as fast as possible]
     #[arg(long, value_name = "R", value_parser = rate)]
     pub rate: Option<f64>,
+
+    /// Go on after the span, with so many events a second on average, each when its time comes,
+    /// until interrupted; a topic that holds records gets no other history
+    #[arg(long, value_name = "R", value_parser = live_rate, conflicts_with_all = ["rate", "until"])]
+    pub live: Option<f64>,
 
     /// Where the events go
     #[arg(long, value_enum, default_value_t)]
@@ -148,12 +156,12 @@ impl GenerateArgs {
             customers: self.customers,
             days: self.days,
             seed: self.seed,
-            until: self.until.unwrap_or_else(|| match self.to {
-                Target::Stdout => FIXED_UNTIL,
-                Target::Kafka => now(),
+            until: self.until.unwrap_or_else(|| match (self.to, self.live) {
+                (Target::Stdout, None) => FIXED_UNTIL,
+                (Target::Kafka, _) | (_, Some(_)) => now(),
             }),
             scenario: self.scenario,
-            live_rate: None,
+            live_rate: self.live,
         }
     }
 }
@@ -192,14 +200,23 @@ pub fn run(args: &GenerateArgs) -> Result<(), Error> {
     let interrupted = watch_for_interruption().map_err(Error::Signals)?;
     let started = Instant::now();
     let generator = Generator::new(settings)?;
+    let mut left_out_before = None;
     let sink: Box<dyn Sink> = match args.to {
         Target::Stdout => Box::new(Lines::new(standard_output()?)),
-        Target::Kafka => Box::new(Topic::open(&args.kafka.settings())?),
+        Target::Kafka => {
+            let topic = Topic::open(&args.kafka.settings())?;
+            if args.live.is_some() && topic.holds_records()? {
+                eprintln!("the topic has a history already: only what comes now is sent");
+                left_out_before = Some(until);
+            }
+            Box::new(topic)
+        }
     };
     let mut run = Run {
         generator,
         sink,
-        pace: args.rate.and_then(Pace::new),
+        left_out_before,
+        turn: Turn::of(args),
         interrupted,
         tally: Tally::default(),
         progress: Progress::new(&settings, args.to),
@@ -217,10 +234,45 @@ pub fn run(args: &GenerateArgs) -> Result<(), Error> {
 struct Run {
     generator: Generator,
     sink: Box<dyn Sink>,
-    pace: Option<Pace>,
+    /// Records that arrive before this are generated, since later ones rest on them, but not sent.
+    left_out_before: Option<Timestamp>,
+    turn: Turn,
     interrupted: Arc<AtomicBool>,
     tally: Tally,
     progress: Progress,
+}
+
+/// When a record is due.
+#[derive(Debug, Clone, Copy)]
+enum Turn {
+    /// As soon as the one before it is sent.
+    AtOnce,
+    /// So that a rate is kept.
+    Paced(Pace),
+    /// When the clock reaches its arrival.
+    OnTime,
+}
+
+impl Turn {
+    fn of(args: &GenerateArgs) -> Self {
+        match (args.live, args.rate.and_then(Pace::new)) {
+            (Some(_), _) => Self::OnTime,
+            (None, Some(pace)) => Self::Paced(pace),
+            (None, None) => Self::AtOnce,
+        }
+    }
+
+    /// How long a record still has to wait, when so many were sent in the time elapsed.
+    fn wait(self, record: &Record, sent: u64, elapsed: Duration) -> Duration {
+        match self {
+            Self::AtOnce => Duration::ZERO,
+            Self::Paced(pace) => pace.wait(sent, elapsed),
+            Self::OnTime => {
+                let millis = record.arrives_at.as_millis() - now().as_millis();
+                Duration::from_millis(u64::try_from(millis).unwrap_or(0))
+            }
+        }
+    }
 }
 
 impl Run {
@@ -228,7 +280,13 @@ impl Run {
         let started = Instant::now();
         let mut record = Record::buffer();
         while self.generator.next_into(&mut record) {
-            if !self.wait_for_turn(started)? {
+            if self
+                .left_out_before
+                .is_some_and(|time| record.arrives_at < time)
+            {
+                continue;
+            }
+            if !self.wait_for_turn(&record, started)? {
                 return Ok(());
             }
             self.sink.send(&record)?;
@@ -240,16 +298,14 @@ impl Run {
         Ok(())
     }
 
-    /// Waits as the pace demands; false when interrupted.
-    fn wait_for_turn(&mut self, started: Instant) -> Result<bool, SinkError> {
-        let Some(pace) = self.pace else {
-            return Ok(!self.interrupted.load(Ordering::Relaxed));
-        };
+    /// Waits until the record is due; false when interrupted.
+    fn wait_for_turn(&mut self, record: &Record, started: Instant) -> Result<bool, SinkError> {
         loop {
             if self.interrupted.load(Ordering::Relaxed) {
                 return Ok(false);
             }
-            let wait = pace.wait(self.tally.events(), started.elapsed());
+            let sent = self.tally.events();
+            let wait = self.turn.wait(record, sent, started.elapsed());
             // Below a millisecond sleeping costs more than it paces.
             if wait < Duration::from_millis(1) {
                 return Ok(true);
@@ -347,6 +403,13 @@ fn rate(text: &str) -> Result<f64, String> {
         .ok_or_else(|| "a number of events a second above 0 is expected".into())
 }
 
+/// What the generator takes as the rate of its live part.
+fn live_rate(text: &str) -> Result<f64, String> {
+    let rate: Option<f64> = text.parse().ok();
+    rate.filter(|rate| *rate > 0.0 && *rate <= 10_000.0)
+        .ok_or_else(|| "a number of events a second above 0 and up to 10000 is expected".into())
+}
+
 fn property(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.into(), value.into())),
@@ -382,7 +445,7 @@ mod tests {
             assert!(parse(command).is_ok(), "{command}");
             count += 1;
         }
-        assert_eq!(count, 4);
+        assert_eq!(count, 5);
     }
 
     #[test]
@@ -396,6 +459,10 @@ mod tests {
         for wrong in [
             "--rate 0",
             "--rate nan",
+            "--live 0",
+            "--live 10001",
+            "--live 5 --rate 5",
+            "--live 5 --until 2026-01-01T00:00:00Z",
             "--until 2026-01-01",
             "--property =x",
             "--property x",

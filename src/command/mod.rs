@@ -14,6 +14,7 @@ pub mod demo;
 pub mod explain;
 pub mod file;
 pub mod generate;
+pub mod healthcheck;
 pub mod letters;
 pub mod log;
 pub mod paper;
@@ -82,6 +83,7 @@ enum Command {
     Rules(rules::RulesArgs),
     Generate(generate::GenerateArgs),
     Demo(demo::DemoArgs),
+    Healthcheck(healthcheck::HealthcheckArgs),
     Completions(completions::CompletionsArgs),
 }
 
@@ -179,6 +181,7 @@ pub fn main() -> ExitCode {
             error => Failure::work(error.to_string()),
         }),
         Command::Demo(args) => demo::run(&args),
+        Command::Healthcheck(args) => healthcheck::run(&args),
         Command::Completions(args) => completions::run(&args),
     };
     match outcome {

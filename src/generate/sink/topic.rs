@@ -150,6 +150,30 @@ impl Topic {
             .any(|topic| topic.name() == self.topic && !topic.partitions().is_empty()))
     }
 
+    /// Whether any partition of the topic has a record, be it one that was deleted since.
+    ///
+    /// # Errors
+    /// When the cluster does not answer.
+    pub fn holds_records(&self) -> Result<bool, SinkError> {
+        let client = self.producer.client();
+        let metadata = client
+            .fetch_metadata(Some(&self.topic), METADATA_TIMEOUT)
+            .map_err(|error| self.failure(&error))?;
+        let partitions = metadata
+            .topics()
+            .iter()
+            .flat_map(|topic| topic.partitions());
+        for partition in partitions {
+            let (_, end) = client
+                .fetch_watermarks(&self.topic, partition.id(), METADATA_TIMEOUT)
+                .map_err(|error| self.failure(&error))?;
+            if end > 0 {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     fn create(&self, config: &ClientConfig, partitions: u32) -> Result<(), SinkError> {
         let partitions = i32::try_from(partitions)
             .map_err(|_| SinkError::Refused("too many partitions".into()))?;
