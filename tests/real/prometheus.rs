@@ -80,11 +80,11 @@ impl Prometheus {
             rules,
             alertmanager,
         } = alerting;
-        let mut settings = settings_of(targets, interval);
-        settings.push_str(&format!(
-            "rule_files: [{RULES}]\nalerting:\n  alertmanagers:\n    \
+        let scraping = settings_of(targets, interval);
+        let settings = format!(
+            "{scraping}rule_files: [{RULES}]\nalerting:\n  alertmanagers:\n    \
              - static_configs:\n        - targets: ['{alertmanager}']\n"
-        ));
+        );
         Self::start_with_rules(&settings, Some(rules))
     }
 

@@ -162,7 +162,7 @@ impl Topic {
         let partitions = metadata
             .topics()
             .iter()
-            .flat_map(|topic| topic.partitions());
+            .flat_map(rdkafka::metadata::MetadataTopic::partitions);
         for partition in partitions {
             let (_, end) = client
                 .fetch_watermarks(&self.topic, partition.id(), METADATA_TIMEOUT)
