@@ -541,9 +541,10 @@ fn with_users_everything_needs_name_and_password() {
 #[test]
 fn a_flood_of_wrong_passwords_keeps_no_scrape_waiting() {
     let folder = Folder::new();
+    let hashes = ["open sesame", "sesame"].map(|password| hashed(password, 11));
     let users = format!(
-        "basic_auth_users:\n  prometheus: {}\n",
-        hashed("open sesame", 11)
+        "basic_auth_users:\n  prometheus: {}\n  alice: {}\n",
+        hashes[0], hashes[1]
     );
     let service = Service::with(&folder, &users);
     let right = basic("prometheus", "open sesame");
