@@ -2,12 +2,18 @@
 //!
 //! Owns what is remembered of passwords that were right, and the queue of those to be compared.
 //! Promises that somebody who was admitted before is admitted at once, that one password is compared
-//! at a time, that wrong ones take at most a quarter of one core, that nobody fills the queue alone,
-//! and that the time taken does not tell whether a user exists. Does not know requests.
+//! at a time, that wrong ones from one address take at most a quarter of one core and keep no other
+//! address waiting for more than one comparison each, and that the time taken does not tell whether a
+//! user exists. Does not know requests.
+//!
+//! ```text
+//!  address A   o o [o]--+                     wrong: the address pauses, not the desk
+//!  address B     o [o]--+--> desk, one at a time --> right: remembered
+//! ```
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{BuildHasher, Hash, Hasher, RandomState};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -19,9 +25,10 @@ use crate::config::web::PasswordHash;
 /// Digests of 16 bytes. There is one for each user and version of the file; beyond it all are
 /// forgotten, and compared again.
 const MOST_REMEMBERED: usize = 1024;
-/// Passwords from one address that wait; all together are no more than there are connections.
+/// Passwords from one address that wait or pause; all together are little more than there are
+/// connections.
 const MOST_WAITING: usize = 4;
-/// How much longer than its comparison a wrong password keeps the next one waiting.
+/// How much longer than its comparison a wrong password keeps the next one of its address waiting.
 const PAUSE: u32 = 3;
 
 /// The desk at which passwords are compared.
@@ -29,8 +36,14 @@ pub(super) struct Passwords {
     /// Of this process, so that nobody can tell anything from how long a look-up takes.
     key: (u64, u64),
     right: Mutex<HashSet<u128>>,
-    waiting: Mutex<HashMap<IpAddr, usize>>,
+    lines: Mutex<HashMap<IpAddr, Line>>,
     turn: Arc<Semaphore>,
+}
+
+/// Those of one address, of whom one at a time goes to the desk.
+struct Line {
+    length: usize,
+    head: Arc<Semaphore>,
 }
 
 /// What is found about a name and a password.
@@ -42,10 +55,10 @@ pub(super) enum Verdict {
     Busy,
 }
 
-/// A place in the queue, given back when dropped.
-struct Place<'a> {
-    waiting: &'a Mutex<HashMap<IpAddr, usize>>,
-    peer: IpAddr,
+/// A place in a line, given back when dropped.
+struct Place {
+    desk: Arc<Passwords>,
+    address: IpAddr,
 }
 
 impl Passwords {
@@ -54,7 +67,7 @@ impl Passwords {
         Arc::new(Self {
             key: (random(), random()),
             right: Mutex::default(),
-            waiting: Mutex::default(),
+            lines: Mutex::default(),
             turn: Arc::new(Semaphore::new(1)),
         })
     }
@@ -80,7 +93,10 @@ impl Passwords {
         if known && locked(&self.right).contains(&digest) {
             return Verdict::Right;
         }
-        let Some(place) = Place::take(&self.waiting, peer) else {
+        let Some((place, head)) = Place::take(self, peer) else {
+            return Verdict::Busy;
+        };
+        let Ok(head) = head.acquire_owned().await else {
             return Verdict::Busy;
         };
         let Ok(turn) = Arc::clone(&self.turn).acquire_owned().await else {
@@ -96,14 +112,14 @@ impl Passwords {
                 desk.remember(digest);
             }
             let _ = answer.send(right);
+            drop(turn);
             if !right {
                 std::thread::sleep(begun.elapsed() * PAUSE);
             }
-            drop(turn);
+            drop(head);
+            drop(place);
         });
-        let right = answered.await.unwrap_or(false);
-        drop(place);
-        if right {
+        if answered.await.unwrap_or(false) {
             Verdict::Right
         } else {
             Verdict::Wrong
@@ -130,27 +146,41 @@ impl Passwords {
     }
 }
 
-impl<'a> Place<'a> {
-    fn take(waiting: &'a Mutex<HashMap<IpAddr, usize>>, peer: IpAddr) -> Option<Self> {
-        let mut places = locked(waiting);
-        let taken = places.entry(peer).or_default();
-        if *taken >= MOST_WAITING {
+impl Place {
+    /// A place in the line of the address, and the way to its head.
+    fn take(desk: &Arc<Passwords>, peer: IpAddr) -> Option<(Self, Arc<Semaphore>)> {
+        let address = line_of(peer);
+        let mut lines = locked(&desk.lines);
+        let line = lines.entry(address).or_insert_with(|| Line {
+            length: 0,
+            head: Arc::new(Semaphore::new(1)),
+        });
+        if line.length >= MOST_WAITING {
             return None;
         }
-        *taken += 1;
-        Some(Self { waiting, peer })
+        line.length += 1;
+        let desk = Arc::clone(desk);
+        Some((Self { desk, address }, Arc::clone(&line.head)))
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for Place {
     fn drop(&mut self) {
-        let mut places = locked(self.waiting);
-        if let Some(taken) = places.get_mut(&self.peer) {
-            *taken = taken.saturating_sub(1);
-            if *taken == 0 {
-                places.remove(&self.peer);
+        let mut lines = locked(&self.desk.lines);
+        if let Some(line) = lines.get_mut(&self.address) {
+            line.length -= 1;
+            if line.length == 0 {
+                lines.remove(&self.address);
             }
         }
+    }
+}
+
+/// Who has one address of the newer kind usually has all that begin alike.
+pub(super) fn line_of(peer: IpAddr) -> IpAddr {
+    match peer {
+        IpAddr::V4(_) => peer,
+        IpAddr::V6(long) => Ipv6Addr::from(u128::from(long) >> 64 << 64).into(),
     }
 }
 
