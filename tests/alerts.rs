@@ -25,7 +25,7 @@ use real::{eventually, free_ports};
 const INTERVAL: Duration = Duration::from_secs(1);
 /// A debug build loads the history of the shop, beside others that do so too.
 const LOADED: Duration = Duration::from_secs(90);
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// A demo that has loaded its history.
 struct Demo {

@@ -100,18 +100,11 @@ impl Prometheus {
             fs::write(&path, text)
                 .unwrap_or_else(|error| panic!("cannot write {}: {error}", path.display()));
         };
-        let mut settings = settings_of(targets, interval);
-        if let Some(Alerting {
-            rules,
-            alertmanager,
-        }) = alerting
-        {
-            write(RULES, rules);
-            settings.push_str(&format!(
-                "rule_files: [{RULES}]\nalerting:\n  alertmanagers:\n    \
-                 - static_configs:\n        - targets: ['{alertmanager}']\n"
-            ));
+        if let Some(alerting) = alerting {
+            write(RULES, alerting.rules);
         }
+        let told = alerting.map_or(String::new(), |alerting| told_by(alerting.alertmanager));
+        let settings = settings_of(targets, interval) + &told;
         write("prometheus.yml", &settings);
         let mut server = Command::new(program("prometheus", "TENURE_PROMETHEUS"));
         server
@@ -245,6 +238,14 @@ fn settings_of(targets: &[SocketAddr], interval: Duration) -> String {
          scrape_configs:\n  - job_name: tenure\n    static_configs:\n      - targets: [{1}]\n",
         interval.as_millis(),
         targets.join(", ")
+    )
+}
+
+/// The settings of a server that has rules.
+fn told_by(alertmanager: SocketAddr) -> String {
+    format!(
+        "rule_files: [{RULES}]\nalerting:\n  alertmanagers:\n    \
+         - static_configs:\n        - targets: ['{alertmanager}']\n"
     )
 }
 
