@@ -9,10 +9,14 @@
 #[expect(dead_code, reason = "the tables as a whole are made by the benchmark")]
 mod simulation;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use simulation::{ANSWERS, DOCUMENTED, Found, Quiet, Size};
+use simulation::alert::Alert;
+use simulation::chance::Chance;
+use simulation::{ANSWERS, DAY, DOCUMENTED, Found, MINUTES, Quiet, Size, Step, churn, nps};
+use tenure::measure::scores::{Group, Groups};
 
 fn document() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/alert-quality.md");
@@ -104,4 +108,95 @@ fn another_seed_tells_the_same_apart_from_chance() {
     let found = Found::drops(size, 100, 25, 0);
     assert!(found.delay(0.5) <= 2.5, "{:?}", found.delays);
     assert!(found.delay(0.95) <= 6.0, "{:?}", found.delays);
+}
+
+/// Evaluates with what holds at each step, `1` or `0`; says when the alert fired and paged.
+fn check(held: &str, fired: &str, paged: &str) {
+    let millis = MINUTES as i64 * 60_000;
+    let mut alert = Alert::new(2 * millis, 3 * millis);
+    let flag = |flag: bool| if flag { '1' } else { '0' };
+    let (mut firing, mut pages) = (String::new(), String::new());
+    for (at, holds) in held.chars().enumerate() {
+        pages.push(flag(alert.evaluate(at, holds == '1')));
+        firing.push(flag(alert.firing()));
+    }
+    assert_eq!((firing.as_str(), pages.as_str()), (fired, paged), "{held}");
+}
+
+#[test]
+fn an_alert_waits_and_goes_on_as_in_prometheus() {
+    check("1111", "0011", "0010");
+    check("110110", "000000", "000000");
+    // Fires on until three steps after the first without the condition.
+    check("11100000", "00111100", "00100000");
+    check("1110011000000", "0011111111000", "0010000000000");
+    check("111000011111", "001111000111", "001000000100");
+}
+
+/// What the windows of a span show, by looking at every answer.
+fn recount(answers: &[(Step, usize, Group)], span: nps::Span, now: Step) -> Groups {
+    let mut latest = BTreeMap::new();
+    for (at, customer, group) in answers {
+        if at + span.from < now && now <= at + span.to {
+            latest.insert(customer, *group);
+        }
+    }
+    let mut groups = Groups::default();
+    for group in latest.into_values() {
+        groups.add(match group {
+            Group::Promoter => 10,
+            Group::Passive => 8,
+            Group::Detractor => 0,
+        });
+    }
+    groups
+}
+
+#[test]
+fn windows_count_each_customer_once_by_the_latest_answer() {
+    let mut dice = Chance::of(1, 2, 3);
+    let mut shop = nps::Shop::new(40, nps::Course::STEADY, Chance::of(0, 0, 0));
+    let mut answers = Vec::new();
+    for _ in 0..120 * DAY {
+        // Five a day of forty customers: most answer again within each window but the shortest.
+        for _ in 0..dice.count(5.0 / DAY as f64) {
+            let customer = dice.below(40);
+            let group = [Group::Promoter, Group::Passive, Group::Detractor][dice.below(3)];
+            answers.push((shop.now(), customer, group));
+            shop.answer(customer, group);
+        }
+        shop.pass();
+        if shop.now().is_multiple_of(97) {
+            for (window, span) in nps::spans().into_iter().enumerate() {
+                let expected = recount(&answers, span, shop.now());
+                assert_eq!(shop.groups(window), expected, "{span:?} at {}", shop.now());
+            }
+        }
+    }
+}
+
+#[test]
+fn departures_are_set_against_those_of_the_same_windows_weeks_before() {
+    let mut dice = Chance::of(1, 2, 3);
+    let mut shop = churn::Shop::new(1, churn::Course::STEADY, Chance::of(0, 0, 0));
+    let mut all = vec![0; churn::REACH];
+    for _ in 0..80 * DAY {
+        let leave = dice.count(0.5) as u32;
+        all.push(leave);
+        shop.pass(leave);
+        let now = all.len();
+        assert_eq!(shop.now(), now);
+        if !now.is_multiple_of(97) {
+            continue;
+        }
+        for (window, days) in shop.windows.iter().zip([1, 7]) {
+            let sum = |weeks: usize| -> u32 {
+                let end = now - 7 * weeks * DAY;
+                all[end.saturating_sub(days * DAY)..end].iter().sum()
+            };
+            assert_eq!(window.departures, sum(0), "{days} days at {now}");
+            let earlier: u32 = (1..=churn::WEEKS).map(sum).sum();
+            assert_eq!(window.earlier, earlier, "before {days} days at {now}");
+        }
+    }
 }

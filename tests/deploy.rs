@@ -180,10 +180,8 @@ fn the_generated_shop_is_started_with_flags_that_exist() {
 fn settings_of_the_chart() -> String {
     let values = text("deploy/helm/tenure/values.yaml");
     let (_, rest) = values.split_once("\nconfig:\n").unwrap();
-    rest.lines()
-        .map_while(|line| line.strip_prefix("  "))
-        .map(|line| format!("{line}\n"))
-        .collect()
+    let lines = rest.lines().map_while(|line| line.strip_prefix("  "));
+    lines.flat_map(|line| [line, "\n"]).collect()
 }
 
 #[test]
@@ -282,7 +280,7 @@ fn every_manifest_is_listed() {
         let listed: BTreeSet<String> = kustomization
             .lines()
             .filter_map(|line| line.strip_prefix("  - "))
-            .filter(|entry| entry.ends_with(".yaml"))
+            .filter(|entry| entry.ends_with("yaml"))
             .map(str::to_owned)
             .collect();
         let mut present = BTreeSet::new();

@@ -80,11 +80,7 @@ impl Prometheus {
             rules,
             alertmanager,
         } = alerting;
-        let scraping = settings_of(targets, interval);
-        let settings = format!(
-            "{scraping}rule_files: [{RULES}]\nalerting:\n  alertmanagers:\n    \
-             - static_configs:\n        - targets: ['{alertmanager}']\n"
-        );
+        let settings = settings_of(targets, interval) + &told_by(alertmanager);
         Self::start_with_rules(&settings, Some(rules))
     }
 
@@ -243,6 +239,14 @@ fn settings_of(targets: &[SocketAddr], interval: Duration) -> String {
          scrape_configs:\n  - job_name: tenure\n    static_configs:\n      - targets: [{1}]\n",
         interval.as_millis(),
         targets.join(", ")
+    )
+}
+
+/// The settings of a server that has rules.
+fn told_by(alertmanager: SocketAddr) -> String {
+    format!(
+        "rule_files: [{RULES}]\nalerting:\n  alertmanagers:\n    \
+         - static_configs:\n        - targets: ['{alertmanager}']\n"
     )
 }
 

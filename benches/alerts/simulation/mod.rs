@@ -6,8 +6,8 @@
 //! ten minutes. Deliberately knows neither Prometheus nor the measures' exact instants: an answer
 //! counts from the end of the ten minutes in which it was given.
 
-mod alert;
-mod chance;
+pub mod alert;
+pub mod chance;
 pub mod churn;
 pub mod nps;
 mod rhythm;
