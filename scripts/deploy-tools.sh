@@ -52,9 +52,7 @@ prepare_go_tool() {
 # objects.mjs, which finds them there.
 prepare_kubernetes_models() {
     local source=$repository/scripts/kubernetes staging lock
-    if ! command -v npm >/dev/null; then
-        install_packages "Node.js checks Kubernetes objects" nodejs npm
-    fi
+    prepare_node
     lock=$(cat "$source/package.json" "$source/package-lock.json" | sha256sum | cut -c1-16)
     export TENURE_KUBERNETES=$TENURE_CACHE/kubernetes-$lock
     # npm writes this file last.

@@ -16,6 +16,8 @@ fn run(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program)
         .args(arguments)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
+        // Else it is that of the last commit, of which there may be another in between.
+        .env("SOURCE_DATE_EPOCH", "1767225600")
         .stdin(Stdio::null())
         .output()
         .unwrap_or_else(|error| panic!("{program}: {error}"));
