@@ -142,17 +142,22 @@ fn program(folder: &Path) -> PathBuf {
     let Some(templates) = unpacked.filter(|_| !Path::new(TEMPLATES).join(TEMPLATE).exists()) else {
         return program;
     };
-    for entry in fs::read_dir(templates).expect("the folder of templates") {
-        let path = entry.expect("a template").path();
+    for entry in
+        fs::read_dir(templates).unwrap_or_else(|error| panic!("the folder of templates: {error}"))
+    {
+        let path = entry
+            .unwrap_or_else(|error| panic!("a template: {error}"))
+            .path();
         if path
             .extension()
             .is_some_and(|extension| extension == "tmpl")
         {
             let name = path.file_name().unwrap_or_default();
-            fs::copy(&path, folder.join(name)).expect("a copy of a template");
+            fs::copy(&path, folder.join(name))
+                .unwrap_or_else(|error| panic!("a copy of a template: {error}"));
         }
     }
-    let mut bytes = fs::read(&program).expect("the server");
+    let mut bytes = fs::read(&program).unwrap_or_else(|error| panic!("the server: {error}"));
     // As long as the other, so that nothing in the program moves.
     let here = "./".repeat(TEMPLATES.len() / 2);
     assert_eq!(here.len(), TEMPLATES.len());
@@ -162,8 +167,9 @@ fn program(folder: &Path) -> PathBuf {
         bytes[at..at + here.len()].copy_from_slice(here.as_bytes());
     }
     let copy = folder.join("alertmanager");
-    fs::write(&copy, bytes).expect("a copy of the server");
-    fs::set_permissions(&copy, Permissions::from_mode(0o755)).expect("a program");
+    fs::write(&copy, bytes).unwrap_or_else(|error| panic!("a copy of the server: {error}"));
+    fs::set_permissions(&copy, Permissions::from_mode(0o755))
+        .unwrap_or_else(|error| panic!("a program: {error}"));
     copy
 }
 
@@ -215,8 +221,11 @@ pub struct Receiver {
 impl Receiver {
     /// Listens on a free port of the loopback interface.
     pub fn start() -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-        let address = listener.local_addr().expect("an address");
+        let listener = TcpListener::bind(("127.0.0.1", 0))
+            .unwrap_or_else(|error| panic!("a free port: {error}"));
+        let address = listener
+            .local_addr()
+            .unwrap_or_else(|error| panic!("an address: {error}"));
         let (over, messages) = (Arc::new(AtomicBool::new(false)), Messages::default());
         let thread = {
             let (over, messages) = (Arc::clone(&over), Arc::clone(&messages));
