@@ -180,10 +180,11 @@ fn the_generated_shop_is_started_with_flags_that_exist() {
 fn settings_of_the_chart() -> String {
     let values = text("deploy/helm/tenure/values.yaml");
     let (_, rest) = values.split_once("\nconfig:\n").unwrap();
-    rest.lines()
+    let lines: Vec<&str> = rest
+        .lines()
         .map_while(|line| line.strip_prefix("  "))
-        .map(|line| format!("{line}\n"))
-        .collect()
+        .collect();
+    lines.join("\n")
 }
 
 #[test]
@@ -281,8 +282,9 @@ fn every_manifest_is_listed() {
         let kustomization = text(&format!("{folder}/kustomization.yaml"));
         let listed: BTreeSet<String> = kustomization
             .lines()
-            .filter_map(|line| line.strip_prefix("  - "))
-            .filter(|entry| entry.ends_with(".yaml"))
+            .skip_while(|line| *line != "resources:")
+            .skip(1)
+            .map_while(|line| line.strip_prefix("  - "))
             .map(str::to_owned)
             .collect();
         let mut present = BTreeSet::new();
