@@ -34,14 +34,15 @@ prepare_build() {
 }
 
 # Prepares what the tests and the benchmark need beyond the build: a Java runtime, the jars of
-# Apache Kafka, Prometheus and its promtool, Alertmanager and its amtool, shellcheck, Grafana's
-# schema. Exports where they are.
+# Apache Kafka, Prometheus and its promtool, Alertmanager and its amtool, a browser and what drives
+# it, shellcheck, Grafana's schema. Exports where they are.
 prepare_tests() {
     prepare_build
     choose_cache_directory
     prepare_java
     prepare_kafka
     prepare_prometheus
+    prepare_browser
     prepare_alertmanager
     prepare_shellcheck
     prepare_grafana_schema
@@ -263,6 +264,39 @@ prepare_prometheus() {
 
 prometheus_works() {
     "$TENURE_PROMETHEUS" --version >/dev/null 2>&1 && "$TENURE_PROMTOOL" --version >/dev/null 2>&1
+}
+
+# Exports TENURE_CHROMIUM, and TENURE_BROWSER_MODULES: a folder whose node_modules are exactly those of
+# the lock file of tests/browser.
+prepare_browser() {
+    local from=$repository/tests/browser missing=() lock staging output
+    if ! command -v chromium >/dev/null && [ ! -x "${TENURE_CHROMIUM:-}" ]; then
+        # Without any font there is no text to look at.
+        missing+=(chromium fonts-dejavu-core)
+    fi
+    if ! command -v node >/dev/null; then missing+=(nodejs); fi
+    if ! command -v npm >/dev/null; then missing+=(npm); fi
+    install_packages "a browser and Node.js test the console" "${missing[@]}"
+    export TENURE_CHROMIUM=${TENURE_CHROMIUM:-$(command -v chromium)}
+    lock=$(cat "$from/package.json" "$from/package-lock.json" | sha256sum | cut -c 1-16)
+    export TENURE_BROWSER_MODULES=$TENURE_CACHE/browser-$lock
+    if browser_works; then return; fi
+    say "fetching what drives the browser from npm into $TENURE_BROWSER_MODULES"
+    staging=$(mktemp -d "$TENURE_BROWSER_MODULES.XXXXXX")
+    cp "$from/package.json" "$from/package-lock.json" "$staging/"
+    output=$(npm ci --prefix "$staging" --ignore-scripts --no-audit --no-fund 2>&1 </dev/null) || {
+        rm -rf "$staging"
+        printf '%s\n' "$output" >&2
+        fail "npm could not fetch what drives the browser; run the command again"
+    }
+    replace_folder "$staging" "$TENURE_BROWSER_MODULES"
+    browser_works || fail "what npm fetched into $TENURE_BROWSER_MODULES cannot be loaded"
+}
+
+# True if the modules load; npm has compared what it fetched with the hashes of the lock file.
+browser_works() {
+    (cd "$TENURE_BROWSER_MODULES" 2>/dev/null &&
+        node -e 'require("playwright-core"); require.resolve("axe-core/axe.min.js")' 2>/dev/null)
 }
 
 # Exports TENURE_ALERTMANAGER and TENURE_AMTOOL: the installed ones, else the distribution's package

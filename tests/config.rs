@@ -383,7 +383,8 @@ fn other_value(key: Key) -> (&'static str, &'static str) {
         Key::Corrections => ("/run/corrections", "[/run/corrections]"),
         Key::CesMax => ("7", "7"),
         Key::CesBetter => ("high", "high"),
-        Key::ApiCustomers => ("true", "true"),
+        Key::ApiOpen | Key::ApiCustomers => ("true", "true"),
+        Key::WebConfigFile => ("/run/web.yml", "/run/web.yml"),
         Key::ApiTokenFile => ("/run/token", "/run/token"),
         Key::BootstrapServers => ("a:1, b:2", "a:1,b:2"),
         Key::Topics => ("orders,surveys", "[orders, surveys]"),
@@ -397,8 +398,8 @@ fn other_value(key: Key) -> (&'static str, &'static str) {
         Key::AlertsRetentionTarget => ("0.90", "0.9"),
         Key::AlertsNpsTarget => ("-5.5", "-5.5"),
         Key::AlertsCsatTarget => ("1", "1"),
-        Key::AlertsTargetPeriod => ("90d", "90d"),
-        Key::AlertsJob => ("shop", "shop"),
+        Key::AlertsTargetPeriod => ("7d", "7d"),
+        Key::AlertsJob => ("churn", "churn"),
         Key::AlertsRunbookUrl => ("https://wiki/tenure", "https://wiki/tenure"),
         Key::AlertsDashboardUrl => ("https://grafana/", "https://grafana"),
         Key::LogFormat => ("json", "json"),
@@ -412,6 +413,7 @@ fn every_key_can_be_set_by_its_variable_and_by_a_flag() {
         ("/run/key", "00112233445566778899aabbccddeeff\n"),
         ("/run/token", "hunter2-hunter2-hunter2\n"),
         ("/run/corrections", "corrections: []\n"),
+        ("/run/web.yml", "http_server_config: { http2: false }\n"),
     ]);
     for key in Key::ALL.into_iter().filter(|key| key.shape() != Shape::Map) {
         let (text, expected) = other_value(key);
@@ -631,6 +633,26 @@ corrections:
   - note: a test shop
     skip: { event_ids: ids.txt, type: churn }
 ";
+
+#[test]
+fn alerts_change_no_number_and_their_severities_are_described() {
+    let text = "alerts:\n  nps_target: 30\n  job: shop\n  severities:\n    TenureLagging: critical\n    \
+                TenureDown: none\n";
+    let (default, alerts) = (settings(""), settings(text));
+    assert_eq!(alerts.definition_hash(), default.definition_hash());
+    assert_eq!(fingerprint(&alerts.fold), fingerprint(&default.fold));
+    assert_ne!(alerts.hash(), default.hash());
+    for (key, value, line) in [
+        ("alerts.nps_target", "30", 2),
+        ("alerts.severities.TenureLagging", "critical", 5),
+        ("alerts.severities.TenureDown", "none", 6),
+    ] {
+        let described = described(&alerts, key);
+        let name = "tenure.yaml".to_owned();
+        assert_eq!(described.value, value);
+        assert_eq!(described.origin, Origin::File { name, line });
+    }
+}
 
 #[test]
 fn corrections_are_read_from_their_files_relative_to_each_other() {

@@ -180,11 +180,8 @@ fn the_generated_shop_is_started_with_flags_that_exist() {
 fn settings_of_the_chart() -> String {
     let values = text("deploy/helm/tenure/values.yaml");
     let (_, rest) = values.split_once("\nconfig:\n").unwrap();
-    let lines: Vec<&str> = rest
-        .lines()
-        .map_while(|line| line.strip_prefix("  "))
-        .collect();
-    lines.join("\n")
+    let lines = rest.lines().map_while(|line| line.strip_prefix("  "));
+    lines.flat_map(|line| [line, "\n"]).collect()
 }
 
 #[test]
@@ -282,9 +279,8 @@ fn every_manifest_is_listed() {
         let kustomization = text(&format!("{folder}/kustomization.yaml"));
         let listed: BTreeSet<String> = kustomization
             .lines()
-            .skip_while(|line| *line != "resources:")
-            .skip(1)
-            .map_while(|line| line.strip_prefix("  - "))
+            .filter_map(|line| line.strip_prefix("  - "))
+            .filter(|entry| entry.ends_with("yaml"))
             .map(str::to_owned)
             .collect();
         let mut present = BTreeSet::new();

@@ -9,19 +9,19 @@
 #[expect(dead_code, reason = "other tests use other parts of the oracle")]
 mod oracle;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
 use oracle::cases::cases;
-use oracle::log::Log;
+use oracle::log::{Body, Fact, Log, Record};
 use oracle::page::Page;
 use oracle::random::{
     RandomCase, Stragglers, compare, pruned_case, random_case, shuffled, split_by_customer,
 };
-use oracle::settings::{Settings, StartsWith};
-use oracle::table::check;
+use oracle::settings::{DAY, Settings, StartsWith};
+use oracle::table::{check, instant};
 use tenure::engine::intake::take;
 use tenure::event::Timestamp;
 use tenure::event::decode::Decoder;
@@ -268,6 +268,85 @@ fn pruning_changes_no_number_of_the_kept_history() {
         pruned * 2 > cases,
         "facts were pruned in {pruned} of {cases} cases only"
     );
+}
+
+/// A sign-up each day, of which the oldest are no longer kept, evaluated just after and just before
+/// what a measure looks back to leaves the kept history.
+#[test]
+fn what_looks_back_beyond_the_kept_history_is_withheld_and_nothing_else() {
+    const LATEST: &str = "tenure_event_latest_timestamp_seconds";
+    const USUAL_GAP: &str = "tenure_event_usual_gap_seconds";
+    const WEEK_AGO: &str = "tenure_event_week_ago_span_seconds";
+    const EXPECTED: &str = "tenure_departures_expected";
+    let start = instant("2026-01-01");
+    let mut log = Log::default();
+    for day in 0..200 {
+        let at = start + day * DAY;
+        let fact = Fact {
+            customer: format!("c{}", day % 3),
+            at,
+            id: format!("e{day}"),
+            body: Body::Signup,
+            attributes: BTreeMap::new(),
+        };
+        let record = Record {
+            kafka_timestamp: Some(at),
+            fact,
+            spelling: 0,
+        };
+        log.records.push(record);
+    }
+    let settings = Settings {
+        periods: ["24h", "7d"].map(str::to_owned).to_vec(),
+        churn_events_complete: true,
+        history: 100 * DAY,
+        ..Settings::default()
+    };
+    let shards = [fold_with_tombstones(&log, &settings, 16)];
+    let line = shards[0].prune_line().unwrap().as_millis();
+    assert!(line > start + 90 * DAY);
+    let both = ["24h", "7d"].as_slice();
+    for (days, earlier, withheld, expected) in [
+        (35, 0, &[][..], both),
+        (35, 1, &[EXPECTED, LATEST, WEEK_AGO], &["24h"]),
+        (29, 0, &[EXPECTED, LATEST, WEEK_AGO], &["24h"]),
+        (29, 1, &[EXPECTED, LATEST, WEEK_AGO], &[]),
+        (28, 0, &[EXPECTED, LATEST, WEEK_AGO], &[]),
+        (28, 1, &[EXPECTED, LATEST, USUAL_GAP, WEEK_AGO], &[]),
+    ] {
+        let at = line + days * DAY - earlier;
+        let page = page(&publish(&shards, &settings, at));
+        let whole = oracle::evaluate(&log, &settings, at);
+        let all = [EXPECTED, LATEST, USUAL_GAP, WEEK_AGO];
+        let of = |metric: &str| -> Vec<&String> {
+            let series = page.series.keys();
+            series.filter(|name| name.starts_with(metric)).collect()
+        };
+        for metric in all {
+            let told = (metric.to_owned(), "history_too_short".to_owned());
+            let is_withheld = withheld.contains(&metric);
+            assert_eq!(
+                page.withheld.contains(&told),
+                is_withheld,
+                "{metric} {days}"
+            );
+            let shown =
+                metric == EXPECTED && !expected.is_empty() || metric != EXPECTED && !is_withheld;
+            let published = of(metric);
+            assert!(
+                published.is_empty() != shown || metric == WEEK_AGO,
+                "{metric} {days}"
+            );
+            for name in published {
+                assert_eq!(
+                    page.series.get(name),
+                    whole.series.get(name),
+                    "{name} {days}"
+                );
+            }
+        }
+        assert_eq!(of(EXPECTED).len(), 2 * expected.len(), "{days}");
+    }
 }
 
 #[test]

@@ -355,8 +355,8 @@ fn what_is_not_clear_is_asked_for_and_exits_as_wrong_usage() {
         "nor the only file",
     );
     check(
-        &["churn_ratio", "period=30d", "--url", "https://x"],
-        "https is not supported",
+        &["churn_ratio", "period=30d", "--url", "https://me:word@x"],
+        "--password-file, not in the address",
     );
 }
 
@@ -768,8 +768,10 @@ fn block<'a>(text: &'a str, language: &str) -> Option<(&'a str, &'a str)> {
         .split_once("```\n")
 }
 
-#[test]
-fn the_examples_of_the_document_are_what_the_commands_print() {
+/// Runs the commands of a document, in one folder and in their order, and compares what they print
+/// with what the document shows below them. Where it leaves something out, it says `...`.
+#[track_caller]
+fn prints_what_it_shows(document: &str, shown_outputs: usize) {
     let folder = tempfile::tempdir().unwrap();
     let program = Path::new(env!("CARGO_BIN_EXE_tenure")).parent().unwrap();
     let path = format!("{}:{}", program.display(), std::env::var("PATH").unwrap());
@@ -784,10 +786,10 @@ fn the_examples_of_the_document_are_what_the_commands_print() {
         assert!(output.status.success(), "{command}: {complaint}");
         String::from_utf8(output.stdout).unwrap()
     };
-    let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/explain.md");
+    let document = Path::new(env!("CARGO_MANIFEST_DIR")).join(document);
     let document = std::fs::read_to_string(document).unwrap();
-    let (generate, mut rest) = block(&document, "sh").unwrap();
-    assert_eq!(shell(generate), "");
+    let (make_events, mut rest) = block(&document, "sh").unwrap();
+    assert_eq!(shell(make_events), "");
     let mut examples = 0;
     while let Some((command, after)) = block(rest, "sh") {
         let (shown, after) = block(after, "text").unwrap();
@@ -797,5 +799,11 @@ fn the_examples_of_the_document_are_what_the_commands_print() {
         }
         (rest, examples) = (after, examples + 1);
     }
-    assert_eq!(examples, 3);
+    assert_eq!(examples, shown_outputs);
+}
+
+#[test]
+fn the_examples_of_the_documents_are_what_the_commands_print() {
+    prints_what_it_shows("docs/explain.md", 3);
+    prints_what_it_shows("docs/numbers.md", 6);
 }

@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+#[expect(dead_code, reason = "these tests tell nobody of alerts")]
 mod real;
 
 use std::collections::HashSet;
@@ -24,7 +25,7 @@ use real::folder::KeptFolder;
 use real::host::{Host, Mood};
 use real::kafka::{Kafka, KafkaOptions, Purpose};
 use real::process::{Process, Signal, new_folder, tenure};
-use real::prometheus::{Prometheus, promtool_check_metrics};
+use real::prometheus::{Prometheus, promtool_check_metrics, promtool_check_web_config};
 use real::proxy::Proxy;
 use real::{eventually, free_ports, http};
 
@@ -189,7 +190,7 @@ fn a_proxy_passes_bytes_on_holds_them_and_cuts_connections() {
     stream.read_exact(&mut said).unwrap();
     assert_eq!(&said, b"wait");
 
-    proxy.damage_one_of(4);
+    proxy.damage(4, vec![b"none".to_vec(), b"turn".to_vec()], 2);
     stream.write_all(b"turn").unwrap();
     stream.read_exact(&mut said).unwrap();
     assert_eq!(&said, b"tusn");
@@ -315,6 +316,25 @@ fn promtool_accepts_a_clean_page_and_says_what_is_wrong_with_others() {
         "no help text",
     );
     check_page("tenure_customers{ 1\n", "parsing error");
+}
+
+#[test]
+fn promtool_tells_good_web_config_files_from_bad_ones() {
+    let folder = new_folder("web");
+    for (text, complaint) in [
+        ("http_server_config: { http2: false }\n", ""),
+        ("http_server_config: { http3: false }\n", "http3"),
+    ] {
+        let file = folder.path().join("web.yml");
+        std::fs::write(&file, text).unwrap();
+        match promtool_check_web_config(&file) {
+            Ok(()) => assert_eq!(complaint, ""),
+            Err(found) => assert!(
+                !complaint.is_empty() && found.contains(complaint),
+                "{found}"
+            ),
+        }
+    }
 }
 
 fn check_page(page: &str, complaint: &str) {

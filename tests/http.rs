@@ -18,11 +18,13 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use real::prometheus::promtool_check_metrics;
-use tenure::event::Timestamp;
+use tenure::event::{Reason, Timestamp};
 use tenure::measure::customer::Customer;
+use tenure::measure::period::{Interval, Period};
 use tenure::measure::report::{Family, Report, Sample, Withheld, WithheldReason};
 use tenure::measure::settings::EvaluationSettings;
 use tenure::measure::{MEASURES, Measure};
+use tenure::serve::access::Access;
 use tenure::serve::api::archive::{Archive, Asker, Moment, Series, SeriesQuestion};
 use tenure::serve::api::refusal::Refusal;
 use tenure::serve::api::{Api, Setting, Token};
@@ -30,7 +32,7 @@ use tenure::serve::http::{Endpoint, Limits, run};
 use tenure::serve::readiness::Readiness;
 use tenure::serve::{Basis, LogPosition, Published, ShardDigest, Source};
 use tenure::telemetry::Telemetry;
-use tenure::telemetry::partition::{PartitionStatus, ShardState};
+use tenure::telemetry::partition::{Degradation, PartitionStatus, ShardState};
 use tokio::sync::oneshot;
 
 /// Longer than anything here takes, on a loaded machine too.
@@ -205,6 +207,7 @@ impl Server {
                 dimensions: vec!["plan".to_owned()],
                 token,
             }),
+            access: Access::this_machine(),
             limits,
         };
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -232,7 +235,7 @@ impl Server {
     /// One request on a connection of its own.
     fn ask(&self, method: &str, path: &str, headers: &[&str]) -> Answer {
         let mut request =
-            format!("{method} {path} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n");
+            format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n");
         for header in headers {
             request.push_str(header);
             request.push_str("\r\n");
@@ -502,7 +505,14 @@ fn other_paths_and_methods_are_refused_without_an_echo() {
         assert_eq!(answer.text(), "not found\n");
         assert_eq!(answer.header("x-content-type-options"), "nosniff");
     }
-    for path in ["/metrics", "/-/healthy", "/-/ready", "/"] {
+    for path in [
+        "/metrics",
+        "/-/healthy",
+        "/-/ready",
+        "/",
+        "/console/console.js",
+        "/api/v1/status",
+    ] {
         for method in ["POST", "PUT", "DELETE", "OPTIONS", "BREW"] {
             let answer = server.ask(method, path, &[]);
             assert_eq!(answer.status, 405, "{method} {path}");
@@ -556,17 +566,174 @@ fn readiness_names_what_it_waits_for() {
     );
 }
 
+/// The files that the console's page names, with their kinds.
+fn console_files(page: &str) -> Vec<(String, &'static str)> {
+    let named = |mark: &'static str| {
+        let pieces = page.split(mark).skip(1);
+        pieces.filter_map(|rest| rest.split('"').next())
+    };
+    let scripts =
+        named("src=\"").map(|path| (format!("/{path}"), "text/javascript; charset=utf-8"));
+    let styles = named("href=\"console/")
+        .map(|file| (format!("/console/{file}"), "text/css; charset=utf-8"));
+    scripts.chain(styles).collect()
+}
+
 #[test]
-fn the_front_page_is_one_piece_of_html() {
+fn the_front_page_is_the_console_and_nothing_from_elsewhere() {
     let server = Server::start();
-    server.source.publish(report(1.0));
-    let answer = server.get("/");
-    let policy = answer.header("content-security-policy");
+    let page = server.get("/");
+    assert_eq!(page.status, 200);
+    assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+    assert!(page.text().contains("<noscript>"));
+    for link in ["href=\"metrics\"", "href=\"api/v1/report\""] {
+        assert!(page.text().contains(link), "{link}");
+    }
+    let files = console_files(page.text());
+    assert!(files.len() >= 4, "{files:?}");
+    for (path, kind) in files
+        .iter()
+        .chain([&("/".to_owned(), "text/html; charset=utf-8")])
+    {
+        let answer = server.get(path);
+        assert_eq!(answer.status, 200, "{path}");
+        assert_eq!(answer.header("content-type"), *kind, "{path}");
+        assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
+        assert_eq!(answer.header("referrer-policy"), "no-referrer", "{path}");
+        let policy = answer.header("content-security-policy");
+        for part in [
+            "default-src 'none'",
+            "script-src 'self'",
+            "style-src 'self'",
+            "frame-ancestors 'none'",
+            "require-trusted-types-for 'script'",
+        ] {
+            assert!(policy.contains(part), "{path}: {part} in {policy}");
+        }
+        assert!(!policy.contains("unsafe"), "{path}: {policy}");
+    }
+}
+
+#[test]
+fn the_files_of_the_console_are_packed_and_kept_until_they_change() {
+    let server = Server::start();
+    let plain = server.get("/console/console.js");
+    let packed = server.ask("GET", "/console/console.js", &["Accept-Encoding: gzip"]);
+    assert_eq!(packed.header("content-encoding"), "gzip");
+    assert_eq!(packed.unzipped(), plain.text());
+    assert!(packed.body.len() * 2 < plain.body.len());
+    assert_eq!(plain.header("cache-control"), "no-cache");
+    let tag = plain.header("etag");
+    assert_eq!(packed.header("etag"), tag);
+    let known = format!("If-None-Match: {tag}");
+    let again = server.ask("GET", "/console/console.js", &[&known]);
+    assert_eq!((again.status, again.body.len()), (304, 0));
+    assert_eq!(again.header("x-content-type-options"), "nosniff");
+    let other = server.ask("GET", "/console/console.css", &[&known]);
+    assert_eq!(other.status, 200);
+    for path in [
+        "/console/",
+        "/console/secret.js",
+        "/console/../Cargo.toml",
+        "/console",
+    ] {
+        let answer = server.get(path);
+        assert_eq!(
+            (answer.status, answer.text()),
+            (404, "not found\n"),
+            "{path}"
+        );
+    }
+}
+
+fn status_of(server: &Server) -> serde_json::Value {
+    let answer = server.get("/api/v1/status");
     assert_eq!(answer.status, 200);
-    assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
-    assert!(policy.starts_with("default-src 'none'"));
-    assert!(answer.text().contains("<a href=\"/metrics\">"));
-    assert!(answer.text().contains("2026-11-18T11:06:40.001Z"));
+    assert_eq!(answer.header("content-type"), "application/json");
+    assert_eq!(answer.header("cache-control"), "no-store");
+    serde_json::from_slice(&answer.body).expect("JSON")
+}
+
+#[test]
+fn the_status_is_there_before_kafka_and_the_first_report() {
+    let server = Server::start();
+    let status = status_of(&server);
+    assert_eq!(status["ready"], false);
+    assert_eq!(status["alive"], true);
+    assert_eq!(status["kafka_up"], false);
+    assert_eq!(status["report"], serde_json::Value::Null);
+    assert_eq!(status["lag_records"], serde_json::Value::Null);
+    assert_eq!(
+        status["checkpoint"]["last_success_at"],
+        serde_json::Value::Null
+    );
+    assert_eq!(status["waiting_for"][0]["reason"], "kafka_unreachable");
+    let sentence = status["waiting_for"][0]["sentence"]
+        .as_str()
+        .expect("a sentence");
+    assert!(sentence.starts_with("Kafka does not answer"), "{sentence}");
+    assert_eq!(server.get("/api/v1/status?secret=1").status, 400);
+}
+
+#[test]
+fn the_status_tells_of_the_pipeline_and_why_numbers_are_missing() {
+    let server = Server::start();
+    server.source.kafka_up.store(true, Ordering::Relaxed);
+    let degraded = ShardState::Degraded(Degradation::Truncated);
+    *lock(&server.source.partitions) = vec![
+        partition(25, ShardState::CatchingUp),
+        partition(100, degraded),
+    ];
+    server.telemetry.durability.succeeded(1_795_000_000.5);
+    server.telemetry.fold.outcomes.applied.inc_by(5);
+    server.telemetry.fold.rejected(Reason::InvalidTime).inc();
+    let period: Period = "30d".parse().expect("a period");
+    let interval = Interval {
+        start: Timestamp::from_millis(LATEST - 30 * 86_400_000),
+        end: Timestamp::from_millis(LATEST),
+    };
+    let mut report = Report {
+        periods: vec![(period, interval)],
+        withheld: withheld(WithheldReason::NoChurnSource),
+        ..report(0.0)
+    };
+    let gone = ["tenure_churn_ratio", "tenure_csat_ratio"];
+    for family in &mut report.families {
+        if gone.contains(&family.measure.name) {
+            family.samples.clear();
+        }
+    }
+    server.source.publish(report);
+    let status = status_of(&server);
+    assert_eq!(status["report"]["at"], "2026-11-18T11:06:40.000Z");
+    assert_eq!(status["report"]["coverage"], 1.0);
+    assert_eq!(status["lag_records"], 75);
+    assert_eq!(status["partitions"][0]["state"], "catching_up");
+    assert_eq!(status["partitions"][0]["percent"], 25.0);
+    assert_eq!(status["partitions"][1]["because"], "truncated");
+    assert_eq!(
+        status["checkpoint"]["last_success_at"],
+        "2026-11-18T11:06:40.500Z"
+    );
+    assert_eq!(status["records"]["applied"], 5);
+    assert_eq!(status["records"]["rejected"]["invalid_time"], 1);
+    let held = &status["withheld"][0];
+    assert_eq!(held["reason"], "no_churn_source");
+    assert_eq!(held["measures"], serde_json::json!(["tenure_churn_ratio"]));
+    let way_out = held["way_out"].as_str().expect("a way out");
+    assert!(way_out.contains("inactivity_timeout"), "{way_out}");
+    let missing = status["missing"].as_array().expect("a list");
+    let told: Vec<[&str; 3]> = missing
+        .iter()
+        .map(|one| ["metric", "period", "state"].map(|name| one[name].as_str().unwrap_or("")))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            ["tenure_churn_ratio", "30d", "withheld"],
+            ["tenure_csat_ratio", "30d", "absent"],
+        ]
+    );
 }
 
 #[test]
@@ -1099,6 +1266,9 @@ fn customers_are_shown_to_nobody_without_the_token() {
         &["Authorization: Basic a-token-of-some-length"],
         &["X-Authorization: Bearer a-token-of-some-length"],
         &[&good, "Authorization: Bearer another"],
+        &["X-Tenure-Token: another"],
+        &["X-Tenure-Token: Bearer a-token-of-some-length"],
+        &[&good, "X-Tenure-Token: another"],
     ] {
         let answer = server.ask("GET", &path, headers);
         check_refused(&answer, 401, "unauthorized", "Bearer TOKEN");
@@ -1110,6 +1280,18 @@ fn customers_are_shown_to_nobody_without_the_token() {
     check_refused(&answer, 404, "unknown_customer", "");
     assert!(!answer.text().contains("example"), "{}", answer.text());
     assert_eq!(lock(&server.archive.looked_up)[..], ["jörg x@example.com"]);
+    // For who has to show name and password too.
+    let beside = [
+        "Authorization: Basic YTpi",
+        "X-Tenure-Token: a-token-of-some-length",
+    ];
+    check_refused(
+        &server.ask("GET", &path, &beside),
+        404,
+        "unknown_customer",
+        "",
+    );
+    assert_eq!(lock(&server.archive.looked_up).len(), 2);
     for query in ["", "?id=", "?id=%FF", "?id=a&id=b", "?id=a&ID=b"] {
         let answer = server.ask("GET", &format!("/api/v1/customers{query}"), &[&good]);
         assert_eq!(answer.status, 400, "{query}");
@@ -1121,7 +1303,7 @@ fn customers_are_shown_to_nobody_without_the_token() {
         "bad_parameter",
         "256",
     );
-    assert_eq!(lock(&server.archive.looked_up).len(), 1);
+    assert_eq!(lock(&server.archive.looked_up).len(), 2);
 }
 
 #[test]
@@ -1133,7 +1315,7 @@ fn a_question_whose_client_is_gone_is_given_up_and_meanwhile_everything_else_ans
     server.source.publish(report(1.0));
     server.archive.slow.store(true, Ordering::Relaxed);
     let mut asking = server.connect();
-    let question = b"GET /api/v1/report?at=1793491200 HTTP/1.1\r\nHost: test\r\n\r\n";
+    let question = b"GET /api/v1/report?at=1793491200 HTTP/1.1\r\nHost: localhost\r\n\r\n";
     asking.write_all(question).expect("a question");
     let wait = |what: &str, condition: &dyn Fn() -> bool| {
         let begun = Instant::now();

@@ -8,15 +8,58 @@
 )]
 mod oracle;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use oracle::page::names;
+use oracle::log::{Body, Fact, Log, Record};
+use oracle::page::{names, series};
+use oracle::settings::{DAY, Settings};
 use oracle::{cases, catalogue, evaluate, table};
 
 #[test]
 fn the_oracle_agrees_with_every_golden_case() {
     for case in cases::cases() {
         table::check(&case, evaluate);
+    }
+}
+
+/// The worked example of the documentation: a purchase at every full ten minutes, then none.
+#[test]
+fn a_source_is_silent_once_the_same_time_a_week_ago_held_thirty_events() {
+    const MINUTE: i64 = 60_000;
+    let at = table::instant("2026-06-29");
+    let mut log = Log::default();
+    for silent in [6, 4] {
+        let last = at - silent * 60 * MINUTE;
+        log.records.clear();
+        for number in 0..40 * 144 {
+            let fact = Fact {
+                customer: format!("c{}", number % 7),
+                at: last - number * 10 * MINUTE,
+                id: format!("e{number}"),
+                body: Body::Purchase {
+                    micros: 1,
+                    currency: "EUR".to_owned(),
+                },
+                attributes: BTreeMap::new(),
+            };
+            log.records.push(Record {
+                kafka_timestamp: None,
+                fact,
+                spelling: 0,
+            });
+        }
+        let page = evaluate(&log, &Settings::default(), at);
+        let of = |metric: &str| page.series[&series(metric, &[("event", "purchase")])];
+        let latest = of("tenure_event_latest_timestamp_seconds");
+        let gap = of("tenure_event_usual_gap_seconds");
+        let span = of("tenure_event_week_ago_span_seconds");
+        assert_eq!(latest, last as f64 / 1000.0);
+        assert_eq!(span, 18_000.0);
+        let purchases = 28 * 144 - silent * 6 + 1;
+        assert_eq!(gap, (28 * DAY / 1000) as f64 / purchases as f64);
+        let nothing_since = at as f64 / 1000.0 - latest;
+        assert!(nothing_since > 6.0 * gap);
+        assert_eq!(nothing_since > span, silent == 6);
     }
 }
 
@@ -88,6 +131,9 @@ fn every_way_to_be_wrong_is_noticed() {
         "24h orders=EUR:1 revenue=EUR:2.5 segment_revenue=pro/EUR:5/2",
         "24h segments=pro:1+1+0+0 channels=web:0+1+0 channel_nps=none",
         "page cohorts=2026-06:2 cells=none lifetime=EUR:~2.5 withheld_cohorts=none",
+        "24h expected_departures=none",
+        "page latest=signup:1780272000,churn:1781006400,survey_submitted:1781006400,purchase:1781010000",
+        "page usual_gap=signup:1209600,churn:2419200,survey_submitted:2419200,purchase:2419200",
     ] {
         assert!(!notice(right), "{right}");
     }
@@ -116,6 +162,11 @@ fn every_way_to_be_wrong_is_noticed() {
         "page cohorts=2026-06:1",
         "page cells=2026-06/00:1",
         "page lifetime=EUR:~2.4",
+        "24h expected_departures=churn:0,inactivity:0",
+        "page withheld_expected=base_incomplete",
+        "page latest=signup:1780272000",
+        "page usual_gap=signup:2419200,churn:2419200,survey_submitted:2419200,purchase:2419200",
+        "page week_ago=signup:0",
     ] {
         assert!(notice(wrong), "{wrong}");
     }

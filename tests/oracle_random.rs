@@ -21,7 +21,8 @@ use oracle::random::{
     Dice, RandomCase, Stragglers, batches, compare, pruned_case, random_case, reach, shuffled,
     smallest, split_by_customer,
 };
-use oracle::settings::{Settings, StartsWith};
+use oracle::retention::{has_expectation, weeks_before};
+use oracle::settings::{DAY, Settings, StartsWith};
 use oracle::spell;
 use oracle::{catalogue, evaluate};
 use serde_json::value::RawValue;
@@ -264,6 +265,82 @@ fn what_a_period_is_compared_with_is_a_period_of_an_earlier_page() {
     assert!(
         bases > 100 && changes > 50,
         "{bases} bases, {changes} changes"
+    );
+}
+
+#[test]
+fn what_is_expected_is_the_mean_of_what_four_earlier_pages_told() {
+    let mut expected = 0;
+    for case in some_of_all_kinds() {
+        for at in &case.instants {
+            let page = evaluate(&case.log, &case.settings, *at);
+            for name in &case.settings.periods {
+                let of = |source| {
+                    let labels = [("period", name.as_str()), ("source", source)];
+                    value(&page, "tenure_departures_expected", &labels)
+                };
+                let (Some(churn), Some(inactivity)) = (of("churn"), of("inactivity")) else {
+                    assert_eq!(of("churn"), of("inactivity"), "both or none");
+                    continue;
+                };
+                let (mut all, mut timeouts) = (0.0, 0.0);
+                for weeks in 1..=4 {
+                    let earlier = at - weeks * 7 * DAY;
+                    let earlier = evaluate(&case.log, &case.settings, earlier);
+                    let period = ("period", name.as_str());
+                    let metric = "tenure_departures";
+                    all += sum(&earlier, metric, &[period]);
+                    timeouts += sum(&earlier, metric, &[period, ("reason", "inactivity")]);
+                }
+                assert_eq!(inactivity, timeouts / 4.0, "seed {} {name}", case.seed);
+                assert_eq!(churn, (all - timeouts) / 4.0, "seed {} {name}", case.seed);
+                expected += usize::from(all > 0.0);
+            }
+        }
+    }
+    assert!(expected > 40, "{expected} expectations");
+}
+
+#[test]
+fn silence_is_told_by_pages_of_other_instants_too() {
+    let (mut stretches, mut gaps) = (0, 0);
+    for case in some_of_all_kinds() {
+        for at in &case.instants {
+            let ago = |millis: i64| evaluate(&case.log, &case.settings, at - millis);
+            let page = ago(0);
+            for event in ["signup", "purchase", "churn", "survey_submitted"] {
+                let label = [("event", event)];
+                let of =
+                    |page, metric: &str| value(page, &format!("tenure_event_{metric}"), &label);
+                let latest = of(&page, "latest_timestamp_seconds");
+                if let Some(gap) = of(&page, "usual_gap_seconds") {
+                    // As many events as fit, the newest of them within those 28 days.
+                    let events = 28.0 * 86_400.0 / gap;
+                    assert!((events - events.round()).abs() < 1e-6, "seed {}", case.seed);
+                    let silent = *at as f64 / 1000.0 - latest.expect("there is an event");
+                    assert!(
+                        silent > 0.0 && silent <= 28.0 * 86_400.0,
+                        "seed {}",
+                        case.seed
+                    );
+                    gaps += 1;
+                }
+                if let Some(span) = of(&page, "week_ago_span_seconds") {
+                    // A week ago, that many events had just come.
+                    let before = ago(7 * DAY);
+                    let latest = of(&before, "latest_timestamp_seconds").expect("30 events");
+                    let silent = (at - 7 * DAY) as f64 / 1000.0 - latest;
+                    assert!(0.0 < silent && silent <= span, "seed {}", case.seed);
+                    let gap = of(&before, "usual_gap_seconds").expect("30 events");
+                    assert!(gap <= 28.0 * 86_400.0 / 30.0, "seed {}", case.seed);
+                    stretches += 1;
+                }
+            }
+        }
+    }
+    assert!(
+        stretches > 30 && gaps > 500,
+        "{stretches} stretches, {gaps} gaps"
     );
 }
 
@@ -751,6 +828,11 @@ fn random_logs_are_nasty() {
         ("a cell between 0 and 1", 15),
         ("cohorts withheld", 5),
         ("cohorts left out", 10),
+        ("expected departures", 8),
+        ("a departure on the bound of a week before", 4),
+        ("a stretch of a week ago", 8),
+        ("events of one type and one customer at one instant", 60),
+        ("an event 7, 28 or 35 days before the instant", 30),
     ] {
         let count = seen.get(name).copied().unwrap_or_default();
         let least = least_percent * SEEDS.count() / 100;
@@ -778,6 +860,10 @@ fn traits(case: &RandomCase) -> BTreeSet<&'static str> {
             steps && is_churn(left) != is_churn(right),
         );
         add("a twin", together && left.body == right.body);
+        add(
+            "events of one type and one customer at one instant",
+            together && left.body.event_type() == right.body.event_type(),
+        );
         if let (
             Body::Purchase { micros, currency },
             Body::Purchase {
@@ -931,6 +1017,29 @@ fn traits(case: &RandomCase) -> BTreeSet<&'static str> {
         add(
             "an expected value",
             positive("tenure_expected_lifetime_value"),
+        );
+        add(
+            "expected departures",
+            positive("tenure_departures_expected"),
+        );
+        add("a stretch of a week ago", positive("week_ago_span"));
+        let ago = |fact: &Fact| [7, 28, 35].contains(&((*at - fact.at) / DAY));
+        add(
+            "an event 7, 28 or 35 days before the instant",
+            facts
+                .iter()
+                .any(|fact| ago(fact) && (*at - fact.at) % DAY == 0),
+        );
+        let weekly = settings.periods.iter().filter(|name| has_expectation(name));
+        let bounds: Vec<i64> = weekly
+            .flat_map(|name| weeks_before(interval(name, *at, settings)))
+            .flat_map(|window| [window.t0, window.t1])
+            .collect();
+        add(
+            "a departure on the bound of a week before",
+            facts
+                .iter()
+                .any(|fact| is_churn(fact) && bounds.contains(&fact.at)),
         );
         add("revenue of a group", positive("tenure_nps_group_revenue{"));
         add("a channel that is not shown", positive("channel=\"other\""));

@@ -21,7 +21,7 @@ const LAYERS: [(&str, &[&str]); 12] = [
     ("telemetry", &["event"]),
     ("generate", &["event"]),
     ("kafka", &["config", "telemetry", "event"]),
-    ("serve", &["measure", "telemetry", "event"]),
+    ("serve", &["config", "measure", "telemetry", "event"]),
     (
         "engine",
         &[

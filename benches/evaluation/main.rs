@@ -46,13 +46,14 @@ struct Args {
 }
 
 /// Metrics whose series of 90 days are timed, one of each kind.
-const SERIES: [&str; 6] = [
+const SERIES: [&str; 7] = [
     "tenure_retention_ratio",
     "tenure_nps_score",
     "tenure_revenue",
     "tenure_low_score_ratio",
     "tenure_cohort_retention_ratio",
     "tenure_segment_customers",
+    "tenure_event_usual_gap_seconds",
 ];
 /// Steps of a series, a day each.
 const STEPS: i64 = 90;

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::guards::{DAY_PERIOD, MONTH_PERIOD, WEEK_PERIOD};
+use super::guards::{DEPARTURE_PERIODS, NPS_GUARDS};
 use super::{Alert, Severity};
 use crate::measure::period::Period;
 
@@ -87,8 +87,7 @@ impl Setup {
             let absent = periods.filter(|period| self.period_like(*period).is_none());
             absent.map(|period| period.to_string()).collect()
         };
-        let nps = [DAY_PERIOD, WEEK_PERIOD, MONTH_PERIOD];
-        let departures = [DAY_PERIOD, WEEK_PERIOD];
+        let nps = NPS_GUARDS.map(|guard| guard.period);
         let looking: [(&[Alert], &[Period]); 2] = [
             (
                 &[
@@ -98,7 +97,10 @@ impl Setup {
                 ],
                 &nps,
             ),
-            (&[Alert::ChurnSpike, Alert::InactivitySpike], &departures),
+            (
+                &[Alert::ChurnSpike, Alert::InactivitySpike],
+                &DEPARTURE_PERIODS,
+            ),
         ];
         let mut sentences = Vec::new();
         for (alerts, periods) in looking {
@@ -107,16 +109,14 @@ impl Setup {
             if alerts.is_empty() || absent.is_empty() {
                 continue;
             }
+            let alerts = alerts.join(", ");
             let effect = if absent.len() == periods.len() {
-                "cannot be"
+                format!("there are no alerts {alerts}")
             } else {
-                "do not look at all that they could"
+                format!("the alerts {alerts} see less than they could")
             };
-            sentences.push(format!(
-                "`periods` has no {}, so the alerts {} {effect}",
-                absent.join(" and no "),
-                alerts.join(", ")
-            ));
+            let absent = absent.join(" and no ");
+            sentences.push(format!("`periods` has no {absent}, so {effect}"));
         }
         sentences
     }

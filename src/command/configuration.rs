@@ -38,7 +38,28 @@ pub struct ConfigurationArgs {
     pub log_format: Option<String>,
 }
 
+/// What commands have that know the endpoint.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Configuration")]
+pub struct WebArgs {
+    /// TLS, client certificates and users, in the format of Prometheus exporters (web.config_file)
+    #[arg(long = "web.config.file", value_name = "FILE")]
+    pub web_config_file: Option<String>,
+}
+
 impl ConfigurationArgs {
+    /// The same as [`Self::load`], with the flags about the endpoint.
+    pub fn load_serving(&self, web: &WebArgs) -> Result<Settings, Failure> {
+        let own = web.web_config_file.clone().map(|text| Override {
+            key: "web.config_file".to_owned(),
+            text,
+            flag: "--web.config.file".to_owned(),
+        });
+        let settings = self.load_with(own)?;
+        eprint!("{}", settings.warnings);
+        Ok(settings)
+    }
+
     /// Reads and checks the settings. Warnings go to stderr.
     ///
     /// # Errors

@@ -1,7 +1,8 @@
 //! The command line: one file for each command.
 //!
 //! Owns arguments, exit codes, and what is written to the terminal. Promises that data goes to
-//! stdout and everything else to stderr, that no command asks back, and that the exit code tells
+//! stdout and everything else to stderr, that no command asks back (but for a password, which nothing
+//! else could take from a terminal), and that the exit code tells
 //! what kind of thing went wrong. Deliberately knows no rules: those are in the modules it calls.
 
 pub mod check;
@@ -17,6 +18,7 @@ pub mod healthcheck;
 pub mod letters;
 pub mod log;
 pub mod paper;
+pub mod password;
 pub mod replay;
 pub mod rules;
 pub mod run;
@@ -77,6 +79,7 @@ enum Command {
     Corrections(corrections::CorrectionsArgs),
     Verify(verify::VerifyArgs),
     DeadLetters(letters::DeadLettersArgs),
+    HashPassword(password::HashPasswordArgs),
     Rules(rules::RulesArgs),
     Generate(generate::GenerateArgs),
     Demo(demo::DemoArgs),
@@ -169,6 +172,7 @@ pub fn main() -> ExitCode {
         Command::Corrections(args) => corrections::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::DeadLetters(args) => letters::run(&args),
+        Command::HashPassword(args) => password::run(&args),
         Command::Rules(args) => rules::run(&args),
         Command::Generate(args) => generate::run(&args).map_err(|error| match error {
             generate::Error::Sink(error @ crate::generate::sink::SinkError::Undelivered { .. }) => {

@@ -18,17 +18,17 @@ Examples:
   tenure rules --set alerts.retention_target=0.9 --set alerts.nps_target=30
 
   # For the Prometheus operator
-  tenure rules --config tenure.yaml --format kubernetes --namespace shop --labels release=prometheus |
-    kubectl apply -f -
+  tenure rules --config tenure.yaml --format kubernetes --labels release=prometheus |
+    kubectl apply --namespace shop -f -
 
   # To see alerts fire without the wait
   tenure rules --for 0s
 ";
 
 const NOTES: &str = "\
-The rules look at the periods, topics, intervals and targets of the configuration, so make them again
-when it changes. What each alert means stands in docs/runbook.md, how rules are installed and tuned in
-docs/alerts.md. What cannot be there because a period is not configured is said on stderr.";
+The rules look at the periods, topics, intervals and targets of the configuration, so make them
+again when it changes. What each alert means stands in docs/runbook.md, how rules are installed and
+tuned in docs/alerts.md. What cannot be there because a period is not configured is said on stderr.";
 
 /// The longest wait of an alert that can be asked for: none is as long.
 const LONGEST_FOR_MILLIS: i64 = 365 * 86_400_000;
@@ -37,9 +37,6 @@ const LONGEST_FOR_MILLIS: i64 = 365 * 86_400_000;
 #[derive(Debug, Clone, clap::Args)]
 #[command(before_help = EXAMPLES, after_help = NOTES)]
 pub struct RulesArgs {
-    #[command(flatten)]
-    pub configuration: ConfigurationArgs,
-
     /// Form of the rules
     #[arg(long, value_enum, default_value_t = RulesFormat::Prometheus)]
     pub format: RulesFormat,
@@ -63,6 +60,9 @@ pub struct RulesArgs {
     /// Labels of the PrometheusRule, by which Prometheus selects it; comma-separated
     #[arg(long, value_name = "NAME=VALUE", value_delimiter = ',', value_parser = label)]
     pub labels: Vec<(String, String)>,
+
+    #[command(flatten)]
+    pub configuration: ConfigurationArgs,
 }
 
 /// The form in which rules are written.

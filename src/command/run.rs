@@ -1,17 +1,19 @@
 //! `tenure run`: consume and serve until a signal.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
 
-use crate::command::configuration::ConfigurationArgs;
+use crate::command::configuration::{ConfigurationArgs, WebArgs};
 use crate::command::explain::plain_settings;
 use crate::command::signal::Termination;
 use crate::command::{Failure, log};
 use crate::config::Settings;
 use crate::engine::{Engine, StartError, Terms};
 use crate::ledger::corrections::Corrections;
+use crate::serve::access::Access;
 use crate::serve::api::{Api, Token};
 use crate::serve::http::{self, Endpoint};
 use crate::telemetry::Telemetry;
@@ -44,6 +46,9 @@ pub struct RunArgs {
     #[command(flatten)]
     pub configuration: ConfigurationArgs,
 
+    #[command(flatten)]
+    pub web: WebArgs,
+
     /// Go on although part of the log is lost: what is known stays, customers from before count as
     /// unknown, and the loss is noted in the state
     #[arg(long)]
@@ -57,7 +62,7 @@ pub struct RunArgs {
 
 /// Runs until SIGTERM or Ctrl-C, which are a success; a second one ends the process at once.
 pub fn run(args: &RunArgs) -> Result<(), Failure> {
-    let settings = args.configuration.load()?;
+    let settings = args.configuration.load_serving(&args.web)?;
     let terms = Terms {
         accept_history_loss: args.accept_history_loss,
         accept_new_partitions: args.accept_new_partitions,
@@ -72,7 +77,7 @@ pub fn run(args: &RunArgs) -> Result<(), Failure> {
 pub fn service(
     settings: &Settings,
     terms: Terms,
-    listening: impl FnOnce(std::net::SocketAddr) -> Result<(), Failure>,
+    listening: impl FnOnce(SocketAddr) -> Result<(), Failure>,
 ) -> Result<(), Failure> {
     let telemetry = Telemetry::new().map_err(|error| Failure::work(error.to_string()))?;
     telemetry.configured(&settings.hash(), &settings.definition_hash());
@@ -105,10 +110,12 @@ pub fn service(
                     StartError::Thread(_) => Failure::work(error.to_string()),
                 },
             )?;
-        tracing::info!(%address, "listening");
+        let access = Access::of(settings.api.open, settings.web.clone());
+        introduce_access(settings, &access, address);
         listening(address)?;
         let endpoint = Endpoint {
             api: Some(api(settings, &engine)),
+            access,
             ..Endpoint::new(telemetry, engine.live())
         };
         serve_until_the_end(
@@ -249,6 +256,27 @@ fn introduce(settings: &Settings) {
             "customer ids are kept as digests with a key that everybody knows: configure \
              customer_digest_key_file"
         );
+    }
+}
+
+fn introduce_access(settings: &Settings, access: &Access, address: SocketAddr) {
+    let url = format!("{}://{address}", access.scheme());
+    tracing::info!(%address, url, "listening");
+    let local = address.ip().to_canonical().is_loopback();
+    match (access.authenticates(), settings.api.open) {
+        (true, _) => tracing::info!(
+            "everything is for the users and certificates of the web config file alone \
+             (web.config_file)"
+        ),
+        (false, true) if !local => tracing::warn!(
+            "whoever can connect can read all numbers: api.open is true, and no users are \
+             configured (web.config_file)"
+        ),
+        (false, true) => {}
+        (false, false) => tracing::info!(
+            "the console and the API are for this machine alone, the metrics page for everybody \
+             (api.open, web.config_file)"
+        ),
     }
 }
 

@@ -97,7 +97,8 @@ impl Reading<'_> {
             let names: Vec<String> = Alert::ALL.iter().map(Alert::to_string).collect();
             let known: Vec<&str> = names.iter().map(String::as_str).collect();
             let message = format!("`{}`: there is no alert {}", key.path(), quoted(&name.text));
-            let help = match nearest(&name.text, known.iter().copied()) {
+            let whole = format!("Tenure{}", name.text.trim_start_matches("Tenure"));
+            let help = match nearest(&whole, known.iter().copied()) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("the alerts are {}", listed(&known)),
             };

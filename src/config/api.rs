@@ -1,6 +1,6 @@
 //! What the API may answer, and to whom.
 //!
-//! Owns the conditions under which single customers can be looked up. Promises that nobody can ask
+//! Owns who may ask at all, and the conditions under which single customers can be looked up. Promises that nobody can ask
 //! without a token, that ids cannot be tried out with a key that everybody knows, and that no
 //! complaint shows a token. Does not know the API.
 
@@ -20,6 +20,7 @@ impl Reading<'_> {
     ///
     /// `own_digest_key` is unknown after a complaint about the key.
     pub fn api(&mut self, own_digest_key: Option<bool>) -> Option<(ApiSettings, Option<PathBuf>)> {
+        let open = self.choice(Key::ApiOpen, &SWITCH);
         let customers = self.choice(Key::ApiCustomers, &SWITCH);
         let token = self.token();
         if customers == Some(true) {
@@ -27,8 +28,12 @@ impl Reading<'_> {
             self.check_customers(own_digest_key, has_token);
         }
         let (token, file) = token?.unzip();
-        let customers = customers?;
-        Some((ApiSettings { customers, token }, file))
+        let settings = ApiSettings {
+            open: open?,
+            customers: customers?,
+            token,
+        };
+        Some((settings, file))
     }
 
     fn check_customers(&mut self, own_digest_key: Option<bool>, has_token: Option<bool>) {

@@ -212,6 +212,16 @@ impl Source {
         })
     }
 
+    /// A web config file, by the name to show and its text.
+    pub(super) fn web(name: String, text: &str) -> Arc<Self> {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        Arc::new(Self {
+            name,
+            lines: redaction::lines_of_web_config(text),
+            kind: SourceKind::File,
+        })
+    }
+
     pub(super) fn environment(variable: &str, text: &str) -> Arc<Self> {
         let line = format!("{variable}={text}");
         Arc::new(Self {

@@ -31,8 +31,10 @@ pub enum Key {
     Corrections,
     CesMax,
     CesBetter,
+    ApiOpen,
     ApiCustomers,
     ApiTokenFile,
+    WebConfigFile,
     BootstrapServers,
     Topics,
     GroupId,
@@ -73,7 +75,7 @@ pub const NOTHING: &str = "null";
 
 impl Key {
     /// All keys, in the order of the documented file.
-    pub const ALL: [Self; 47] = [
+    pub const ALL: [Self; 49] = [
         Self::Listen,
         Self::TimeZone,
         Self::WeekStartsOn,
@@ -99,8 +101,10 @@ impl Key {
         Self::Corrections,
         Self::CesMax,
         Self::CesBetter,
+        Self::ApiOpen,
         Self::ApiCustomers,
         Self::ApiTokenFile,
+        Self::WebConfigFile,
         Self::BootstrapServers,
         Self::Topics,
         Self::GroupId,
@@ -155,8 +159,10 @@ impl Key {
             Self::Corrections => ("corrections", List, ""),
             Self::CesMax => ("surveys.ces.max", Scalar, "5"),
             Self::CesBetter => ("surveys.ces.better", Scalar, "low"),
+            Self::ApiOpen => ("api.open", Scalar, "false"),
             Self::ApiCustomers => ("api.customers", Scalar, "false"),
             Self::ApiTokenFile => ("api.token_file", Optional, NOTHING),
+            Self::WebConfigFile => ("web.config_file", Optional, NOTHING),
             Self::BootstrapServers => ("kafka.bootstrap_servers", Scalar, "localhost:9092"),
             Self::Topics => ("kafka.topics", List, "customer-events"),
             Self::GroupId => ("kafka.group_id", Scalar, "tenure"),

@@ -32,6 +32,7 @@ mod redaction;
 mod settings;
 mod state;
 mod values;
+pub mod web;
 
 use std::ffi::OsString;
 use std::fs::File;

@@ -102,6 +102,7 @@ impl Reading<'_> {
         self.check_history();
         let own_digest_key = digest_key.as_ref().map(|(_, file)| file.is_some());
         let api = self.api(own_digest_key);
+        let web = self.web();
         let state = self.state(own_digest_key);
         let shutdown_grace = self.shutdown_grace();
         let (_, digest_key_file) = digest_key?;
@@ -113,6 +114,7 @@ impl Reading<'_> {
             fold: fold?,
             evaluation: evaluation?,
             api,
+            web: web?,
             kafka: kafka?,
             state: state?,
             shutdown_grace: shutdown_grace?,

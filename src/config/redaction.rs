@@ -93,6 +93,59 @@ pub fn lines_without_ids(text: &str) -> Vec<String> {
     text.lines().map(redact).collect()
 }
 
+/// The names in a web config file whose values are no secrets: not `key`, and not the users, below
+/// whom everything is hidden.
+const OF_WEB_CONFIG: [&str; 22] = [
+    "tls_server_config",
+    "http_server_config",
+    "rate_limit",
+    "cert_file",
+    "key_file",
+    "client_auth_type",
+    "client_ca_file",
+    "client_allowed_sans",
+    "min_version",
+    "max_version",
+    "cipher_suites",
+    "prefer_server_cipher_suites",
+    "curve_preferences",
+    "http2",
+    "headers",
+    "Content-Security-Policy",
+    "Strict-Transport-Security",
+    "X-Content-Type-Options",
+    "X-Frame-Options",
+    "X-XSS-Protection",
+    "interval",
+    "burst",
+];
+
+/// The lines of a web config file, with everything hidden that may be a key, a password or its hash:
+/// the values of all names but the known ones with the deeper indented lines below them, and what
+/// has no name on its line but is no item of a list below a known one.
+pub fn lines_of_web_config(text: &str) -> Vec<String> {
+    let mut hidden_below: Option<usize> = None;
+    let redact = |line: &str| {
+        let indent = line.len() - line.trim_start().len();
+        let structure = line.trim().bytes().all(|byte| b"[]{}-,.".contains(&byte));
+        let item = line.trim_start().starts_with("- ");
+        let alone = separators(line).next().is_none() && !structure && !item;
+        if hidden_below.is_some_and(|above| indent > above || alone || item && indent == above)
+            || alone
+        {
+            return hide(line, Some(indent));
+        }
+        let known = |name: &str| OF_WEB_CONFIG.contains(&plain(name));
+        let stranger = after_stranger(line, &known);
+        hidden_below = stranger.map(|_| indent);
+        hide(
+            line,
+            [stranger, after_anchor(line)].into_iter().flatten().min(),
+        )
+    };
+    text.lines().map(redact).collect()
+}
+
 /// Where a single value begins that stands in the place of several.
 fn single_value(line: &str) -> Option<usize> {
     let at = separators(line).next()?;
@@ -341,6 +394,56 @@ mod tests {
         ] {
             assert_eq!(redacted_text(text), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn of_a_web_config_file_nothing_is_shown_that_opens_a_door() {
+        let text = "\
+tls_server_config:
+  cert_file: server.crt
+  key: |
+    hunter2
+  cert: hunter2
+  cipher_suites:
+    - TLS_AES_128_GCM_SHA256
+  keyy: hunter2
+    hunter2
+http_server_config: { headers: { X-Frame-Options: deny } }
+basic_auth_users:
+  alice: hunter2
+  bob:
+    hunter2
+  - hunter2
+  hunter2
+basic_auth_user:
+- hunter2
+rate_limit: {interval: 1s}
+basic_auth_users: { alice: hunter2 }
+hunter2
+";
+        let expected = "\
+tls_server_config:
+  cert_file: server.crt
+  key: ***
+    ***
+  cert: ***
+  cipher_suites:
+    - TLS_AES_128_GCM_SHA256
+  keyy: ***
+    ***
+http_server_config: { headers: { X-Frame-Options: deny } }
+basic_auth_users:
+  ***
+  ***
+    ***
+  ***
+  ***
+basic_auth_user:
+***
+rate_limit: {interval: 1s}
+basic_auth_users: ***
+***";
+        assert_eq!(lines_of_web_config(text).join("\n"), expected);
     }
 
     #[test]

@@ -16,6 +16,7 @@ use super::alerts;
 use super::complaint::Complaints;
 use super::duration::Written;
 use super::keys::{Key, NOTHING};
+use super::web::WebFile;
 use crate::alert::Alert;
 use crate::alert::settings::{AlertSettings, Setup};
 use crate::ledger::settings::FoldSettings;
@@ -35,6 +36,8 @@ pub struct Settings {
     /// What decides how the state is read.
     pub evaluation: EvaluationSettings,
     pub api: ApiSettings,
+    /// Who may connect to the endpoint, where a file says so.
+    pub web: Option<WebFile>,
     pub kafka: KafkaSettings,
     pub state: StateSettings,
     /// How long the process may take to end once it is asked to.
@@ -55,6 +58,8 @@ pub struct Settings {
 /// What the API answers beside the numbers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiSettings {
+    /// Whether everybody who can connect may ask, and not only this machine.
+    pub open: bool,
     /// Whether single customers can be looked up. Then there is a token, and a digest key of its own.
     pub customers: bool,
     /// What a client has to show: 16 to 4096 printable ASCII characters without blanks.
@@ -235,6 +240,7 @@ fn decides(key: &str) -> bool {
         "listen",
         "log",
         "api",
+        "web",
         "kafka",
         "state",
         "shutdown_grace",
@@ -351,8 +357,10 @@ impl Settings {
             Key::Dimensions => list(&fold.dimensions),
             Key::MaxSegments => evaluation.max_segments.to_string(),
             Key::Cohorts => evaluation.cohorts.to_string(),
+            Key::ApiOpen => self.api.open.to_string(),
             Key::ApiCustomers => self.api.customers.to_string(),
             Key::ApiTokenFile => optional(self.token_file.as_ref().map(|path| path.display())),
+            Key::WebConfigFile => optional(self.web.as_ref().map(|web| web.path.display())),
             Key::Corrections => list(self.corrections_files.iter().map(|path| path.display())),
             Key::CesMax => fold.ces.max.rating().to_string(),
             Key::CesBetter => fold.ces.better.name().to_owned(),

@@ -40,6 +40,9 @@ const RETURNS: f64 = 5.0;
 const BASE_WITHIN: f64 = 1.0 / 15.0;
 /// How much likelier departures are in the last day of a churn spike.
 const SPIKE: f64 = 3.2;
+/// How long a drop of the NPS has lasted: with the answers of a shop of tens of thousands, that is
+/// long enough to be sure of it.
+const DROP_DAYS: i64 = 5;
 /// Share of the answers that disappointment decides in the last days of a drop.
 const DISAPPOINTED: f64 = 0.34;
 
@@ -175,7 +178,7 @@ impl World {
 
     /// A score for an answer given then by somebody of that mood.
     pub fn score(&self, act: Act, mood: Mood, at: i64, random: &mut Random) -> u8 {
-        let dropping = self.scenario == Scenario::NpsDrop && at >= self.end - 3 * DAY;
+        let dropping = self.scenario == Scenario::NpsDrop && at >= self.end - DROP_DAYS * DAY;
         let mood = if dropping && random.chance(DISAPPOINTED) {
             Mood::Unhappy
         } else {

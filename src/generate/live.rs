@@ -2,8 +2,11 @@
 //!
 //! Owns what happens when the recorded lives are over: active customers go on ordering and
 //! answering, some leave (those who just answered low first), new ones sign up. What occurred in
-//! the span and arrives after it is woven in. Promises the same stream for the same arguments; the
-//! memory is two bytes a customer. Does not know the clock: whoever delivers waits.
+//! the span and arrives after it is woven in. Promises the same stream for the same arguments, and
+//! that customers come and go no faster than in the last weeks of the span, however many events a
+//! second are asked for: only orders and answers become more, or a fast stream would look like
+//! customers in flight. The memory is two bytes a customer. Does not know the clock: whoever
+//! delivers waits.
 
 use std::collections::VecDeque;
 
@@ -12,16 +15,20 @@ use super::life::{Act, Impression, Standing, World, delay, reason};
 use super::profile::{Mood, Profile};
 use super::random::Random;
 use super::schedule::{Delivery, deliveries};
+use super::season::DAY;
 
 /// The last customers who answered low, and the last deliveries, that are remembered.
 const REMEMBERED: usize = 64;
-/// What happens next, per thousand; departures are multiplied by three in a churn spike.
-const SIGNUPS: u32 = 40;
-const DEPARTURES: u32 = 28;
-const NPS_ANSWERS: u32 = 150;
-const CSAT_ANSWERS: u32 = 90;
-const CES_ANSWERS: u32 = 40;
-const ORDERS: u32 = 652;
+/// What happens next, per billion; the rest are orders. Departures are multiplied by three in a churn
+/// spike. Sign-ups and departures are at most so many.
+const SIGNUPS: u32 = 40_000_000;
+const DEPARTURES: u32 = 28_000_000;
+const NPS_ANSWERS: u32 = 150_000_000;
+const CSAT_ANSWERS: u32 = 90_000_000;
+const CES_ANSWERS: u32 = 40_000_000;
+const ALL: u32 = 1_000_000_000;
+/// The pace of the span is that of these last days, but for the very last, on which more may leave.
+const PACE_DAYS: i64 = 28;
 
 /// The endless rest of a stream.
 #[derive(Debug)]
@@ -36,19 +43,68 @@ pub struct Live {
     of_span: u32,
     /// Live events so far, which numbers them.
     told: u32,
+    /// Per billion of what happens.
+    signups: u32,
+    departures: u32,
     uneasy: VecDeque<u32>,
     recent: VecDeque<Delivery>,
     /// Occurred within the span, arrive after it; the next one last.
     overdue: Vec<Delivery>,
 }
 
+/// How fast customers come and go in the span.
+struct Pace {
+    since: i64,
+    until: i64,
+    signups: u32,
+    departures: u32,
+}
+
+impl Pace {
+    fn of(world: &World) -> Self {
+        // A span of a day or two has no day to leave out.
+        let last = if world.end - world.start > 2 * DAY {
+            DAY
+        } else {
+            0
+        };
+        let until = world.end - last;
+        Self {
+            since: world.start.max(until - PACE_DAYS * DAY),
+            until,
+            signups: 0,
+            departures: 0,
+        }
+    }
+
+    fn count(&mut self, delivery: &Delivery) {
+        let within = (self.since..self.until).contains(&delivery.occurred_at());
+        if delivery.repeat || !within {
+            return;
+        }
+        match delivery.act {
+            Act::Signup => self.signups += 1,
+            Act::Churn => self.departures += 1,
+            Act::Order | Act::Nps | Act::Csat | Act::Ces => {}
+        }
+    }
+
+    /// What so many of the span are per billion of all that happens at `rate` events a second.
+    fn at(&self, count: u32, rate: f64) -> u32 {
+        let seconds = (self.until - self.since) as f64 / 1000.0;
+        (f64::from(count) / seconds / rate * f64::from(ALL)) as u32
+    }
+}
+
 impl Live {
     /// Goes on where the lives of `customers` customers end, at `rate` events a second.
     pub fn new(world: &World, customers: u32, rate: f64) -> Self {
         let mut overdue = Vec::new();
+        let mut pace = Pace::of(world);
         let customers: Vec<Standing> = (0..customers)
             .map(|customer| {
                 deliveries(world, customer, i64::MAX, |delivery| {
+                    pace.count(&delivery);
                     if delivery.arrives_at >= world.end {
                         overdue.push(delivery);
                     }
@@ -63,6 +119,8 @@ impl Live {
             of_span: customers.len() as u32,
             customers,
             told: 0,
+            signups: pace.at(pace.signups, rate).min(SIGNUPS),
+            departures: pace.at(pace.departures, rate).min(DEPARTURES),
             uneasy: VecDeque::with_capacity(REMEMBERED),
             recent: VecDeque::with_capacity(REMEMBERED),
             overdue,
@@ -102,16 +160,17 @@ impl Live {
 
     fn happen(&mut self, world: &World, arrives_at: i64) -> Delivery {
         let departures = match world.scenario {
-            Scenario::ChurnSpike => 3 * DEPARTURES,
-            Scenario::Steady | Scenario::NpsDrop => DEPARTURES,
+            Scenario::ChurnSpike => 3 * self.departures,
+            Scenario::Steady | Scenario::NpsDrop => self.departures,
         };
+        let others = self.signups + departures + NPS_ANSWERS + CSAT_ANSWERS + CES_ANSWERS;
         let acts = [
-            (Act::Signup, SIGNUPS),
+            (Act::Signup, self.signups),
             (Act::Churn, departures),
             (Act::Nps, NPS_ANSWERS),
             (Act::Csat, CSAT_ANSWERS),
             (Act::Ces, CES_ANSWERS),
-            (Act::Order, ORDERS),
+            (Act::Order, ALL - others),
         ];
         let act = acts[self.random.pick(acts.iter().map(|(_, weight)| *weight))].0;
         match act {

@@ -30,7 +30,7 @@ pub enum Scenario {
     /// Nothing out of the ordinary.
     #[default]
     Steady,
-    /// The NPS falls by about 30 points in the last 3 days.
+    /// The NPS falls by about 30 points in the last 5 days.
     NpsDrop,
     /// About three times the churn in the last 24 hours.
     ChurnSpike,

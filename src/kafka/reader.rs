@@ -12,6 +12,15 @@
 //!   assigned at          42  --> the same record as before?  yes: go on with 45
 //!                                                            no: this is another log
 //! ```
+//!
+//! The checksum of a batch does not cover its first offset. A bit of it changed on the way moves the
+//! batch up or down, which looks like a gap, as compaction and transactions leave them. So the first
+//! gaps are fetched once more, and are believed if they are there again:
+//!
+//! ```text
+//!   .. 41 42 43 | 626 627 628     626 was 44 once     again from 43: 44, and no gap
+//!   .. 41 42 43 | 47 48 49        44 was 0 once, which the client drops     the same
+//! ```
 
 use std::collections::HashMap;
 use std::hash::Hasher;
@@ -55,6 +64,8 @@ const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(200);
 const ATTEMPTS_FORGOTTEN: Duration = Duration::from_secs(30);
 /// How long a partition that is fetched alone may take to show whether it can be read.
 const ALONE: Duration = Duration::from_secs(2);
+/// A topic that has shown so many gaps is one of those that have them: further ones are believed.
+const GAPS_FETCHED_AGAIN: u32 = 16;
 
 /// A partition that is behind and gives nothing for so long is fetched anew.
 const STANDS_STILL: Duration = Duration::from_secs(30);
@@ -76,6 +87,12 @@ pub struct Reader<S> {
     attempted_at: Option<Instant>,
     /// What of the changes of degraded partitions has been looked at.
     changes_seen: u64,
+    /// Whether there is a gap that has to be fetched once more.
+    doubtful: bool,
+    /// Whether offsets do not ascend.
+    contradicted: bool,
+    /// Gaps that were there again.
+    gaps: u32,
 }
 
 /// From where a partition is to be read.
@@ -102,6 +119,10 @@ struct Partition {
     /// The record that must come first after an assignment, if it is still there.
     expected: Option<Seen>,
     stood: Option<Stood>,
+    /// The last offset that the client gave since the assignment.
+    given: Option<i64>,
+    /// The gap seen last: the offset that was missing, and the one that came instead.
+    gap: Option<(i64, i64)>,
     batch: Batch,
     /// Bytes of the keys and values in the batch.
     received_bytes: u64,
@@ -160,6 +181,8 @@ impl Partition {
             last: None,
             expected: None,
             stood: None,
+            given: None,
+            gap: None,
             batch: Batch::new(place),
             received_bytes: 0,
         }
@@ -187,6 +210,13 @@ impl Partition {
         }
     }
 
+    /// Notes an offset that the client gives. False if it cannot follow the one before.
+    fn ascends(&mut self, offset: i64) -> bool {
+        let ascends = self.given.is_none_or(|given| given < offset);
+        self.given = Some(offset);
+        ascends
+    }
+
     /// Whether something behind the last record, that was none, has been stepped over.
     fn stepped_over(&self) -> bool {
         self.polled > self.behind
@@ -195,6 +225,7 @@ impl Partition {
     /// Where to fetch from: the last record again, to see whether it is still the same.
     fn fetch_from(&mut self) -> i64 {
         self.expected = self.last;
+        self.given = None;
         self.last.map_or(self.polled, |last| last.offset)
     }
 }
@@ -227,6 +258,9 @@ impl<S: Sink> Reader<S> {
             attempts: 0,
             attempted_at: None,
             changes_seen: 0,
+            doubtful: false,
+            contradicted: false,
+            gaps: 0,
         }
     }
 
@@ -276,6 +310,16 @@ impl<S: Sink> Reader<S> {
                 }
                 None => true,
             };
+            if self.doubtful
+                && let Some(ended) = self.fetch_gap_again()
+            {
+                return ended;
+            }
+            if self.contradicted
+                && let Some(ended) = self.fetch_again()
+            {
+                return ended;
+            }
             polled = polled.wrapping_add(1);
             if !idle && !polled.is_multiple_of(LOOK_AROUND_EVERY) {
                 continue;
@@ -340,8 +384,32 @@ impl<S: Sink> Reader<S> {
             self.give_up(place, Degradation::Truncated);
             return true;
         }
+        if !partition.ascends(offset) {
+            // One of the two is not true. If it is the one before, the log has another record there.
+            self.contradicted = true;
+            return true;
+        }
         if offset < partition.polled {
             return true;
+        }
+        if offset > partition.polled && self.gaps < GAPS_FETCHED_AGAIN {
+            let gap = Some((partition.polled, offset));
+            if partition.gap != gap {
+                partition.gap = gap;
+                self.doubtful = true;
+                return true;
+            }
+            self.gaps += 1;
+        }
+        if partition.gap.is_some_and(|(missing, _)| missing == offset) {
+            partition.gap = None;
+            self.telemetry.errors.of(Failure::BadMessage).inc();
+            tracing::warn!(
+                topic = self.topics[place.topic],
+                partition = place.partition,
+                offset,
+                "the offset of a batch was damaged on its way: fetched again"
+            );
         }
         partition.polled = offset + 1;
         partition.behind = offset + 1;
@@ -496,8 +564,21 @@ impl<S: Sink> Reader<S> {
         self.fetch_again()
     }
 
+    /// Fetches everything anew from before a gap.
+    fn fetch_gap_again(&mut self) -> Option<Ended> {
+        self.doubtful = false;
+        if !self.flush() {
+            return Some(Ended::Abandoned);
+        }
+        if let Some(ended) = self.let_go() {
+            return Some(ended);
+        }
+        self.assigned()
+    }
+
     /// Fetches everything anew from where we are: the client skips what it cannot read.
     fn fetch_again(&mut self) -> Option<Ended> {
+        self.contradicted = false;
         // What was polled is part of what the log must still have.
         if !self.flush() {
             return Some(Ended::Abandoned);
@@ -565,6 +646,9 @@ impl<S: Sink> Reader<S> {
                 Some(Ok(mut message)) => {
                     if !self.take(&mut message) {
                         return Err(Ended::Abandoned);
+                    }
+                    if std::mem::take(&mut self.contradicted) {
+                        return Ok(false);
                     }
                     // The record read before, which is fetched again, says nothing about the next.
                     self.partitions.get(&place).map(|found| found.polled) != before

@@ -5,10 +5,10 @@
 //! phase allows. Does not know HTTP beyond when a request has been read and its answer was written.
 //!
 //! ```text
-//!            first byte            request read           answer written
-//!   idle ----------------> asking ---------------> answering ----------> idle
-//!                            ^
-//!                            +-- where a new connection begins
+//!          first byte         request read          let in            answer written
+//!   idle --------------> asking ----------> proving --------> answering ----------> idle
+//!                          ^
+//!                          +-- where a new connection begins, and again after a TLS handshake
 //! ```
 
 use std::collections::HashMap;
@@ -24,7 +24,8 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::serve::http::Limits;
 
-/// How long a client may read an answer before its seat can go to a newcomer.
+/// How long a client may read an answer, or its password be compared, before its seat can go to a
+/// newcomer.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// How often somebody without a seat looks again.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
@@ -61,7 +62,9 @@ enum Phase {
     Idle(Instant),
     /// A request is expected, or the first part of it was read.
     Asking(Instant),
-    /// A request was read, nothing of its answer was written.
+    /// A request was read, and it is not yet known whether it is answered.
+    Proving(Instant),
+    /// The request is answered, nothing of the answer was written.
     Answering(Instant),
     /// A part of the answer was written.
     Writing(Instant),
@@ -72,6 +75,7 @@ impl Phase {
         match self {
             Self::Idle(since)
             | Self::Asking(since)
+            | Self::Proving(since)
             | Self::Answering(since)
             | Self::Writing(since) => since,
         }
@@ -80,7 +84,7 @@ impl Phase {
     fn deadline(self, limits: &Limits) -> Instant {
         let allowed = match self {
             Self::Idle(_) => limits.idle_time,
-            Self::Asking(_) => limits.header_time,
+            Self::Asking(_) | Self::Proving(_) => limits.header_time,
             Self::Answering(_) => limits.thinking_time,
             Self::Writing(_) => limits.answer_time,
         };
@@ -93,7 +97,8 @@ impl Phase {
             Self::Idle(_) | Self::Asking(_) => true,
             // It is not the client that is slow, and what takes long is bounded elsewhere.
             Self::Answering(_) => false,
-            Self::Writing(since) => now >= since + PATIENCE,
+            // Who guesses passwords keeps nobody out, and who knows one gets a moment to show it.
+            Self::Proving(since) | Self::Writing(since) => now >= since + PATIENCE,
         }
     }
 }
@@ -182,12 +187,9 @@ impl Ticket {
         }
     }
 
-    /// A callback for each request that has been read.
-    pub(super) fn on_request(&self) -> impl Fn() + use<> {
-        let seat = Arc::clone(&self.seat);
-        move || {
-            seat.phase.send_replace(Phase::Answering(Instant::now()));
-        }
+    /// For what the stream alone does not tell.
+    pub(super) fn marks(&self) -> Marks {
+        Marks(Arc::clone(&self.seat))
     }
 
     /// Waits until the connection has to go: a newcomer got its seat, or its time is over.
@@ -215,6 +217,27 @@ impl Drop for Ticket {
     fn drop(&mut self) {
         self.seats.lock().seats.remove(&self.number);
         self.seats.changed.notify_one();
+    }
+}
+
+/// Notes how far a connection has come.
+#[derive(Clone)]
+pub(super) struct Marks(Arc<Seat>);
+
+impl Marks {
+    /// The connection is encrypted from now on, and the first request is expected.
+    pub(super) fn encrypted(&self) {
+        self.0.phase.send_replace(Phase::Asking(Instant::now()));
+    }
+
+    /// A request has been read.
+    pub(super) fn read(&self) {
+        self.0.phase.send_replace(Phase::Proving(Instant::now()));
+    }
+
+    /// It is known how the request is answered, or who does it.
+    pub(super) fn judged(&self) {
+        self.0.phase.send_replace(Phase::Answering(Instant::now()));
     }
 }
 

@@ -4,36 +4,42 @@
 //! does, and a quick end: after the shutdown open requests have a moment, then everything is closed.
 //! Does not read request bodies, and never puts anything a client sent into an answer.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::io::{self, Write};
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header};
 use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use serde::Serialize;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tower::ServiceExt;
-use tracing::warn;
+use tracing::{debug, warn};
 
+use crate::serve::access::{Access, Gate, Visitor};
 use crate::serve::api::{self, Api};
 use crate::serve::connection::{Seats, Ticket};
 use crate::serve::negotiation::{self, Encoding};
 use crate::serve::readiness::Obstacle;
-use crate::serve::{Source, landing, page};
+use crate::serve::{Source, console, page};
 use crate::telemetry::{Failure, Telemetry};
 
 /// What the endpoint serves, and within which limits.
@@ -42,6 +48,8 @@ pub struct Endpoint {
     pub source: Arc<dyn Source>,
     /// Without it there is no `/api`.
     pub api: Option<Api>,
+    /// Who is let in.
+    pub access: Access,
     pub limits: Limits,
 }
 
@@ -52,7 +60,8 @@ pub struct Limits {
     pub connections: usize,
     /// Bytes of a request line with its headers; at least 8 KiB.
     pub header_bytes: usize,
-    /// From a connection, or from the first byte of a further request, to its last header.
+    /// From a connection to the end of its TLS handshake, from there or from the first byte of a
+    /// further request to its last header, and from there until its password is compared.
     pub header_time: Duration,
     /// Between two requests of one connection.
     pub idle_time: Duration,
@@ -94,6 +103,7 @@ impl Endpoint {
             telemetry,
             source,
             api: None,
+            access: Access::this_machine(),
             limits: Limits::default(),
         }
     }
@@ -107,8 +117,10 @@ pub async fn run(
 ) {
     let limits = endpoint.limits;
     let api = endpoint.api.take();
+    let gate = Gate::new(std::mem::take(&mut endpoint.access));
     let endpoint = Arc::new(endpoint);
     let router = router(Arc::clone(&endpoint), api);
+    let upkeep = tokio::spawn(keep_up(Arc::clone(&gate), Arc::clone(&endpoint.telemetry)));
     let seats = Seats::new(limits);
     let closing = watch::Sender::new(false);
     let mut connections = JoinSet::new();
@@ -121,18 +133,24 @@ pub async fn run(
             () = &mut shutdown => break,
             Some(_) = connections.join_next() => {}
             () = seats.room(), if newcomer.is_some() => {
-                if let Some(stream) = newcomer.take() {
-                    let (router, closing) = (router.clone(), closing.subscribe());
-                    connections.spawn(converse(stream, seats.take(), router, limits, closing));
+                if let Some((stream, peer)) = newcomer.take() {
+                    let house = House {
+                        gate: Arc::clone(&gate),
+                        router: router.clone(),
+                        limits,
+                        closing: closing.subscribe(),
+                    };
+                    connections.spawn(house.converse(stream, peer, seats.take()));
                 }
             }
             accepted = listener.accept(), if newcomer.is_none() => match accepted {
-                Ok((stream, _)) => newcomer = Some(stream),
+                Ok((stream, peer)) => newcomer = Some((stream, peer.ip())),
                 Err(error) => complaints.about(&error, &endpoint.telemetry).await,
-            }
+            },
         }
     }
     drop(listener);
+    upkeep.abort();
     closing.send_replace(true);
     // Who is not done in time is cut off when the set is dropped.
     let _ = timeout(limits.grace, async {
@@ -141,37 +159,99 @@ pub async fn run(
     .await;
 }
 
-/// Speaks HTTP on one connection until either side, or its time, ends it.
-async fn converse(
-    stream: TcpStream,
-    ticket: Ticket,
+/// Beside the accept loop, so that a flood of connections does not keep it from its turn.
+async fn keep_up(gate: Arc<Gate>, telemetry: Arc<Telemetry>) {
+    gate.keep_up(&telemetry).await;
+}
+
+/// What every connection needs.
+struct House {
+    gate: Arc<Gate>,
     router: Router,
     limits: Limits,
-    mut closing: watch::Receiver<bool>,
-) {
-    // Answers are written at once, so there is nothing to gain from waiting for more. It fails only
-    // when the connection is gone already.
-    let _ = stream.set_nodelay(true);
-    let on_request = ticket.on_request();
-    let service = service_fn(move |request| {
-        on_request();
-        router.clone().oneshot(request)
-    });
-    let connection = http1::Builder::new()
-        .max_buf_size(limits.header_bytes)
-        // The seat watches the time: unlike this timer it tells an idle connection from a slow one.
-        .header_read_timeout(None)
-        .serve_connection(TokioIo::new(ticket.watch(stream)), service);
-    let mut connection = pin!(connection);
-    tokio::select! {
-        // Errors here are a client's: it left, or what it sent was no HTTP.
-        _ = connection.as_mut() => return,
-        () = ticket.end() => return,
-        _ = closing.wait_for(|closing| *closing) => connection.as_mut().graceful_shutdown(),
+    closing: watch::Receiver<bool>,
+}
+
+impl House {
+    /// Speaks on one connection until either side, or its time, ends it.
+    async fn converse(mut self, stream: TcpStream, peer: IpAddr, ticket: Ticket) {
+        // Answers are written at once, so there is nothing to gain from waiting for more. It fails
+        // only when the connection is gone already.
+        let _ = stream.set_nodelay(true);
+        let changes = self.gate.changes();
+        let rules = self.gate.rules();
+        let visitor = rules.visitor(peer);
+        let Some(acceptor) = rules.tls() else {
+            return self.speak(stream, visitor, changes, ticket).await;
+        };
+        let encrypted = tokio::select! {
+            encrypted = acceptor.accept(stream) => encrypted,
+            () = ticket.end() => return,
+            _ = self.closing.wait_for(|closing| *closing) => return,
+        };
+        match encrypted {
+            Ok(stream) => {
+                ticket.marks().encrypted();
+                self.speak(stream, visitor, changes, ticket).await;
+            }
+            // A client's error: it speaks no TLS, or trusts another authority, or is not trusted.
+            Err(error) => debug!(%error, "a TLS handshake failed"),
+        }
     }
-    tokio::select! {
-        _ = connection => {}
-        () = ticket.end() => {}
+
+    /// Speaks HTTP until other rules come into force, or as above.
+    async fn speak<S: AsyncRead + AsyncWrite + Unpin>(
+        self,
+        stream: S,
+        visitor: Visitor,
+        mut changes: watch::Receiver<()>,
+        ticket: Ticket,
+    ) {
+        let Self {
+            gate,
+            router,
+            limits,
+            mut closing,
+        } = self;
+        let marks = ticket.marks();
+        let service = service_fn(move |request| {
+            marks.read();
+            let (gate, router, marks) = (Arc::clone(&gate), router.clone(), marks.clone());
+            async move {
+                let (head, body) = Request::<Incoming>::into_parts(request);
+                let admitted = gate.admit(visitor, &head).await;
+                marks.judged();
+                let mut response = match admitted {
+                    Ok(()) => {
+                        let request = Request::from_parts(head, Body::new(body));
+                        router.oneshot(request).await?
+                    }
+                    Err(refusal) => harden(refusal).await,
+                };
+                gate.dress(&mut response);
+                Ok::<_, Infallible>(response)
+            }
+        });
+        let connection = http1::Builder::new()
+            .max_buf_size(limits.header_bytes)
+            // The seat watches the time: unlike this timer it tells an idle connection from a slow
+            // one.
+            .header_read_timeout(None)
+            .serve_connection(TokioIo::new(ticket.watch(stream)), service);
+        let mut connection = pin!(connection);
+        tokio::select! {
+            // Errors here are a client's: it left, or what it sent was no HTTP.
+            _ = connection.as_mut() => return,
+            () = ticket.end() => return,
+            _ = closing.wait_for(|closing| *closing) => {}
+            // Whoever comes again is let in by the new rules.
+            _ = changes.changed() => {}
+        }
+        connection.as_mut().graceful_shutdown();
+        tokio::select! {
+            _ = connection => {}
+            () = ticket.end() => {}
+        }
     }
 }
 
@@ -207,12 +287,12 @@ fn router(endpoint: Arc<Endpoint>, api: Option<Api>) -> Router {
     let telemetry = Arc::clone(&endpoint.telemetry);
     let api = api.map(|api| api::routes(source, telemetry, api));
     Router::new()
-        .route("/", get(front))
         .route("/metrics", get(metrics))
         .route("/-/healthy", get(healthy))
         .route("/-/ready", get(ready))
         .with_state(endpoint)
         .merge(api.unwrap_or_default())
+        .merge(console::routes())
         .fallback(|| async { (StatusCode::NOT_FOUND, "not found\n") })
         .method_not_allowed_fallback(|| async {
             (StatusCode::METHOD_NOT_ALLOWED, "method not allowed\n")
@@ -220,12 +300,14 @@ fn router(endpoint: Arc<Endpoint>, api: Option<Api>) -> Router {
         .layer(map_response(harden))
 }
 
-/// Every answer is of this instant, and is what its content type says.
+/// Every answer is what its content type says, and of this instant unless it says otherwise.
 async fn harden(mut response: Response) -> Response {
     let headers = response.headers_mut();
     let nosniff = HeaderValue::from_static("nosniff");
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, nosniff);
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
     response
 }
 
@@ -323,19 +405,4 @@ async fn ready(State(endpoint): State<Arc<Endpoint>>) -> Response {
 fn json(code: StatusCode, mut body: String) -> Response {
     body.push('\n');
     (code, [(header::CONTENT_TYPE, "application/json")], body).into_response()
-}
-
-async fn front(State(endpoint): State<Arc<Endpoint>>) -> Response {
-    let source = &endpoint.source;
-    let page = landing::render(source.published().as_deref(), &source.readiness());
-    let described = [
-        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-        (
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; \
-             frame-ancestors 'none'",
-        ),
-        (header::REFERRER_POLICY, "no-referrer"),
-    ];
-    (described, page).into_response()
 }

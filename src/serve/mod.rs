@@ -1,10 +1,11 @@
-//! The HTTP endpoint: the metrics page, health, readiness, and a page for people.
+//! The HTTP endpoint: the metrics page, health, readiness, the API, and the console for people.
 //!
-//! Owns the text formats, their negotiation, and the accept loop with its limits. Promises that a
+//! Owns the text formats, their negotiation, who is let in, and the accept loop with its limits. Promises that a
 //! page is always of one immutable report, that scrapes never wait for an evaluation or for each
 //! other, that the endpoint answers without Kafka and before the first report, and that nothing a
 //! client sends comes back in an answer. Does not know how reports are made, nor Kafka.
 
+pub mod access;
 pub mod api;
 pub mod exposition;
 pub mod http;
@@ -13,7 +14,7 @@ pub mod page;
 pub mod readiness;
 
 mod connection;
-mod landing;
+mod console;
 
 use std::sync::{Arc, OnceLock};
 

@@ -224,6 +224,7 @@ mod tests {
         telemetry.configured("0123456789abcdef", "fedcba9876543210");
         let _ = telemetry.kafka.topic("orders");
         telemetry.durability.succeeded(1_795_000_000.0);
+        telemetry.web.succeeded(1_795_000_000.0);
         let _ = telemetry.dead_letters.topic("orders");
         read(&scrape(source, &telemetry, format, Instant::now()), format)
     }

@@ -96,6 +96,34 @@ impl Obstacle {
         })
     }
 
+    /// The same for people, as a sentence.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        match self {
+            Self::KafkaUnreachable => {
+                "Kafka does not answer: look at kafka.bootstrap_servers and at the log.".to_owned()
+            }
+            Self::CatchingUp {
+                topic,
+                partition,
+                percent: Some(percent),
+            } => format!("Partition {partition} of {topic} is being read: {percent} %."),
+            Self::CatchingUp {
+                topic, partition, ..
+            } => format!("Partition {partition} of {topic} is being read."),
+            Self::Restoring { partition } => {
+                format!("Partition {partition} is restored from its checkpoint.")
+            }
+            Self::Degraded {
+                topic,
+                partition,
+                because,
+            } => format!("The log of {topic} partition {partition} is not what it was: {because}."),
+            Self::NoReport => "Nothing was evaluated yet.".to_owned(),
+            Self::Withheld { because } => format!("The numbers are withheld: {because}."),
+        }
+    }
+
     fn catching_up(status: &PartitionStatus) -> Self {
         Self::CatchingUp {
             topic: status.topic.to_string(),
@@ -172,6 +200,48 @@ mod tests {
         let json = serde_json::to_string(&readiness.obstacles).expect("plain data");
         assert_eq!(json, expected);
         assert_eq!(readiness.ready(), expected == "[]");
+    }
+
+    #[test]
+    fn each_obstacle_is_told_in_a_sentence_that_names_what_it_is_about() {
+        let topic = || "orders".to_owned();
+        let at = |percent| Obstacle::CatchingUp {
+            topic: topic(),
+            partition: 3,
+            percent,
+        };
+        let degraded = Obstacle::Degraded {
+            topic: topic(),
+            partition: 3,
+            because: "truncated",
+        };
+        for (obstacle, expected) in [
+            (Obstacle::KafkaUnreachable, "Kafka does not answer"),
+            (
+                at(Some(66.6)),
+                "Partition 3 of orders is being read: 66.6 %.",
+            ),
+            (at(None), "Partition 3 of orders is being read."),
+            (
+                Obstacle::Restoring { partition: 3 },
+                "Partition 3 is restored",
+            ),
+            (
+                degraded,
+                "orders partition 3 is not what it was: truncated.",
+            ),
+            (Obstacle::NoReport, "Nothing was evaluated yet."),
+            (
+                Obstacle::Withheld {
+                    because: "incomplete",
+                },
+                "withheld: incomplete.",
+            ),
+        ] {
+            let sentence = obstacle.sentence();
+            assert!(sentence.contains(expected), "{sentence}");
+            assert!(sentence.ends_with('.'), "{sentence}");
+        }
     }
 
     #[test]

@@ -147,6 +147,11 @@ catalogue! {
     COLLECT_DURATION = Gauge "tenure_collect_duration_seconds" []
         "Time for putting this page together.";
 
+    WEB_CONFIG_SUCCESSFUL = Gauge "tenure_web_config_last_reload_successful" []
+        "1 while the web config file in force is what stands in the file, 0 after a change that cannot be used; none without such a file.";
+    WEB_CONFIG_LAST_SUCCESS = Gauge "tenure_web_config_last_reload_success_timestamp_seconds" []
+        "When the web config file in force was read, in seconds since 1970; none without such a file.";
+
     LOG_MESSAGES = Counter "tenure_log_messages_total" ["level"]
         "Log lines written, by level.";
 }

@@ -14,6 +14,7 @@ pub mod log;
 pub mod partition;
 pub mod throttle;
 
+use prometheus::core::Collector;
 use prometheus::proto::MetricFamily;
 use prometheus::{
     Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
@@ -41,6 +42,7 @@ pub struct Telemetry {
     pub evaluation: EvaluationTelemetry,
     pub durability: DurabilityTelemetry,
     pub dead_letters: DeadLetterTelemetry,
+    pub web: WebTelemetry,
     pub errors: ErrorCounters,
     pub log: LogCounters,
 }
@@ -112,6 +114,12 @@ pub struct DeadLetterCounters {
     written: [IntCounter; Reason::ALL.len()],
     /// Given up.
     pub failures: IntCounter,
+}
+
+/// What is known of the web config file; nothing where there is none.
+pub struct WebTelemetry {
+    successful: GaugeVec,
+    last_success: GaugeVec,
 }
 
 /// What the evaluation counts.
@@ -273,6 +281,7 @@ impl Telemetry {
             evaluation: EvaluationTelemetry::new(&registry)?,
             durability: DurabilityTelemetry::new(&registry)?,
             dead_letters: DeadLetterTelemetry::new(&registry)?,
+            web: WebTelemetry::new(&registry)?,
             errors: ErrorCounters::new(&registry)?,
             log: LogCounters::new(&registry)?,
             registry,
@@ -290,6 +299,26 @@ impl Telemetry {
     #[must_use]
     pub fn families(&self) -> Vec<MetricFamily> {
         self.registry.gather()
+    }
+}
+
+impl WebTelemetry {
+    fn new(registry: &Registry) -> prometheus::Result<Self> {
+        Ok(Self {
+            successful: real_gauges(registry, &catalogue::WEB_CONFIG_SUCCESSFUL)?,
+            last_success: real_gauges(registry, &catalogue::WEB_CONFIG_LAST_SUCCESS)?,
+        })
+    }
+
+    /// The file was read at this instant in seconds since 1970, and is in force.
+    pub fn succeeded(&self, at: f64) {
+        self.successful.with_label_values::<&str>(&[]).set(1.0);
+        self.last_success.with_label_values::<&str>(&[]).set(at);
+    }
+
+    /// The file has changed, and cannot be used as it is.
+    pub fn failed(&self) {
+        self.successful.with_label_values::<&str>(&[]).set(0.0);
     }
 }
 
@@ -470,6 +499,14 @@ impl DurabilityTelemetry {
     /// before the first call: while a shard has none, no instant would be true.
     pub fn succeeded(&self, oldest: f64) {
         self.last_success.with_label_values::<&str>(&[]).set(oldest);
+    }
+
+    /// The instant told last, in seconds since 1970; `None` before.
+    #[must_use]
+    pub fn last_success(&self) -> Option<f64> {
+        let families = self.last_success.collect();
+        let metric = families.first()?.get_metric().first()?;
+        Some(metric.get_gauge().get_value())
     }
 
     /// Checkpoints that were not written for this reason.

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::log::{Body, Fact, Log, Record, Survey};
 use super::page::Page;
 use super::period::{Month, before, interval, length, rolling};
+use super::retention::{has_expectation, weeks_before};
 use super::satisfaction::baseline;
 use super::settings::{DAY, HOUR, Settings, StartsWith};
 use super::spell::Lives;
@@ -173,6 +174,8 @@ pub fn random_case(seed: u64) -> RandomCase {
 
     let mut writer = Writer::new(dice, &settings, &pool);
     writer.write(conflicts);
+    writer.perhaps_crowd(place.focus - 7 * DAY);
+    writer.perhaps_leave_weeks_ago(place.focus);
     let (mut dice, mut records) = (writer.dice, writer.records);
     dice.order(&mut records);
     dice.stamp(&mut records, &settings);
@@ -227,6 +230,8 @@ pub fn pruned_case(seed: u64, stragglers: Stragglers) -> RandomCase {
 
     let mut writer = Writer::new(dice, &settings, &pool);
     writer.write(false);
+    writer.perhaps_crowd(place.focus - 7 * DAY);
+    writer.perhaps_leave_weeks_ago(place.focus);
     writer.newcomers(line);
     let (mut dice, mut records) = (writer.dice, writer.records);
     dice.arrive_in_time(&mut records, newest);
@@ -394,7 +399,12 @@ fn marks(settings: &Settings, focus: i64) -> Vec<i64> {
         let compared = [before(name, interval, settings), baseline(name, interval)];
         marks.extend(compared.into_iter().flatten().map(|window| window.t0));
         marks.push(interval.t1 - 90 * DAY);
+        if has_expectation(name) {
+            let windows = weeks_before(interval);
+            marks.extend([windows[3].t0, windows[2].t1, windows[1].t0, windows[0].t1]);
+        }
     }
+    marks.extend([7, 28, 35].map(|days| focus - days * DAY));
     marks
 }
 
@@ -883,6 +893,52 @@ impl<'a> Writer<'a> {
                 attributes: self.attributes(),
             };
             self.push(fact);
+        }
+    }
+
+    /// About as many events of one type as a stretch of silence is compared with, some of them at
+    /// one instant, and up to so close together that the oldest or the newest do not count.
+    fn perhaps_crowd(&mut self, end: i64) {
+        if !self.dice.one_in(3) {
+            return;
+        }
+        let body = self.body();
+        let apart = self.dice.pick(&[1, HOUR, DAY]);
+        for _ in 0..self.dice.between(29, 40) {
+            let fact = Fact {
+                customer: self.dice.pick(&self.customers),
+                at: end - apart * self.dice.between(0, 30),
+                id: self.fresh_id(),
+                body: body.clone(),
+                attributes: BTreeMap::new(),
+            };
+            self.push(fact);
+        }
+    }
+
+    /// Somebody who leaves near a bound of one of the windows by which departures are expected, and
+    /// who had joined before or at the start of the earliest of them.
+    fn perhaps_leave_weeks_ago(&mut self, focus: i64) {
+        let periods = self.settings.periods.iter();
+        let Some(name) = periods.rev().find(|name| has_expectation(name)) else {
+            return;
+        };
+        let windows = weeks_before(interval(name, focus, self.settings));
+        for _ in 0..self.dice.below(3) {
+            let window = self.dice.pick(&windows);
+            let leaves = self.dice.pick(&[window.t0, window.t1, window.t0 + HOUR]);
+            let joins = windows[3].t0 - self.dice.pick(&[0, 1, DAY]);
+            let customer = self.dice.pick(&self.customers);
+            for (at, body) in [(joins, self.purchase()), (leaves, self.churn())] {
+                let fact = Fact {
+                    customer: customer.clone(),
+                    at: at + self.dice.pick(&[0, 0, 1, -1]),
+                    id: self.fresh_id(),
+                    body,
+                    attributes: BTreeMap::new(),
+                };
+                self.push(fact);
+            }
         }
     }
 

@@ -1,4 +1,5 @@
-//! The real parts that tests run against: Apache Kafka, Prometheus, and the program itself.
+//! The real parts that tests run against: Apache Kafka, Prometheus, Alertmanager, and the
+//! program itself.
 //!
 //! Owns starting, asking and ending them, each on free ports of the loopback interface and in a
 //! folder of its own. Promises that nothing outlives the test process, however it ends, and that
@@ -8,6 +9,7 @@
 //! A test binary includes it with `mod real;`. One that leaves parts of it unused says so:
 //! `#[expect(dead_code, reason = "these tests need only …")] mod real;`
 
+pub mod alertmanager;
 pub mod folder;
 pub mod host;
 pub mod http;
@@ -76,7 +78,7 @@ fn free_port() -> TcpListener {
 
 /// Finds a part that `scripts/test` installs: where the variable says, else in the cache folder
 /// (`in_cache` is its place there), else among the programs of the system.
-fn installed(variable: &str, in_cache: &str, program: Option<&str>) -> PathBuf {
+pub fn installed(variable: &str, in_cache: &str, program: Option<&str>) -> PathBuf {
     if let Some(path) = env::var_os(variable) {
         return present(PathBuf::from(path), variable);
     }
@@ -101,14 +103,16 @@ fn present(path: PathBuf, variable: &str) -> PathBuf {
     path
 }
 
-fn cache_folder() -> Option<PathBuf> {
+/// Where `scripts/test` keeps what is no package of the system.
+pub fn cache_folder() -> Option<PathBuf> {
     let own = env::var_os("TENURE_CACHE").map(PathBuf::from);
     let shared = env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
     let of_home = || env::var_os("HOME").map(|home| Path::new(&home).join(".cache"));
     own.or_else(|| shared.or_else(of_home).map(|folder| folder.join("tenure")))
 }
 
-fn on_path(program: &str) -> Option<PathBuf> {
+/// A program of the system.
+pub fn on_path(program: &str) -> Option<PathBuf> {
     let folders = env::var_os("PATH")?;
     env::split_paths(&folders)
         .map(|folder| folder.join(program))

@@ -1,8 +1,8 @@
 //! A TCP proxy in front of a broker, for faults of the network.
 //!
 //! Owns one listening port and the connections through it. Promises that bytes arrive as they were
-//! and in order, or not at all, but for one that a test wants changed. Deliberately knows nothing of Kafka: clients come here because the broker
-//! advertises this port.
+//! and in order, or not at all, but for one that a test wants changed. Deliberately knows nothing of
+//! Kafka: clients come here because the broker advertises this port.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
@@ -30,11 +30,31 @@ struct State {
     /// Nothing passes; connections are accepted all the same, as a black hole behind a router does.
     stalled: bool,
     ended: bool,
-    /// The size of what the broker says at once from which on a byte of it is to be changed.
-    damage_from: Option<usize>,
+    /// What is to be changed in what the broker says.
+    damage: Option<Damage>,
     damaged: bool,
     /// Both ends of every connection.
     connections: Vec<TcpStream>,
+}
+
+/// A bit to be changed: in the byte that lies so far behind the beginning of one of the texts.
+#[derive(Debug)]
+struct Damage {
+    /// Only where so many bytes come at once.
+    among: usize,
+    texts: Vec<Vec<u8>>,
+    behind: usize,
+}
+
+impl Damage {
+    fn place(&self, bytes: &[u8]) -> Option<usize> {
+        if bytes.len() < self.among {
+            return None;
+        }
+        let begins = |text: &[u8]| bytes.windows(text.len()).position(|found| found == text);
+        let at = self.texts.iter().find_map(|text| begins(text))? + self.behind;
+        (at < bytes.len()).then_some(at)
+    }
 }
 
 impl Proxy {
@@ -73,10 +93,15 @@ impl Proxy {
         self.line.changed.notify_all();
     }
 
-    /// Changes one byte in the middle of the next answer of which so many bytes arrive at once.
-    pub fn damage_one_of(&self, bytes: usize) {
+    /// Changes one bit of what the broker says next, `among` so many bytes at once: in the byte that
+    /// lies so far behind the beginning of one of these texts.
+    pub fn damage(&self, among: usize, texts: Vec<Vec<u8>>, behind: usize) {
         let mut state = self.line.state();
-        state.damage_from = Some(bytes);
+        state.damage = Some(Damage {
+            among,
+            texts,
+            behind,
+        });
         state.damaged = false;
     }
 
@@ -138,10 +163,11 @@ impl Line {
 
     fn damage(&self, bytes: &mut [u8]) {
         let mut state = self.state();
-        if state.damage_from.is_some_and(|from| bytes.len() >= from) {
-            state.damage_from = None;
+        let damage = state.damage.as_ref();
+        if let Some(at) = damage.and_then(|damage| damage.place(bytes)) {
+            bytes[at] ^= 1;
+            state.damage = None;
             state.damaged = true;
-            bytes[bytes.len() / 2] ^= 1;
         }
     }
 

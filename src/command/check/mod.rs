@@ -14,8 +14,9 @@ use rdkafka::topic_partition_list::TopicPartitionList;
 use crate::command::Failure;
 use crate::command::check::findings::Findings;
 use crate::command::check::sample::Sample;
-use crate::command::configuration::ConfigurationArgs;
+use crate::command::configuration::{ConfigurationArgs, WebArgs};
 use crate::config::Settings;
+use crate::config::web::WebFile;
 use crate::kafka::client::{Consumer, Context, configuration};
 use crate::kafka::progress::Start;
 use crate::kafka::watch::{Unreadable, starts};
@@ -45,6 +46,9 @@ pub struct CheckArgs {
     #[command(flatten)]
     pub configuration: ConfigurationArgs,
 
+    #[command(flatten)]
+    pub web: WebArgs,
+
     /// Do not talk to Kafka
     #[arg(long)]
     pub offline: bool,
@@ -61,9 +65,16 @@ pub struct CheckArgs {
 
 /// Writes what was found to stdout, one line each.
 pub fn run(args: &CheckArgs) -> Result<(), Failure> {
-    let settings = args.configuration.load()?;
+    let settings = args.configuration.load_serving(&args.web)?;
     let mut findings = Findings::new(!settings.warnings.is_empty());
     findings.good("the configuration is valid");
+    if let Some(web) = &settings.web {
+        findings.good(&format!("the web config file is valid: {}", admitted(web)));
+    } else if settings.api.open && !settings.listen.ip().to_canonical().is_loopback() {
+        findings.note(
+            "api.open is true and there are no users: whoever can connect can read all numbers",
+        );
+    }
     if settings.built_in_digest_key {
         findings.note(
             "customer_digest_key_file is not set: anybody can compute the digest of a customer id",
@@ -82,6 +93,26 @@ pub fn run(args: &CheckArgs) -> Result<(), Failure> {
         look_at_kafka(args, &settings, &mut findings)?;
     }
     findings.verdict(args.deny_warnings)
+}
+
+/// Whom a web config file lets in.
+fn admitted(web: &WebFile) -> String {
+    let settings = &web.settings;
+    let tls = if settings.tls.is_some() {
+        "TLS"
+    } else {
+        "no TLS"
+    };
+    let clients = if settings.clients_verified {
+        "certificates of clients are needed"
+    } else {
+        "no certificates of clients are needed"
+    };
+    match settings.users.len() {
+        0 => format!("{tls}, {clients}, no users"),
+        1 => format!("{tls}, {clients}, one user"),
+        users => format!("{tls}, {clients}, {users} users"),
+    }
 }
 
 fn look_at_kafka(

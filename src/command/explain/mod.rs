@@ -9,7 +9,8 @@ use std::path::PathBuf;
 
 use crate::command::configuration::ConfigurationArgs;
 use crate::command::paper::{emphasis, print};
-use crate::command::{Failure, file, service};
+use crate::command::service::ServiceArgs;
+use crate::command::{Failure, file};
 use crate::config::Settings;
 use crate::event::Timestamp;
 use crate::measure::Measure;
@@ -52,13 +53,12 @@ pub struct ExplainArgs {
     #[arg(long, value_name = "TIME", value_parser = file::instant)]
     pub at: Option<Timestamp>,
 
-    /// Ask the service that listens there, instead of a file
-    #[arg(long, value_name = "URL")]
-    pub url: Option<String>,
-
     /// Print the explanation as JSON
     #[arg(long)]
     pub json: bool,
+
+    #[command(flatten)]
+    pub service: ServiceArgs,
 
     #[command(flatten)]
     pub configuration: ConfigurationArgs,
@@ -77,7 +77,7 @@ struct Asked {
 /// If it is not clear what is asked for, or the file or the service fails.
 pub fn run(args: &ExplainArgs) -> Result<(), Failure> {
     let asked = asked(args)?;
-    let explanation = match (&asked.file, &args.url) {
+    let explanation = match (&asked.file, &args.service.url) {
         (Some(path), None) => of_file(args, &asked, path)?,
         (None, Some(url)) => of_service(args, &asked, url)?,
         (Some(_), Some(_)) => {
@@ -194,7 +194,7 @@ fn of_service(args: &ExplainArgs, asked: &Asked, url: &str) -> Result<Explanatio
     let mut query = vec![("metric".to_owned(), asked.measure.name.to_owned())];
     query.extend(asked.labels.iter().cloned());
     query.extend(args.at.map(|at| ("at".to_owned(), at.to_string())));
-    service::get(url, "/api/v1/explain", &query)
+    args.service.get(url, "/api/v1/explain", &query)
 }
 
 /// The settings that decide the numbers, as plain texts.

@@ -11,8 +11,9 @@ use std::path::PathBuf;
 
 use crate::command::configuration::ConfigurationArgs;
 use crate::command::paper::print;
+use crate::command::service::ServiceArgs;
 use crate::command::statement::figures::{Check, Figures, Origin, ReportJson};
-use crate::command::{Failure, file, service};
+use crate::command::{Failure, file};
 use crate::event::Timestamp;
 use crate::measure::period::Period;
 
@@ -42,10 +43,6 @@ pub struct StatementArgs {
     )]
     pub file: Option<PathBuf>,
 
-    /// Ask the service that listens there, instead of a file
-    #[arg(long, value_name = "URL")]
-    pub url: Option<String>,
-
     /// The period, as in last_quarter, this_month or 30d
     #[arg(long, value_name = "PERIOD", value_parser = period)]
     pub period: Period,
@@ -57,6 +54,9 @@ pub struct StatementArgs {
     /// Form of the page
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub format: Format,
+
+    #[command(flatten)]
+    pub service: ServiceArgs,
 
     #[command(flatten)]
     pub configuration: ConfigurationArgs,
@@ -79,7 +79,7 @@ fn period(text: &str) -> Result<Period, String> {
 /// # Errors
 /// If the file or the service fails, or the numbers do not add up.
 pub fn run(args: &StatementArgs) -> Result<(), Failure> {
-    let figures = match (&args.file, &args.url) {
+    let figures = match (&args.file, &args.service.url) {
         (Some(path), _) => of_file(args, path)?,
         (None, Some(url)) => of_service(args, url)?,
         (None, None) => return Err(Failure::usage("give a file of events, or --url")),
@@ -116,6 +116,6 @@ fn of_file(args: &StatementArgs, path: &std::path::Path) -> Result<Figures, Fail
 fn of_service(args: &StatementArgs, url: &str) -> Result<Figures, Failure> {
     let at = args.at.map(|at| ("at".to_owned(), at.to_string()));
     let query: Vec<(String, String)> = at.into_iter().collect();
-    let report: ReportJson = service::get(url, "/api/v1/report", &query)?;
+    let report: ReportJson = args.service.get(url, "/api/v1/report", &query)?;
     Figures::of_service(report, args.period, url)
 }

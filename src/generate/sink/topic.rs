@@ -13,7 +13,6 @@ use rdkafka::client::{ClientContext, DefaultClientContext};
 use rdkafka::config::ClientConfig;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::DeliveryResult;
-use rdkafka::metadata::MetadataTopic;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 
 use super::{Sink, SinkError};
@@ -160,7 +159,10 @@ impl Topic {
         let metadata = client
             .fetch_metadata(Some(&self.topic), METADATA_TIMEOUT)
             .map_err(|error| self.failure(&error))?;
-        let partitions = metadata.topics().iter().flat_map(MetadataTopic::partitions);
+        let partitions = metadata
+            .topics()
+            .iter()
+            .flat_map(rdkafka::metadata::MetadataTopic::partitions);
         for partition in partitions {
             let (_, end) = client
                 .fetch_watermarks(&self.topic, partition.id(), METADATA_TIMEOUT)

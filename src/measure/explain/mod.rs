@@ -22,7 +22,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::event::Timestamp;
-use crate::measure::catalogue::{DIMENSIONS, Needs};
+use crate::measure::catalogue::{DIMENSIONS, Measure, Needs};
 use crate::measure::expected::EARLIEST_MILLIS;
 use crate::measure::explain::definition::{deciding, definition};
 use crate::measure::explain::movers::{Breakdown, breakdowns};
@@ -335,6 +335,22 @@ pub fn reason(reason: WithheldReason) -> Reason {
         reason: reason.name().to_owned(),
         meaning: meaning.to_owned(),
         way_out: way_out.to_owned(),
+    }
+}
+
+/// Why a number of a report is missing: of a measure without labels, or by period alone.
+///
+/// None where the number is there, and where no such number can be meant.
+#[must_use]
+pub fn missing(report: &Report, measure: &Measure, period: Option<&str>) -> Option<Outcome> {
+    let labels: Vec<(&str, &str)> = period
+        .map(|period| ("period", period))
+        .into_iter()
+        .collect();
+    let series = Series::find(report, measure.name, &labels).ok()?;
+    match outcome(&series, report) {
+        Outcome::Published { .. } => None,
+        missing => Some(missing),
     }
 }
 

@@ -8,6 +8,7 @@ use serde::{Serialize, Serializer};
 use crate::event::Timestamp;
 use crate::measure::catalogue::Measure;
 use crate::measure::customer::Customer;
+use crate::measure::explain::compared_with;
 use crate::measure::report::{Family, Label, Report, Sample};
 use crate::serve::api::archive::Series;
 use crate::serve::api::{Api, Setting};
@@ -32,7 +33,7 @@ pub(super) struct ReportBody<'a> {
 }
 
 /// An instant, in RFC 3339.
-struct Time(Timestamp);
+pub(super) struct Time(pub Timestamp);
 
 impl Serialize for Time {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -45,6 +46,8 @@ struct PeriodBody {
     period: String,
     start: Time,
     end: Time,
+    /// Whose report has the window before.
+    compared_with: Time,
 }
 
 #[derive(Serialize)]
@@ -74,6 +77,7 @@ impl<'a> ReportBody<'a> {
                     period: period.to_string(),
                     start: Time(bounds.start),
                     end: Time(bounds.end),
+                    compared_with: Time(compared_with(Some(*period), report.at, &api.evaluation)),
                 })
                 .collect(),
             settings: &api.settings,

@@ -129,7 +129,7 @@ fn latest(
 }
 
 /// What this process counted: it reads the log from its base on.
-fn records(fold: &FoldTelemetry) -> Records {
+pub(super) fn records(fold: &FoldTelemetry) -> Records {
     let outcomes = &fold.outcomes;
     let rejected = Reason::ALL.into_iter().filter_map(|reason| {
         let count = fold.rejected(reason).get();

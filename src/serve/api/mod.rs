@@ -17,6 +17,7 @@ pub mod refusal;
 mod body;
 mod explain;
 mod parameters;
+mod status;
 mod token;
 
 use std::sync::Arc;
@@ -71,6 +72,7 @@ pub(super) fn routes(source: Arc<dyn Source>, telemetry: Arc<Telemetry>, api: Ap
         .route("/api/v1/report", get(report))
         .route("/api/v1/series", get(series))
         .route("/api/v1/explain", get(explain))
+        .route("/api/v1/status", get(status))
         .route("/api/v1/customers", get(customers))
         .with_state(Arc::new(Desk {
             source,
@@ -153,6 +155,18 @@ async fn explain(
 ) -> Response {
     answer(desk, &headers, move |desk, asker| {
         written(&explain::explanation(desk, query.as_deref(), asker)?)
+    })
+    .await
+}
+
+async fn status(
+    State(desk): State<Arc<Desk>>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Response {
+    answer(desk, &headers, move |desk, _| {
+        Parameters::of(query.as_deref())?.none_left([])?;
+        written(&status::status(desk))
     })
     .await
 }
@@ -241,9 +255,16 @@ impl IntoResponse for Refusal {
         if let Some(seconds) = self.retry_after() {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if self == Self::Unauthorized {
-            let challenge = HeaderValue::from_static("Bearer");
-            headers.insert(header::WWW_AUTHENTICATE, challenge);
+        let challenge = match self {
+            Self::Unauthorized => Some("Bearer"),
+            Self::UnknownUser => Some("Basic realm=\"tenure\", charset=\"UTF-8\""),
+            _ => None,
+        };
+        if let Some(challenge) = challenge {
+            headers.insert(
+                header::WWW_AUTHENTICATE,
+                HeaderValue::from_static(challenge),
+            );
         }
         response
     }

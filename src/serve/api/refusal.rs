@@ -59,9 +59,25 @@ pub enum Refusal {
     #[error("the process is stopping")]
     Stopping,
     #[error(
-        "show the token: `Authorization: Bearer TOKEN`, with the content of the file of `api.token_file`"
+        "show the token: `Authorization: Bearer TOKEN`, with the content of the file of \
+         `api.token_file`; or `X-Tenure-Token: TOKEN`, where users need the former for themselves"
     )]
     Unauthorized,
+    #[error("name and password are needed here, of one of the users in the web config file")]
+    UnknownUser,
+    #[error(
+        "only this machine may ask: others need users in a web config file (`web.config_file`), or \
+         `api.open: true` where everybody who can connect may know the numbers"
+    )]
+    Elsewhere,
+    #[error(
+        "this machine may be asked as `localhost` or by an address, not by another name, which may be \
+         that of a web page: use such an address, or configure users (`web.config_file`) or \
+         `api.open: true`"
+    )]
+    OtherName,
+    #[error("there are too many requests: ask again later")]
+    TooManyRequests,
     #[error("looking up customers is off: see `api.customers`")]
     Disabled,
     #[error("no event of such a customer has been read")]
@@ -125,7 +141,9 @@ impl Refusal {
             Self::TimedOut { .. } => "timed_out",
             Self::Busy => "busy",
             Self::Stopping => "stopping",
-            Self::Unauthorized => "unauthorized",
+            Self::Unauthorized | Self::UnknownUser => "unauthorized",
+            Self::Elsewhere | Self::OtherName => "forbidden",
+            Self::TooManyRequests => "too_many_requests",
             Self::Disabled => "disabled",
             Self::UnknownCustomer => "unknown_customer",
             Self::SplitCustomer => "split_customer",
@@ -139,7 +157,9 @@ impl Refusal {
             Self::BadParameter { .. }
             | Self::UnknownParameter { .. }
             | Self::UnknownMetric { .. } => StatusCode::BAD_REQUEST,
-            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::Unauthorized | Self::UnknownUser => StatusCode::UNAUTHORIZED,
+            Self::Elsewhere | Self::OtherName => StatusCode::FORBIDDEN,
+            Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
             Self::Disabled | Self::UnknownCustomer => StatusCode::NOT_FOUND,
             Self::Degraded | Self::Incomplete | Self::SplitCustomer => StatusCode::CONFLICT,
             Self::NotReached { .. } | Self::HistoryGone(_) | Self::TooMuch { .. } => {
@@ -156,6 +176,7 @@ impl Refusal {
     #[must_use]
     pub const fn retry_after(&self) -> Option<u32> {
         match self {
+            Self::TooManyRequests => Some(1),
             Self::Busy => Some(5),
             Self::NotReady | Self::Stopping => Some(10),
             Self::TimedOut { .. } => Some(60),
