@@ -312,7 +312,7 @@ fn check_names(
 
 /// Metrics that no dashboard shows: parts of others that are shown, and details that a person
 /// looks up when something is wrong.
-const NOT_ON_ANY_DASHBOARD: [&str; 16] = [
+const NOT_ON_ANY_DASHBOARD: [&str; 18] = [
     "tenure_attributes_ignored_total",
     "tenure_channel_nps_responses",
     "tenure_checkpoint_pause_seconds_bucket",
@@ -329,6 +329,8 @@ const NOT_ON_ANY_DASHBOARD: [&str; 16] = [
     "tenure_repeat_ordering_customers",
     "tenure_scored_customers",
     "tenure_shard_degraded",
+    "tenure_web_config_last_reload_success_timestamp_seconds",
+    "tenure_web_config_last_reload_successful",
 ];
 
 /// What the compiler says of each file, held against Grafana's own types.
