@@ -6,9 +6,9 @@
 
 use super::guards::{
     DEPARTURE_FOR_MILLIS, DEPARTURE_GUARD, DEPARTURE_KEEP_FIRING_MILLIS, DEPARTURE_PERIODS,
-    DepartureGuard, NPS_BLIND_MILLIS, NPS_FAR_POINTS, NPS_FOR_MILLIS, NPS_GUARDS,
-    NPS_KEEP_FIRING_MILLIS, NpsGuard, RETENTION_LEAST_CUSTOMERS, SILENT_FOR_MILLIS, SILENT_GAPS,
-    TARGET_FOR_MILLIS,
+    DepartureGuard, NPS_BLIND_MILLIS, NPS_FAR_KEEP_FIRING_MILLIS, NPS_FAR_POINTS, NPS_FOR_MILLIS,
+    NPS_GUARDS, NPS_KEEP_FIRING_MILLIS, NpsGuard, RETENTION_LEAST_CUSTOMERS, SILENT_FOR_MILLIS,
+    SILENT_GAPS, TARGET_FOR_MILLIS,
 };
 use super::inputs::{Input, Inputs};
 use super::pipeline::report_age_millis;
@@ -356,6 +356,7 @@ impl Nps {
             alert: Alert::NpsDroppedFar,
             severity: Severity::Critical,
             expression: self.fallen(|guard| guard.points.max(NPS_FAR_POINTS)),
+            keep_firing_millis: NPS_FAR_KEEP_FIRING_MILLIS,
             summary: "The Net Promoter Score has dropped by more than 20 points.",
             ..self.dropped()
         }

@@ -63,13 +63,13 @@ pub const NPS_GUARDS: [NpsGuard; 3] = [
     NpsGuard {
         period: WEEK_PERIOD,
         points: 5.0,
-        errors: 3.0,
+        errors: 3.2,
         answers: 50,
     },
     NpsGuard {
         period: MONTH_PERIOD,
         points: 5.0,
-        errors: 3.0,
+        errors: 3.2,
         answers: 100,
     },
 ];
@@ -79,10 +79,17 @@ pub const NPS_GUARDS: [NpsGuard; 3] = [
 pub const NPS_FAR_POINTS: f64 = 20.0;
 
 /// How long a fall of the NPS has to be seen before the alert fires, in milliseconds.
-pub const NPS_FOR_MILLIS: i64 = 30 * MINUTE;
+pub const NPS_FOR_MILLIS: i64 = HOUR;
 
 /// How long the alert goes on firing after the fall is no longer seen, in milliseconds.
 pub const NPS_KEEP_FIRING_MILLIS: i64 = DAY;
+
+/// How long the critical alert goes on firing after a fall by more than [`NPS_FAR_POINTS`] is no
+/// longer seen, in milliseconds.
+///
+/// Longer than the other: one large drop moves around that threshold for days, with every answer
+/// that comes and goes, and would page again and again.
+pub const NPS_FAR_KEEP_FIRING_MILLIS: i64 = 3 * DAY;
 
 /// For so long no guard of [`NPS_GUARDS`] had enough answers: the alert is blind. In milliseconds.
 pub const NPS_BLIND_MILLIS: i64 = 7 * DAY;
@@ -91,10 +98,14 @@ pub const NPS_BLIND_MILLIS: i64 = 7 * DAY;
 pub const DEPARTURE_PERIODS: [Period; 2] = [DAY_PERIOD, WEEK_PERIOD];
 
 /// When departures, by churn events or by inactivity, are a spike.
+///
+/// Five roots, because what is expected is itself the mean of four windows, so that the difference
+/// varies by 1.25 of it, and because it is looked at in overlapping windows all the time: with four,
+/// a shop that 3 to 10 customers leave a day was paged 3 to 8 times a year for nothing.
 pub const DEPARTURE_GUARD: DepartureGuard = DepartureGuard {
-    roots: 4.0,
+    roots: 5.0,
     factor: 1.3,
-    least_expected: 1.0,
+    least_expected: 2.0,
 };
 
 /// How long a spike has to be seen before the alert fires, in milliseconds.

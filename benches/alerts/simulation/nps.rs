@@ -2,7 +2,9 @@
 
 use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
-use tenure::alert::guards::{NPS_FAR_POINTS, NPS_FOR_MILLIS, NPS_GUARDS, NPS_KEEP_FIRING_MILLIS};
+use tenure::alert::guards::{
+    NPS_FAR_KEEP_FIRING_MILLIS, NPS_FAR_POINTS, NPS_FOR_MILLIS, NPS_GUARDS, NPS_KEEP_FIRING_MILLIS,
+};
 use tenure::event::Timestamp;
 use tenure::measure::scores::{Group, Groups, nps, nps_standard_error};
 
@@ -269,10 +271,9 @@ pub struct Watch {
 
 impl Watch {
     pub fn new() -> Self {
-        let alert = || Alert::new(NPS_FOR_MILLIS, NPS_KEEP_FIRING_MILLIS);
         Self {
-            dropped: alert(),
-            far: alert(),
+            dropped: Alert::new(NPS_FOR_MILLIS, NPS_KEEP_FIRING_MILLIS),
+            far: Alert::new(NPS_FOR_MILLIS, NPS_FAR_KEEP_FIRING_MILLIS),
             falls: [None; NPS_GUARDS.len()],
         }
     }

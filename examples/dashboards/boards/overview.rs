@@ -1,6 +1,7 @@
 //! How the business is doing: the headlines, their course, and what they are compared with.
 
 use serde_json::json;
+use tenure::alert::guards::DEPARTURE_GUARD;
 
 use super::panel::{Panel, Unit, bars, lines, stat, table};
 use super::query::{PERIOD, age, chosen, headline, of, shared};
@@ -208,13 +209,14 @@ fn expected(period: &str, words: &str) -> Panel {
         "sum without (reason) ({}) or {nobody} * 0",
         shared("tenure_departures", &of_churn)
     );
-    let chance = format!("{expectation} + 4 * sqrt({expectation})");
+    let roots = DEPARTURE_GUARD.roots;
+    let chance = format!("{expectation} + {roots} * sqrt({expectation})");
     lines(
         &format!("Departures by churn in {words}, and what was expected"),
         Unit::Count,
         &format!(
             "Spells that churn events ended in the last {words}, beside the mean of the same \
-             window 7, 14, 21 and 28 days earlier. The dashed line is the expectation and four \
+             window 7, 14, 21 and 28 days earlier. The dashed line is the expectation and {roots} \
              times its square root: chance alone hardly ever goes beyond. What the inactivity \
              timeout ended is not among them."
         ),
