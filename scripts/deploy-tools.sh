@@ -23,6 +23,39 @@ prepare_helm() {
         "-X $versions.k8sVersionMajor=1 -X $versions.k8sVersionMinor=34"
 }
 
+go_needed=1.25
+go_fetched=1.25.5
+
+# Puts a Go that is new enough on the path. Distributions often have an older one; that fetches the
+# newer, which is a module like others, and compares it with the checksum database.
+prepare_go() {
+    if go_works; then return; fi
+    local goroot architecture
+    if ! command -v go >/dev/null; then
+        install_packages "Go builds what checks deploy/" golang-go
+        if go_works; then return; fi
+    fi
+    architecture=$(go env GOARCH)
+    say "fetching Go $go_fetched, since $go_needed or newer is needed"
+    goroot=$(cd / && GOFLAGS='' go mod download -json "golang.org/toolchain@v0.0.1-go$go_fetched.linux-$architecture" |
+        sed -n 's/^\t"Dir": "\(.*\)",$/\1/p')
+    [ -d "$goroot" ] || fail "Go could not fetch Go $go_fetched. Install Go $go_needed or newer"
+    # A module knows no programs.
+    chmod -R u+w "$goroot"
+    chmod +x "$goroot"/bin/* "$goroot"/pkg/tool/*/*
+    unset GOROOT
+    PATH=$goroot/bin:$PATH
+    go_works || fail "$goroot/bin/go does not run"
+}
+
+# True if there is a Go that is new enough.
+go_works() {
+    local version
+    version=$(go version 2>/dev/null) || return 1
+    version=${version#go version go}
+    at_least "$go_needed" "${version%% *}"
+}
+
 # prepare_go_tool VARIABLE PACKAGE VERSION [FLAGS]: exports the path of a program that is built from
 # the module of that version, once; the checksum database of Go verifies what is fetched.
 prepare_go_tool() {
@@ -30,8 +63,7 @@ prepare_go_tool() {
     folder=$TENURE_CACHE/go-tools/$(printf '%s' "$package@$version $flags" | sha256sum | cut -c1-16)
     program=$folder/program
     if [ ! -x "$program" ]; then
-        command -v go >/dev/null ||
-            fail "missing: Go 1.25 or newer (it builds what checks deploy/). Install it from your distribution or from go.dev"
+        prepare_go
         say "building $package $version into $folder"
         mkdir -p "$TENURE_CACHE/go-tools"
         staging=$(mktemp -d "$folder.XXXXXX")
