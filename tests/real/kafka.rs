@@ -437,6 +437,8 @@ fn client_config(bootstrap_servers: &str) -> ClientConfig {
     config.set("bootstrap.servers", bootstrap_servers);
     // A node that is about to listen must not be left alone for ten seconds.
     config.set("reconnect.backoff.max.ms", "200");
+    // What is sent again, because a new topic has no leader yet, must not come behind what follows.
+    config.set("max.in.flight.requests.per.connection", "1");
     config
 }
 
