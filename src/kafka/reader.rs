@@ -64,7 +64,8 @@ const BETWEEN_ATTEMPTS: Duration = Duration::from_millis(200);
 const ATTEMPTS_FORGOTTEN: Duration = Duration::from_secs(30);
 /// How long a partition that is fetched alone may take to show whether it can be read.
 const ALONE: Duration = Duration::from_secs(2);
-/// A topic that has shown so many gaps is one of those that have them: further ones are believed.
+/// Topics that have shown so many gaps together are of those that have them: further ones are
+/// believed.
 const GAPS_FETCHED_AGAIN: u32 = 16;
 
 /// A partition that is behind and gives nothing for so long is fetched anew.
