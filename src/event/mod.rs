@@ -8,6 +8,9 @@ pub mod amount;
 pub mod attributes;
 pub mod currency;
 pub mod decode;
+pub mod mapping;
+pub mod record;
+pub mod source;
 pub mod time;
 
 use std::borrow::Cow;
