@@ -31,6 +31,7 @@ mod reading;
 mod redaction;
 mod settings;
 mod state;
+pub mod trials;
 mod values;
 pub mod web;
 

@@ -2,6 +2,7 @@
 
 pub mod path;
 pub mod rule;
+pub mod why;
 
 use crate::event::decode::DecodeSettings;
 use crate::event::record::Record;
