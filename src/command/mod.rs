@@ -5,6 +5,7 @@
 //! else could take from a terminal), and that the exit code tells
 //! what kind of thing went wrong. Deliberately knows no rules: those are in the modules it calls.
 
+pub mod becoming;
 pub mod check;
 pub mod completions;
 pub mod configuration;
