@@ -203,6 +203,7 @@ impl Reading<'_> {
             },
             dimensions: dimensions?,
             corrections: Arc::new(corrections?),
+            sources: Arc::default(),
             late_after_millis: late_after?,
         })
     }

@@ -268,6 +268,16 @@ fn hash_of(settings: &[Described]) -> String {
 const MASK: &str = "***";
 
 impl Settings {
+    /// Which of the topics do not hold native events, so that keys and headers of their records are
+    /// looked at; in the order of the topics.
+    #[must_use]
+    pub fn mapped_topics(&self) -> Vec<bool> {
+        let topics = self.kafka.topics.iter();
+        topics
+            .map(|topic| self.fold.sources.of(topic).is_some())
+            .collect()
+    }
+
     /// A hash of all settings in use, as 16 hexadecimal digits. Secrets do not enter it.
     #[must_use]
     pub fn hash(&self) -> String {
