@@ -33,7 +33,7 @@ impl Sight {
     #[must_use]
     pub fn masked(rules: Option<&Rules>) -> Self {
         let mut known = BTreeSet::new();
-        for rules in rules {
+        if let Some(rules) = rules {
             let of_rules = rules.events.iter();
             let of_rules = of_rules.flat_map(|rule| rule.when.iter().chain(&rule.each_when));
             for condition in rules.skip.iter().chain(of_rules) {
