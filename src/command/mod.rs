@@ -27,6 +27,7 @@ pub mod service;
 pub mod signal;
 pub mod state;
 pub mod statement;
+pub mod tap;
 pub mod test;
 pub mod topics;
 pub mod verify;
@@ -74,6 +75,7 @@ struct Arguments {
 enum Command {
     Run(run::RunArgs),
     Check(check::CheckArgs),
+    Tap(tap::TapArgs),
     Test(test::TestArgs),
     Replay(replay::ReplayArgs),
     Explain(explain::ExplainArgs),
@@ -168,6 +170,7 @@ pub fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Tap(args) => tap::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Explain(args) => explain::run(&args),
