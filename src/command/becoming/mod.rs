@@ -165,18 +165,21 @@ impl Account<'_> {
             Became::Rejected(rejection) if rejection.reason == Reason::Unmapped => {
                 words::no_rule(why, sight)
             }
-            Became::Rejected(rejection) => match &why.outcome {
-                Outcome::Parts(parts) if parts.len() == self.parts.len() => {
-                    let looked = rejection
-                        .field
-                        .map(|field| (field, examination.look_for(field, parts[part])));
-                    looked.map_or_else(Vec::new, |(field, looked)| {
-                        words::looked_for(field, &looked, parts[part], sight)
-                    })
+            Became::Rejected(rejection) => {
+                let Outcome::Parts(parts) = &why.outcome else {
+                    return Vec::new();
+                };
+                // A record that cannot be read as a whole is one rejection, whatever it should make.
+                let part = parts.get(part).filter(|_| parts.len() == self.parts.len());
+                match (part, rejection.field) {
+                    (Some(part), Some(field)) => {
+                        let looked = examination.look_for(field, *part);
+                        words::looked_for(field, &looked, *part, sight)
+                    }
+                    (Some(part), None) => words::no_array(*part, why, sight),
+                    (None, _) => Vec::new(),
                 }
-                // The whole record could not be read.
-                _ => Vec::new(),
-            },
+            }
         }
     }
 }

@@ -46,11 +46,7 @@ impl Sight {
     /// An id, in no quotes.
     #[must_use]
     pub fn id(&self, text: &str) -> String {
-        if self.open {
-            clean(text)
-        } else {
-            shape(text)
-        }
+        if self.open { clean(text) } else { shape(text) }
     }
 
     /// A text that stands in a record, in backticks; its shape stands in brackets.

@@ -2,7 +2,7 @@
 
 use crate::command::becoming::sight::{Sight, clean};
 use crate::event::mapping::rule::Test;
-use crate::event::mapping::why::{EachWhy, Found, Looked, Part, RuleWhy, Tested, Tried, Why};
+use crate::event::mapping::why::{Array, EachWhy, Found, Looked, Part, Tested, Tried, Why};
 
 /// More items than this are not told one by one.
 const MOST_ITEMS: usize = 3;
@@ -24,22 +24,73 @@ pub fn skipped(why: &Why<'_>, sight: &Sight) -> Vec<String> {
         .collect()
 }
 
-/// Why no rule makes anything of a record: one sentence for each.
+/// Why no rule makes anything of a record: one sentence for each, but one for all those that look at
+/// the same place for other texts.
 pub fn no_rule(why: &Why<'_>, sight: &Sight) -> Vec<String> {
+    let mut sentences: Vec<Sentence<'_>> = Vec::new();
     let rules = why.rules.iter().enumerate();
-    rules
-        .filter(|(_, rule)| !rule.when.holds)
-        .map(|(number, rule)| format!("{}: {}", named(number), failed(rule, sight)))
-        .collect()
+    for (number, rule) in rules.filter(|(_, rule)| !rule.when.holds) {
+        let wanted = wanted(&rule.when);
+        let alike = wanted
+            .and_then(|(looked, _)| sentences.iter_mut().find(|it| it.looked == Some(looked)));
+        match (alike, wanted) {
+            (Some(alike), Some((_, texts))) => {
+                alike.rules.push(number);
+                let new = texts.iter().filter(|text| !alike.texts.contains(text));
+                alike.texts.extend(new.collect::<Vec<_>>());
+            }
+            _ => sentences.push(Sentence {
+                rules: vec![number],
+                looked: wanted.map(|(looked, _)| looked),
+                texts: wanted.map_or_else(Vec::new, |(_, texts)| texts.iter().collect()),
+                otherwise: any_failed(&rule.when, sight),
+            }),
+        }
+    }
+    sentences.iter().map(|it| it.text(sight)).collect()
+}
+
+/// What kept one rule, or several alike.
+struct Sentence<'w> {
+    rules: Vec<usize>,
+    /// Where all of them look, if that is one place, and the texts that they want there.
+    looked: Option<&'w Looked<'w>>,
+    texts: Vec<&'w String>,
+    otherwise: String,
+}
+
+impl Sentence<'_> {
+    fn text(&self, sight: &Sight) -> String {
+        let rules = match self.rules.as_slice() {
+            [rule] => named(*rule),
+            rules => {
+                let numbers: Vec<_> = rules.iter().map(|rule| (rule + 1).to_string()).collect();
+                format!("rules {}", numbers.join(", "))
+            }
+        };
+        match self.looked {
+            Some(looked) => {
+                let texts: Vec<_> = self.texts.iter().map(|text| text.as_str()).collect();
+                format!("{rules}: {}, not {}", is(looked, sight), any_of(&texts))
+            }
+            None => format!("{rules}: {}", self.otherwise),
+        }
+    }
+}
+
+/// The one place at which a rule wanted another text, and the texts.
+fn wanted<'w>(when: &'w Tried<'_>) -> Option<(&'w Looked<'w>, &'w [String])> {
+    let [tested] = when.tests.as_slice() else {
+        return None;
+    };
+    match tested.test {
+        Test::Is { texts, .. } => Some((tested.looked.first()?, texts)),
+        Test::IsNot { .. } | Test::Present { .. } | Test::Becomes { .. } => None,
+    }
 }
 
 /// What stood where a field was looked for.
-pub fn looked_for(
-    field: &str,
-    looked: &[Looked<'_>],
-    part: Part,
-    sight: &Sight,
-) -> Vec<String> {
+pub fn looked_for(field: &str, looked: &[Looked<'_>], part: Part, sight: &Sight) -> Vec<String> {
     let item = part
         .item
         .map_or_else(String::new, |item| format!(", item {}", item + 1));
@@ -51,12 +102,14 @@ pub fn looked_for(
     vec![format!("{rule}: {}", found.join(", "))]
 }
 
-fn named(rule: usize) -> String {
-    format!("rule {}", rule + 1)
+/// That there is no array where a rule looks for one.
+pub fn no_array(part: Part, why: &Why<'_>, sight: &Sight) -> Vec<String> {
+    let rule = why.rules.get(part.rule).and_then(|rule| rule.each.as_ref());
+    rule.map_or_else(Vec::new, |each| nothing_of(part.rule, each, sight))
 }
 
-fn failed(rule: &RuleWhy<'_>, sight: &Sight) -> String {
-    any_failed(&rule.when, sight)
+fn named(rule: usize) -> String {
+    format!("rule {}", rule + 1)
 }
 
 fn any_failed(tried: &Tried<'_>, sight: &Sight) -> String {
@@ -66,10 +119,11 @@ fn any_failed(tried: &Tried<'_>, sight: &Sight) -> String {
 
 fn nothing_of(number: usize, each: &EachWhy<'_>, sight: &Sight) -> Vec<String> {
     let (rule, path) = (named(number), each.path);
-    match each.items {
-        None => vec![format!("{rule}: {path} is no array")],
-        Some(0) => vec![format!("{rule}: {path} has no items")],
-        Some(_) => {
+    match each.array {
+        Array::Absent => vec![format!("{rule}: {path} is missing")],
+        Array::Other => vec![format!("{rule}: {path} is no array")],
+        Array::Of(0) => vec![format!("{rule}: {path} has no items")],
+        Array::Of(_) => {
             let mut sentences: Vec<_> = each
                 .left_out
                 .iter()
@@ -140,7 +194,8 @@ fn is(looked: &Looked<'_>, sight: &Sight) -> String {
     }
 }
 
-fn any_of(texts: &[String]) -> String {
-    let texts: Vec<_> = texts.iter().map(|it| format!("`{}`", clean(it))).collect();
+fn any_of<T: AsRef<str>>(texts: &[T]) -> String {
+    let texts = texts.iter().map(|it| format!("`{}`", clean(it.as_ref())));
+    let texts: Vec<_> = texts.collect();
     texts.join(" or ")
 }

@@ -121,9 +121,7 @@ impl Only {
             | (Self::Skipped, Became::Skipped)
             | (Self::Rejected, Became::Rejected(_))
             | (Self::Tombstone, Became::Tombstone) => true,
-            (Self::Unmapped, Became::Rejected(rejection)) => {
-                rejection.reason == Reason::Unmapped
-            }
+            (Self::Unmapped, Became::Rejected(rejection)) => rejection.reason == Reason::Unmapped,
             (Self::Signup, it) => it.word() == "signup",
             (Self::Purchase, it) => it.word() == "purchase",
             (Self::Churn, it) => it.word() == "churn",

@@ -124,7 +124,11 @@ impl Shown<'_> {
         ];
         let there = |value: &Value| !value.is_null() && *value != json!({});
         let fields = fields.into_iter().filter(|(_, value)| there(value));
-        Value::Object(fields.map(|(name, value)| (name.to_owned(), value)).collect())
+        Value::Object(
+            fields
+                .map(|(name, value)| (name.to_owned(), value))
+                .collect(),
+        )
     }
 }
 

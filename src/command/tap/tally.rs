@@ -48,7 +48,11 @@ impl Tally {
             });
             lines.push(format!("rejected: {}", counts(rejected.collect())));
         }
-        if self.rejected.keys().any(|(reason, _)| *reason == Reason::Unmapped) {
+        if self
+            .rejected
+            .keys()
+            .any(|(reason, _)| *reason == Reason::Unmapped)
+        {
             lines.push(
                 "unmapped: write a rule for them, a condition under `skip`, or `otherwise: skipped`"
                     .to_owned(),

@@ -18,10 +18,12 @@ pub fn mismatch(expected: &[Expected], accounts: &[Account<'_>]) -> Option<Strin
     let came = accounts.iter().flat_map(|account| &account.parts);
     let all = |right: fn(&Became) -> bool| came.clone().all(right);
     match expected {
-        [Expected::Skipped] => (!all(|it| matches!(it, Became::Skipped)))
-            .then(|| against("to be skipped", accounts)),
-        [Expected::Tombstone] => (!all(|it| matches!(it, Became::Tombstone)))
-            .then(|| against("a tombstone", accounts)),
+        [Expected::Skipped] => {
+            (!all(|it| matches!(it, Became::Skipped))).then(|| against("to be skipped", accounts))
+        }
+        [Expected::Tombstone] => {
+            (!all(|it| matches!(it, Became::Tombstone))).then(|| against("a tombstone", accounts))
+        }
         expected => {
             let came: Vec<_> = came.filter(|it| makes_something(it)).collect();
             compare(expected, &came, accounts)
@@ -118,8 +120,7 @@ fn of_rejection(expected: &ExpectedRejection, came: &Rejection) -> Option<Vec<Di
 fn of_event(expected: &ExpectedEvent, came: &Made) -> Vec<Difference> {
     let given = |text: &Option<String>| text.clone().map(Some);
     let fields = [
-        given(&expected.event_id)
-            .and_then(|it| differing("event_id", it, Some(came.id.clone()))),
+        given(&expected.event_id).and_then(|it| differing("event_id", it, Some(came.id.clone()))),
         given(&expected.customer_id)
             .and_then(|it| differing("customer_id", it, Some(came.customer.clone()))),
         expected
@@ -128,8 +129,7 @@ fn of_event(expected: &ExpectedEvent, came: &Made) -> Vec<Difference> {
         expected
             .amount
             .and_then(|it| differing("amount", Some(it), came.amount)),
-        given(&expected.currency)
-            .and_then(|it| differing("currency", it, came.currency.clone())),
+        given(&expected.currency).and_then(|it| differing("currency", it, came.currency.clone())),
         expected
             .reason
             .clone()

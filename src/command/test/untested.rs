@@ -20,10 +20,13 @@ impl Touched {
         let Some(rules) = rules else {
             return Self::default();
         };
-        let types = rules.events.iter().map(|rule| match &rule.event_type.source {
-            TextSource::Fixed(text) => Some(text.clone()),
-            _ => None,
-        });
+        let types = rules
+            .events
+            .iter()
+            .map(|rule| match &rule.event_type.source {
+                TextSource::Fixed(text) => Some(text.clone()),
+                _ => None,
+            });
         Self {
             skips: vec![false; rules.skip.len()],
             rules: types.map(|event_type| (false, event_type)).collect(),

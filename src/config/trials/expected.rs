@@ -163,7 +163,9 @@ impl Reader<'_> {
         };
         let count = items.len();
         let items = items.into_iter();
-        let expected: Vec<_> = items.filter_map(|it| self.expected_event(it, known)).collect();
+        let expected: Vec<_> = items
+            .filter_map(|it| self.expected_event(it, known))
+            .collect();
         (expected.len() == count).then_some(expected)
     }
 
@@ -190,8 +192,7 @@ impl Reader<'_> {
             self.complain(&place, "the event has no `type`", help);
             return None;
         };
-        let event_type =
-            self.parsed(event_type, "type", |text| values::choice(text, &TYPES))?;
+        let event_type = self.parsed(event_type, "type", |text| values::choice(text, &TYPES))?;
         self.foreign_fields(&fields, event_type)?;
         let event = ExpectedEvent {
             event_type,
@@ -201,16 +202,12 @@ impl Reader<'_> {
             amount: self.given(&mut fields, "amount", amount)?,
             currency: self.given(&mut fields, "currency", text)?,
             reason: self.given_or_null(&mut fields, "reason")?,
-            survey: self.given(&mut fields, "survey", |text| {
-                values::choice(text, &SURVEYS)
-            })?,
+            survey: self.given(&mut fields, "survey", |text| values::choice(text, &SURVEYS))?,
             score: self.given(&mut fields, "score", score)?,
             channel: self.given_or_null(&mut fields, "channel")?,
             attributes: self.attributes(fields.take("attributes"), known)?,
         };
-        fields
-            .sound
-            .then(|| Expected::Event(Box::new(event)))
+        fields.sound.then(|| Expected::Event(Box::new(event)))
     }
 
     /// Complains of fields that events of that type do not have.
@@ -257,11 +254,7 @@ impl Reader<'_> {
         clippy::option_option,
         reason = "three questions: is it right, is it given, and is it null"
     )]
-    fn given_or_null(
-        &mut self,
-        fields: &mut Fields,
-        name: &str,
-    ) -> Option<Option<Option<String>>> {
+    fn given_or_null(&mut self, fields: &mut Fields, name: &str) -> Option<Option<Option<String>>> {
         match fields.take(name) {
             None => Some(None),
             Some(node) if matches!(node.content, Content::Nothing) => Some(Some(None)),
@@ -320,7 +313,8 @@ impl Reader<'_> {
         let place = node.place.clone();
         let mut fields = self.fields(node, "`rejected`", &OF_REJECTION)?;
         let Some(of_reason) = fields.take("reason") else {
-            let help = "write for instance `rejected: { reason: missing_field, field: customer_id }`";
+            let help =
+                "write for instance `rejected: { reason: missing_field, field: customer_id }`";
             self.complain(&place, "`rejected` has no `reason`", help);
             return None;
         };

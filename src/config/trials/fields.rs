@@ -44,12 +44,7 @@ impl Fields {
 }
 
 impl Reader<'_> {
-    pub fn complain(
-        &mut self,
-        place: &Place,
-        message: impl Into<String>,
-        help: impl Into<String>,
-    ) {
+    pub fn complain(&mut self, place: &Place, message: impl Into<String>, help: impl Into<String>) {
         self.complaints
             .add(Complaint::error(message).at(Some(place)).help(help));
     }

@@ -101,8 +101,11 @@ fn trials_with(file: &Path, read_file: &ReadFile<'_>) -> Result<Trials, Complain
 
 fn root(name: &str, file: &Path, read_file: &ReadFile<'_>) -> Result<Node, Complaint> {
     let bytes = read_file(file, MAX_FILE_BYTES).map_err(|error| {
-        Complaint::error(format!("could not read the tests {}: {error}", quoted(name)))
-            .help("give the path of a file of tests; `tenure test --help` shows one")
+        Complaint::error(format!(
+            "could not read the tests {}: {error}",
+            quoted(name)
+        ))
+        .help("give the path of a file of tests; `tenure test --help` shows one")
     })?;
     let source = Lines::shown(name.to_owned(), &String::from_utf8_lossy(&bytes));
     match std::str::from_utf8(&bytes) {

@@ -7,10 +7,10 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::Sample;
 use super::fields::{Fields, Reader};
+use crate::config::MAX_FILE_BYTES;
 use crate::config::complaint::{Place, quoted};
 use crate::config::document::{Content, Node};
 use crate::config::values::{self, Parsed, Trouble};
-use crate::config::MAX_FILE_BYTES;
 use crate::event::Timestamp;
 
 const OF_RECORD: [&str; 10] = [
@@ -40,10 +40,13 @@ impl Reader<'_> {
     ) -> Option<Vec<Sample>> {
         let items = match (record, records) {
             (Some(record), None) => vec![record],
-            (None, Some(Node {
-                content: Content::List(items),
-                ..
-            })) if !items.is_empty() => items,
+            (
+                None,
+                Some(Node {
+                    content: Content::List(items),
+                    ..
+                }),
+            ) if !items.is_empty() => items,
             (None, Some(node)) => {
                 let help = "begin each record with a dash, or write one below `record`";
                 self.complain(&node.place, "`records` takes a list of records", help);
@@ -209,10 +212,12 @@ impl Reader<'_> {
 /// RFC 3339 with a zone, or milliseconds since 1970.
 pub(super) fn instant(text: &str) -> Parsed<Timestamp> {
     let millis = || text.parse().ok().map(Timestamp::from_millis);
-    Timestamp::from_rfc3339(text).or_else(millis).ok_or_else(|| Trouble {
-        message: format!("{} is no instant", quoted(text)),
-        help: "write it as 2026-11-01T09:30:00Z, or as milliseconds since 1970".to_owned(),
-    })
+    Timestamp::from_rfc3339(text)
+        .or_else(millis)
+        .ok_or_else(|| Trouble {
+            message: format!("{} is no instant", quoted(text)),
+            help: "write it as 2026-11-01T09:30:00Z, or as milliseconds since 1970".to_owned(),
+        })
 }
 
 fn whole_number<T: std::str::FromStr>(text: &str) -> Parsed<T> {

@@ -69,12 +69,21 @@ pub struct RuleWhy<'r> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EachWhy<'r> {
     pub path: &'r Path,
-    /// How many there are; nothing if there is no array.
-    pub items: Option<usize>,
+    pub array: Array,
     /// Those that make an event, by their number from 0.
     pub taken: Vec<usize>,
     /// Those that do not, each with what kept it.
     pub left_out: Vec<(usize, Tried<'r>)>,
+}
+
+/// What stands where a rule looks for its array.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Array {
+    Absent,
+    /// Something else, which is rejected.
+    Other,
+    /// With so many items.
+    Of(usize),
 }
 
 /// Everything about one record.
@@ -97,7 +106,7 @@ pub enum Outcome {
     Parts(Vec<Part>),
 }
 
-/// One event that a record should make.
+/// One event that a record should make, or the rejection of what is no array (then without an item).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Part {
     /// Number of the rule, from 0.
@@ -234,6 +243,7 @@ impl<'r> Examination<'r> {
             let part = |item| Part { rule: number, item };
             match &rule.each {
                 None => parts.push(part(None)),
+                Some(each) if each.array == Array::Other => parts.push(part(None)),
                 Some(each) => parts.extend(each.taken.iter().map(|item| part(Some(*item)))),
             }
         }
@@ -259,7 +269,11 @@ impl<'r> Examination<'r> {
         let items = self.items(path);
         let mut why = EachWhy {
             path,
-            items: items.as_ref().map(Vec::len),
+            array: match &items {
+                Some(items) => Array::Of(items.len()),
+                None if self.found(path, None).present() => Array::Other,
+                None => Array::Absent,
+            },
             taken: Vec::new(),
             left_out: Vec::new(),
         };
@@ -370,11 +384,13 @@ impl<'r> Examination<'r> {
                 (CloudEvent::Structured(data), [Step::Key(name), rest @ ..]) if name == "data" => {
                     (data.clone(), rest)
                 }
-                (CloudEvent::Structured(_), steps) => (self.value.map(Cow::Borrowed), steps),
+                (CloudEvent::Structured(_), steps @ [Step::Key(_)]) => {
+                    (self.value.map(Cow::Borrowed), steps)
+                }
                 (CloudEvent::Binary, [Step::Key(name), rest @ ..]) if name == "data" => {
                     (self.value.map(Cow::Borrowed), rest)
                 }
-                (CloudEvent::Binary | CloudEvent::None, _) => return None,
+                _ => return None,
             },
             (Root::Header | Root::Record, _) => return None,
         };
@@ -388,10 +404,14 @@ impl<'r> Examination<'r> {
 
     /// The first header of that name, in any case, if it is a text.
     fn header(&self, name: &str) -> Option<String> {
+        self.header_bytes(name).and_then(utf_8)
+    }
+
+    fn header_bytes(&self, name: &str) -> Option<&'r [u8]> {
         let named = |header: &[u8]| header.eq_ignore_ascii_case(name.as_bytes());
-        let headers = self.record.headers.iter();
-        let mut values = headers.filter(|(header, _)| named(header));
-        values.next().and_then(|(_, value)| utf_8((*value)?))
+        let mut headers = self.record.headers.iter();
+        let (_, value) = headers.find(|(header, _)| named(header))?;
+        *value
     }
 
     fn of_record(&self, name: &str) -> Option<String> {
@@ -406,14 +426,14 @@ impl<'r> Examination<'r> {
 
     fn found_cloud_event(&self) -> CloudEvent<'r> {
         const STRUCTURED: &str = "application/cloudevents+json";
-        let content_type = self.header("content-type").unwrap_or_default();
-        let structured = content_type
-            .get(..STRUCTURED.len())
-            .is_some_and(|start| start.eq_ignore_ascii_case(STRUCTURED));
+        let structured = self
+            .header_bytes("content-type")
+            .and_then(|content_type| content_type.get(..STRUCTURED.len()))
+            .is_some_and(|start| start.eq_ignore_ascii_case(STRUCTURED.as_bytes()));
         if structured {
             return CloudEvent::Structured(self.data());
         }
-        if self.header("ce_id").is_some() || self.header("ce_type").is_some() {
+        if self.header_bytes("ce_id").is_some() || self.header_bytes("ce_type").is_some() {
             return CloudEvent::Binary;
         }
         let enveloped = self.value.and_then(|value| member(value, "specversion"));
@@ -425,10 +445,11 @@ impl<'r> Examination<'r> {
 
     fn data(&self) -> Option<Cow<'r, str>> {
         let value = self.value?;
-        if let Some(data) = member(value, "data") {
-            return Some(Cow::Borrowed(data));
-        }
-        let encoded: String = serde_json::from_str(member(value, "data_base64")?).ok()?;
+        let encoded = member(value, "data_base64");
+        let encoded = encoded.and_then(|raw| serde_json::from_str::<String>(raw).ok());
+        let Some(encoded) = encoded.filter(|text| !text.is_empty()) else {
+            return member(value, "data").map(Cow::Borrowed);
+        };
         let bytes = STANDARD.decode(encoded).ok()?;
         String::from_utf8(bytes).ok().map(Cow::Owned)
     }
@@ -448,7 +469,11 @@ pub fn paths_of<'r>(rule: &'r Rule, field: &str) -> Vec<&'r Path> {
         "type" => of(&rule.event_type),
         "customer_id" => of(&rule.customer_id),
         "occurred_at" => rule.occurred_at.first.iter().collect(),
-        "amount" => rule.amount.as_ref().map(paths_of_amount).unwrap_or_default(),
+        "amount" => rule
+            .amount
+            .as_ref()
+            .map(paths_of_amount)
+            .unwrap_or_default(),
         "currency" => of_optional(&rule.currency),
         "reason" => of_optional(&rule.reason),
         "survey" => of_optional(&rule.survey),
@@ -513,3 +538,6 @@ fn walk<'j>(raw: &'j str, step: &Step) -> Option<&'j str> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
