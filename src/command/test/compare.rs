@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use crate::command::becoming::{Account, Became, Made, Sight};
 use crate::command::paper::plain;
-use crate::config::trials::{Expected, ExpectedEvent, ExpectedRejection};
+use crate::config::sources::trials::{Expected, ExpectedEvent, ExpectedRejection};
 use crate::event::Rejection;
 
 /// What absent fields are called.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::command::Failure;
 use crate::command::becoming::{Account, Reading};
 use crate::command::paper::print;
-use crate::config::trials::{Sample, Trial, trials};
+use crate::config::sources::trials::{Sample, Trial, trials};
 use crate::event::record::{Header, Record};
 use compare::mismatch;
 use untested::Touched;
