@@ -160,7 +160,7 @@ impl Reader<'_> {
             self.complain(place, format!("there is no preset {}", quoted(name)), help);
             return None;
         };
-        let source = Source::file(format!("preset {name}"), text);
+        let source = Source::shown(format!("preset {name}"), text);
         match document::read_source(source, text) {
             Ok(root) => self.mapping(root, options, &format!("the preset `{name}`"), place),
             Err(complaint) => {
@@ -185,7 +185,7 @@ impl Reader<'_> {
                 return None;
             }
         };
-        let source = Source::file(file.display().to_string(), &String::from_utf8_lossy(&bytes));
+        let source = Source::shown(file.display().to_string(), &String::from_utf8_lossy(&bytes));
         let read = std::str::from_utf8(&bytes)
             .map_err(|error| super::not_utf8(&source, &bytes, error.valid_up_to()))
             .and_then(|text| document::read_source(source.clone(), text));
