@@ -1,65 +1,36 @@
-//! Rules as one text, which is the same wherever they say the same.
+//! Rules as one text, to tell whether two mappings say the same.
 //!
-//! Owns the text that fingerprints are taken of. Promises that rules that differ have texts that
-//! differ, and that a text does not change from one version of the program to the next: names of
-//! variants and the order of fields are written out here. Does not know how rules are written down
-//! by people.
+//! Promises that different rules have different texts, and that the text of rules stays what it is:
+//! it is part of what states are known by, so a new kind of rule may add words but change none. A
+//! part that says nothing leaves no trace, so that later versions can add parts.
+//!
+//! ```text
+//! (event (event_id (first (value 2:id )))(type (text 6:signup ))...)
+//! ```
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
-use jiff::tz::TimeZone;
-
-use crate::event::mapping::path::{Path, Step};
+use crate::event::mapping::path::{Path, Root, Step};
 use crate::event::mapping::rule::{
     Amount, AmountUnit, Case, Condition, Envelope, Format, Instant, Otherwise, Rule, Rules, Test,
     Text, TextSource, TimeForm,
 };
 
 impl Rules {
-    /// The text that fingerprints are taken of.
+    /// A text that says all of the rules and nothing else.
     #[must_use]
     pub fn canonical(&self) -> String {
-        let mut canon = Canon(String::new());
-        canon.rules(self);
-        canon.0
+        let mut out = Canonical(String::new());
+        // Writing into a text cannot fail.
+        let _ = out.rules(self);
+        out.0
     }
 }
 
-/// Writes words, texts with their length before them, and lists with their number of items.
-struct Canon(String);
+struct Canonical(String);
 
-impl Canon {
-    fn word(&mut self, word: &str) {
-        self.0.push_str(word);
-        self.0.push(' ');
-    }
-
-    fn text(&mut self, text: &str) {
-        // Writing to a text cannot fail.
-        let _ = write!(self.0, "{}:{text} ", text.len());
-    }
-
-    fn number(&mut self, number: i64) {
-        let _ = write!(self.0, "{number} ");
-    }
-
-    fn list<T>(&mut self, items: impl ExactSizeIterator<Item = T>, write: impl Fn(&mut Self, T)) {
-        let _ = write!(self.0, "{}[", items.len());
-        for item in items {
-            write(self, item);
-        }
-        self.0.push_str("] ");
-    }
-
-    fn texts(&mut self, texts: &[String]) {
-        self.list(texts.iter(), |canon, text| canon.text(text));
-    }
-
-    fn optional<T>(&mut self, value: Option<&T>, write: impl Fn(&mut Self, &T)) {
-        self.list(value.iter(), |canon, value| write(canon, value));
-    }
-
-    fn rules(&mut self, rules: &Rules) {
+impl Canonical {
+    fn rules(&mut self, rules: &Rules) -> fmt::Result {
         let Rules {
             envelope,
             format,
@@ -69,65 +40,32 @@ impl Canon {
             otherwise,
         } = rules;
         self.word(match envelope {
-            Envelope::None => "none",
-            Envelope::CloudEvents => "cloudevents",
-        });
-        self.format(*format);
-        self.format(*key_format);
-        self.list(skip.iter(), Self::condition);
-        self.list(events.iter(), Self::rule);
+            Envelope::None => "",
+            Envelope::CloudEvents => "cloudevents ",
+        })?;
+        self.format("value", *format)?;
+        self.format("key", *key_format)?;
         self.word(match otherwise {
-            Otherwise::Unmapped => "unmapped",
-            Otherwise::Skipped => "skipped",
-        });
+            Otherwise::Unmapped => "",
+            Otherwise::Skipped => "otherwise-skipped ",
+        })?;
+        self.conditions("skip", skip)?;
+        for rule in events {
+            self.list("event", |out| out.rule(rule))?;
+        }
+        Ok(())
     }
 
-    fn format(&mut self, format: Format) {
-        self.word(match format {
-            Format::Json => "json",
-            Format::Avro => "avro",
-            Format::Protobuf => "protobuf",
-            Format::JsonSchema => "json_schema",
-        });
-    }
-
-    fn condition(&mut self, condition: &Condition) {
-        let Condition { all } = condition;
-        self.list(all.iter(), Self::test);
-    }
-
-    fn test(&mut self, test: &Test) {
-        match test {
-            Test::Is { path, texts } => {
-                self.word("is");
-                self.path(path);
-                self.texts(texts);
-            }
-            Test::IsNot { path, texts } => {
-                self.word("is_not");
-                self.path(path);
-                self.texts(texts);
-            }
-            Test::Present { path, present } => {
-                self.word(if *present { "present" } else { "absent" });
-                self.path(path);
-            }
-            Test::Becomes {
-                before,
-                after,
-                from,
-                into,
-            } => {
-                self.word("becomes");
-                self.path(before);
-                self.path(after);
-                self.texts(from);
-                self.texts(into);
-            }
+    fn format(&mut self, of: &str, format: Format) -> fmt::Result {
+        match format {
+            Format::Json => Ok(()),
+            Format::Avro => write!(self.0, "{of}-avro "),
+            Format::Protobuf => write!(self.0, "{of}-protobuf "),
+            Format::JsonSchema => write!(self.0, "{of}-json_schema "),
         }
     }
 
-    fn rule(&mut self, rule: &Rule) {
+    fn rule(&mut self, rule: &Rule) -> fmt::Result {
         let Rule {
             when,
             each,
@@ -144,123 +82,186 @@ impl Canon {
             channel,
             attributes,
         } = rule;
-        self.list(when.iter(), Self::condition);
-        self.optional(each.as_ref(), Self::path);
-        self.list(each_when.iter(), Self::condition);
-        self.expression(event_id);
-        self.expression(event_type);
-        self.expression(customer_id);
-        self.instant(occurred_at);
-        self.optional(amount.as_ref(), Self::amount);
-        for field in [currency, reason, survey, score, channel] {
-            self.optional(field.as_ref(), Self::expression);
+        self.conditions("when", when)?;
+        if let Some(each) = each {
+            self.list("each", |out| out.path(each))?;
         }
-        self.list(attributes.iter(), |canon, (name, text)| {
-            canon.text(name);
-            canon.expression(text);
-        });
+        self.conditions("each_when", each_when)?;
+        self.list("event_id", |out| out.text(event_id))?;
+        self.list("type", |out| out.text(event_type))?;
+        self.list("customer_id", |out| out.text(customer_id))?;
+        self.list("occurred_at", |out| out.instant(occurred_at))?;
+        if let Some(amount) = amount {
+            self.list("amount", |out| out.amount(amount))?;
+        }
+        for (name, text) in [
+            ("currency", currency),
+            ("reason", reason),
+            ("survey", survey),
+            ("score", score),
+            ("channel", channel),
+        ] {
+            if let Some(text) = text {
+                self.list(name, |out| out.text(text))?;
+            }
+        }
+        for (name, text) in attributes {
+            self.list("attribute", |out| {
+                out.quoted(name)?;
+                out.text(text)
+            })?;
+        }
+        Ok(())
     }
 
-    fn expression(&mut self, text: &Text) {
+    fn conditions(&mut self, name: &str, conditions: &[Condition]) -> fmt::Result {
+        for Condition { all } in conditions {
+            self.list(name, |out| all.iter().try_for_each(|test| out.test(test)))?;
+        }
+        Ok(())
+    }
+
+    fn test(&mut self, test: &Test) -> fmt::Result {
+        match test {
+            Test::Is { path, texts } => self.list("is", |out| {
+                out.path(path)?;
+                out.texts(texts)
+            }),
+            Test::IsNot { path, texts } => self.list("not", |out| {
+                out.path(path)?;
+                out.texts(texts)
+            }),
+            Test::Present { path, present } => self.list("present", |out| {
+                out.path(path)?;
+                write!(out.0, "{present}")
+            }),
+            Test::Becomes {
+                before,
+                after,
+                from,
+                into,
+            } => self.list("becomes", |out| {
+                out.path(before)?;
+                out.path(after)?;
+                out.list("from", |out| out.texts(from))?;
+                out.list("into", |out| out.texts(into))
+            }),
+        }
+    }
+
+    fn text(&mut self, text: &Text) -> fmt::Result {
         let Text {
             source,
             map,
             otherwise,
             case,
         } = text;
-        self.source(source);
-        self.optional(map.as_ref(), |canon, map| {
-            canon.list(map.iter(), |canon, (from, to)| {
-                canon.text(from);
-                canon.text(to);
-            });
-        });
-        self.optional(otherwise.as_ref(), |canon, text| canon.text(text));
+        self.source(source)?;
+        if let Some(map) = map {
+            self.list("map", |out| {
+                map.iter().try_for_each(|(from, to)| {
+                    out.quoted(from)?;
+                    out.quoted(to)
+                })
+            })?;
+        }
+        if let Some(otherwise) = otherwise {
+            self.list("else", |out| out.quoted(otherwise))?;
+        }
         self.word(match case {
-            Case::AsItIs => "as_it_is",
+            Case::AsItIs => "",
             Case::Upper => "upper",
             Case::Lower => "lower",
-        });
+        })
     }
 
-    fn source(&mut self, source: &TextSource) {
+    fn source(&mut self, source: &TextSource) -> fmt::Result {
         match source {
-            TextSource::Fixed(text) => {
-                self.word("fixed");
-                self.text(text);
-            }
-            TextSource::First(paths) => {
-                self.word("first");
-                self.list(paths.iter(), Self::path);
-            }
-            TextSource::Join { parts, with } => {
-                self.word("join");
-                self.list(parts.iter(), Self::source);
-                self.text(with);
-            }
+            TextSource::Fixed(text) => self.list("text", |out| out.quoted(text)),
+            TextSource::First(paths) => self.first(paths),
+            TextSource::Join { parts, with } => self.list("join", |out| {
+                out.quoted(with)?;
+                parts.iter().try_for_each(|part| out.source(part))
+            }),
         }
     }
 
-    fn instant(&mut self, instant: &Instant) {
+    fn instant(&mut self, instant: &Instant) -> fmt::Result {
         let Instant { first, form } = instant;
-        self.list(first.iter(), Self::path);
+        self.first(first)?;
         match form {
-            TimeForm::Native => self.word("native"),
+            TimeForm::Native => Ok(()),
             TimeForm::Seconds => self.word("seconds"),
             TimeForm::Milliseconds => self.word("milliseconds"),
             TimeForm::Microseconds => self.word("microseconds"),
             TimeForm::Nanoseconds => self.word("nanoseconds"),
             TimeForm::Days => self.word("days"),
             TimeForm::Naive(zone) => {
-                self.word("naive");
-                self.zone(zone);
+                self.list("naive", |out| out.quoted(zone.iana_name().unwrap_or("UTC")))
             }
         }
     }
 
-    /// A zone by its name, or by what it is away from UTC.
-    fn zone(&mut self, zone: &TimeZone) {
-        match (zone.iana_name(), zone.to_fixed_offset()) {
-            (Some(name), _) => self.text(name),
-            (None, Ok(offset)) => self.number(offset.seconds().into()),
-            (None, Err(_)) => self.word("unnamed"),
-        }
-    }
-
-    fn amount(&mut self, amount: &Amount) {
+    fn amount(&mut self, amount: &Amount) -> fmt::Result {
         let Amount { first, unit } = amount;
-        self.list(first.iter(), Self::path);
+        self.first(first)?;
         match unit {
-            AmountUnit::Units => self.word("units"),
-            AmountUnit::Minor { digits } => {
-                self.word("minor");
-                self.list(digits.iter(), |canon, (code, digits)| {
-                    canon.text(code);
-                    canon.number((*digits).into());
-                });
-            }
-            AmountUnit::Scaled { digits } => {
-                self.word("scaled");
-                self.path(digits);
-            }
+            AmountUnit::Units => Ok(()),
+            AmountUnit::Minor { digits } => self.list("minor", |out| {
+                digits.iter().try_for_each(|(code, digits)| {
+                    out.quoted(code)?;
+                    write!(out.0, "{digits} ")
+                })
+            }),
+            AmountUnit::Scaled { digits } => self.list("scaled", |out| out.path(digits)),
         }
     }
 
-    fn path(&mut self, path: &Path) {
+    fn first(&mut self, paths: &[Path]) -> fmt::Result {
+        self.list("first", |out| {
+            paths.iter().try_for_each(|path| out.path(path))
+        })
+    }
+
+    fn path(&mut self, path: &Path) -> fmt::Result {
         let Path { root, steps } = path;
-        self.word(root.name());
-        self.list(steps.iter(), Self::step);
+        let root = match root {
+            Root::Value => "value",
+            Root::Key => "key",
+            Root::Header => "header",
+            Root::Record => "record",
+            Root::CloudEvent => "ce",
+            Root::Item => "item",
+        };
+        self.list(root, |out| {
+            steps.iter().try_for_each(|step| match step {
+                Step::Key(name) => out.quoted(name),
+                Step::Index(index) => write!(out.0, "[{index}]"),
+                Step::Find { path, text } => out.list("find", |out| {
+                    out.texts(path)?;
+                    out.word("=")?;
+                    out.quoted(text)
+                }),
+            })
+        })
     }
 
-    fn step(&mut self, step: &Step) {
-        match step {
-            Step::Key(key) => self.text(key),
-            Step::Index(index) => self.number((*index).into()),
-            Step::Find { path, text } => {
-                self.word("find");
-                self.texts(path);
-                self.text(text);
-            }
-        }
+    fn list(&mut self, name: &str, inner: impl FnOnce(&mut Self) -> fmt::Result) -> fmt::Result {
+        write!(self.0, "({name} ")?;
+        inner(self)?;
+        self.word(")")
+    }
+
+    fn texts(&mut self, texts: &[String]) -> fmt::Result {
+        texts.iter().try_for_each(|text| self.quoted(text))
+    }
+
+    /// With its length, so that no text can look like something else.
+    fn quoted(&mut self, text: &str) -> fmt::Result {
+        write!(self.0, "{}:{text} ", text.len())
+    }
+
+    fn word(&mut self, word: &str) -> fmt::Result {
+        self.0.write_str(word)
     }
 }

@@ -19,6 +19,7 @@ mod place;
 pub mod rule;
 mod scan;
 mod value;
+pub mod why;
 
 use std::cell::{Cell, OnceCell};
 
