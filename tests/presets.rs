@@ -17,8 +17,18 @@ mod real;
 #[expect(dead_code, reason = "nothing is restored here")]
 mod service;
 
+#[path = "presets/debezium.rs"]
+mod debezium;
+#[path = "presets/delighted.rs"]
+mod delighted;
+#[path = "presets/formbricks.rs"]
+mod formbricks;
 #[path = "presets/lago.rs"]
 mod lago;
+#[path = "presets/snowplow.rs"]
+mod snowplow;
+#[path = "presets/typeform.rs"]
+mod typeform;
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -199,6 +209,52 @@ fn check_alone(topic: &str, backend: &dyn Backend) {
         backend,
         takes: |_| true,
     }]);
+}
+
+#[test]
+fn snowplow_tells_the_native_numbers() {
+    check_alone("preset-snowplow", &snowplow::Snowplow);
+}
+
+#[test]
+fn debezium_with_the_schema_tells_the_native_numbers() {
+    check_alone("preset-debezium", &debezium::Debezium { schema: true });
+}
+
+#[test]
+fn delighted_tells_the_native_numbers() {
+    check_alone("preset-delighted", &delighted::Delighted);
+}
+
+#[test]
+fn formbricks_tells_the_native_numbers() {
+    check_alone("preset-formbricks", &formbricks::Formbricks);
+}
+
+#[test]
+fn typeform_tells_the_native_numbers() {
+    check_alone("preset-typeform", &typeform::Typeform);
+}
+
+#[test]
+fn several_backends_tell_one_history_together() {
+    check(&[
+        Part {
+            topic: "together-tables",
+            backend: &debezium::Debezium { schema: false },
+            takes: |fact| !fact.is_purchase(),
+        },
+        Part {
+            topic: "together-visits",
+            backend: &snowplow::Snowplow,
+            takes: Fact::is_purchase,
+        },
+        Part {
+            topic: "together-answers",
+            backend: &typeform::Typeform,
+            takes: |_| true,
+        },
+    ]);
 }
 
 #[test]
