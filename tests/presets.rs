@@ -17,6 +17,12 @@ mod real;
 #[expect(dead_code, reason = "nothing is restored here")]
 mod service;
 
+#[path = "presets/adobe_commerce.rs"]
+mod adobe_commerce;
+#[path = "presets/cloudevents.rs"]
+mod cloudevents;
+#[path = "presets/commercetools.rs"]
+mod commercetools;
 #[path = "presets/debezium.rs"]
 mod debezium;
 #[path = "presets/delighted.rs"]
@@ -25,8 +31,16 @@ mod delighted;
 mod formbricks;
 #[path = "presets/lago.rs"]
 mod lago;
+#[path = "presets/saleor.rs"]
+mod saleor;
+#[path = "presets/segment.rs"]
+mod segment;
+#[path = "presets/shopify.rs"]
+mod shopify;
 #[path = "presets/snowplow.rs"]
 mod snowplow;
+#[path = "presets/stripe.rs"]
+mod stripe;
 #[path = "presets/typeform.rs"]
 mod typeform;
 
@@ -260,4 +274,39 @@ fn several_backends_tell_one_history_together() {
 #[test]
 fn lago_tells_the_native_numbers() {
     check_alone("preset-lago", &lago::Lago);
+}
+
+#[test]
+fn cloudevents_tells_the_native_numbers() {
+    check_alone("preset-cloudevents", &cloudevents::CloudEvents);
+}
+
+#[test]
+fn segment_tells_the_native_numbers() {
+    check_alone("preset-segment", &segment::Segment);
+}
+
+#[test]
+fn shopify_tells_the_native_numbers() {
+    check_alone("preset-shopify", &shopify::Shopify);
+}
+
+#[test]
+fn stripe_tells_the_native_numbers() {
+    check_alone("preset-stripe", &stripe::Stripe);
+}
+
+#[test]
+fn saleor_tells_the_native_numbers() {
+    check_alone("preset-saleor", &saleor::Saleor);
+}
+
+#[test]
+fn commercetools_tells_the_native_numbers() {
+    check_alone("preset-commercetools", &commercetools::Commercetools);
+}
+
+#[test]
+fn adobe_commerce_tells_the_native_numbers() {
+    check_alone("preset-adobe-commerce", &adobe_commerce::AdobeCommerce);
 }
