@@ -371,29 +371,32 @@ impl Reader<'_> {
         let mut all = Vec::new();
         for (path, node) in entries {
             let path = self.path_of(&path.text, &path.place, name, scope);
-            let test = self.test(path, node, scope);
-            all.extend(test);
+            let tests = self.tests(path, node, scope);
+            all.extend(tests);
         }
-        (all.len() == count).then_some(Condition { all })
+        (all.len() == count).then(|| Condition {
+            all: all.into_iter().flatten().collect(),
+        })
     }
 
-    fn test(&mut self, path: Option<Path>, node: Node, scope: Scope) -> Option<Test> {
+    /// What is asked of a path: one test, or that it is there and none of some texts.
+    fn tests(&mut self, path: Option<Path>, node: Node, scope: Scope) -> Option<Vec<Test>> {
         let place = node.place.clone();
         match node.content {
             Content::Text(_) | Content::List(_) => {
                 let texts = self.test_texts(node)?;
-                Some(Test::Is { path: path?, texts })
+                Some(vec![Test::Is { path: path?, texts }])
             }
             Content::Nothing => {
                 let help = "write `{ present: false }` for what is missing, null or empty";
                 self.complain(&place, "a test cannot ask for nothing", help);
                 None
             }
-            Content::Map(_) => self.rich_test(path, node, scope),
+            Content::Map(_) => self.rich_tests(path, node, scope),
         }
     }
 
-    fn rich_test(&mut self, path: Option<Path>, node: Node, scope: Scope) -> Option<Test> {
+    fn rich_tests(&mut self, path: Option<Path>, node: Node, scope: Scope) -> Option<Vec<Test>> {
         let place = node.place.clone();
         let mut fields = self.fields(node, "a test", &OF_TEST)?;
         let (before, from) = (fields.take("before"), fields.take("from"));
@@ -408,17 +411,19 @@ impl Reader<'_> {
             return None;
         }
         match kinds {
-            [Some(not), None, None] => {
-                let texts = self.test_texts(not)?;
-                Some(Test::IsNot { path: path?, texts })
-            }
-            [None, Some(present), None] => {
-                let present =
-                    self.parsed(present, "present", |text| values::choice(text, &TRUTHS))?;
-                Some(Test::Present {
-                    path: path?,
-                    present,
-                })
+            [not, present, None] if not.is_some() || present.is_some() => {
+                let mut tests = Vec::new();
+                if let Some(present) = present {
+                    let present =
+                        self.parsed(present, "present", |text| values::choice(text, &TRUTHS))?;
+                    let path = path.clone()?;
+                    tests.push(Test::Present { path, present });
+                }
+                if let Some(not) = not {
+                    let texts = self.test_texts(not)?;
+                    tests.push(Test::IsNot { path: path?, texts });
+                }
+                Some(tests)
             }
             [None, None, Some(into)] => {
                 let Some(before) = before else {
@@ -432,12 +437,12 @@ impl Reader<'_> {
                     None => Vec::new(),
                 };
                 let before = self.path(before, "before", scope)?;
-                Some(Test::Becomes {
+                Some(vec![Test::Becomes {
                     before,
                     after: path?,
                     from,
                     into,
-                })
+                }])
             }
             _ => {
                 self.complain(&place, "a test asks one thing", TEST_HELP);
