@@ -254,6 +254,27 @@ impl Place {
         self.span.line
     }
 
+    /// The character at which a text goes wrong that stands here, plain or in quotes; the whole place
+    /// if the text is written in another way.
+    pub(super) fn behind(&self, text: &str, characters: usize) -> Self {
+        let Span {
+            line,
+            column,
+            width,
+        } = self.span;
+        let length = text.chars().count();
+        let quote = match width.checked_sub(length) {
+            Some(quotes @ (0 | 2)) => quotes / 2,
+            _ => return self.clone(),
+        };
+        let span = Span {
+            line,
+            column: column + quote + characters,
+            width: 1,
+        };
+        self.source.place(span)
+    }
+
     /// The line as it may be shown, and where in it the caret begins and ends.
     fn excerpt(&self) -> (String, usize, usize) {
         let index = self.span.line.saturating_sub(1);

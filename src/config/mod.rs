@@ -30,6 +30,7 @@ mod properties;
 mod reading;
 mod redaction;
 mod settings;
+pub mod sources;
 mod state;
 mod values;
 pub mod web;

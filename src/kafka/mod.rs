@@ -14,6 +14,7 @@
 pub mod batch;
 pub mod client;
 pub mod commits;
+pub mod headers;
 pub mod identity;
 pub mod letters;
 pub mod peek;

@@ -1,5 +1,6 @@
 //! Mappings: records of any shape to events, by rules that are data.
 
+pub mod canonical;
 pub mod path;
 pub mod rule;
 
