@@ -202,6 +202,16 @@ impl Source {
         })
     }
 
+    /// A file that holds no secrets, shown as it is, by the name to show and its text.
+    pub(super) fn shown(name: String, text: &str) -> Arc<Self> {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        Arc::new(Self {
+            name,
+            lines: text.lines().map(str::to_owned).collect(),
+            kind: SourceKind::File,
+        })
+    }
+
     /// A file of corrections, by the name to show and its text.
     pub(super) fn corrections(name: String, text: &str) -> Arc<Self> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);

@@ -32,6 +32,7 @@ mod redaction;
 mod settings;
 pub mod sources;
 mod state;
+pub mod trials;
 mod values;
 pub mod web;
 

@@ -3,6 +3,7 @@
 pub mod canonical;
 pub mod path;
 pub mod rule;
+pub mod why;
 
 use crate::event::decode::DecodeSettings;
 use crate::event::record::Record;
