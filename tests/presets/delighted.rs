@@ -34,7 +34,7 @@ impl Backend for Delighted {
             .key(customer.clone())
         };
         let mut records = vec![webhook("survey_response.created", "null", created)];
-        if fact.number % 3 == 0 {
+        if fact.number.is_multiple_of(3) {
             let comment = r#""It went well.""#;
             records.push(webhook(
                 "survey_response.updated",

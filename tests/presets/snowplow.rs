@@ -94,7 +94,7 @@ fn enriched(number: u32, user: Option<&str>, name: &str, at: i64, rest: &str) ->
         rfc3339(at - DAY),
         format_args!("5e0a-{number}-{name}"),
         // Some loaders write times without the zone.
-        if number % 2 == 0 {
+        if number.is_multiple_of(2) {
             rfc3339(at)
         } else {
             rfc3339(at).replace('T', " ").replace('Z', "")
