@@ -22,31 +22,22 @@ impl Backend for CloudEvents {
         let customer = self.customer(fact.customer);
         let (kind, data) = content(fact, &customer);
         let id = format!("e-{}", fact.number);
-        let record = match fact.number % 3 {
-            0 => structured(kind, &id, &customer, Some(fact.at), &data),
-            1 => binary(kind, &id, &customer, Some(fact.at), data),
-            // The time of Kafka is the only one.
-            _ => structured(kind, &id, &customer, None, &data),
-        };
-        let timestamp = match fact.number % 3 {
-            2 => fact.at,
-            _ => fact.at + SECOND,
-        };
-        let record = Record {
-            timestamp,
-            ..record
-        };
-        let unknown = Record {
-            timestamp,
-            ..structured(
-                "com.example.mail.sent.v1",
-                &id,
-                &customer,
-                Some(fact.at),
-                "{}",
-            )
-        };
-        vec![record, unknown]
+        let time = Some(fact.at);
+        let records = [
+            match fact.number % 3 {
+                0 => structured(kind, &id, &customer, time, &data),
+                1 => binary(kind, &id, &customer, time, data),
+                // The data has the time. (That of Kafka would be another one for each delivery.)
+                _ => structured(kind, &id, &customer, None, &dated(&data, fact.at)),
+            },
+            structured("com.example.mail.sent.v1", &id, &customer, time, "{}"),
+        ];
+        records
+            .map(|record| Record {
+                timestamp: fact.at + SECOND,
+                ..record
+            })
+            .into()
     }
 
     fn noise(&self, number: u32, at: i64) -> Vec<Record> {
@@ -104,6 +95,14 @@ fn content(fact: &Fact, customer: &str) -> (&'static str, String) {
                 text("channel", *channel)
             ),
         ),
+    }
+}
+
+/// The data with a time in it.
+fn dated(data: &str, at: i64) -> String {
+    match data.strip_prefix('{') {
+        Some(fields) => format!(r#"{{"occurred_at":{at},{fields}"#),
+        None => format!(r#"{{"occurred_at":{at}}}"#),
     }
 }
 
