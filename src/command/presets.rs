@@ -49,10 +49,10 @@ pub fn run(args: &PresetsArgs) -> Result<(), Failure> {
     let Some(name) = &args.name else {
         return print(&match args.format {
             Form::Text => list(&presets, emphasis()),
-            Form::Json => presets
-                .iter()
-                .map(|it| format!("{}\n", object(it)))
-                .collect(),
+            Form::Json => {
+                let lines: Vec<String> = presets.iter().map(|it| object(it).to_string()).collect();
+                lines.join("\n") + "\n"
+            }
         });
     };
     match presets.iter().find(|preset| preset.name == name) {

@@ -3,6 +3,7 @@
 mod compare;
 mod untested;
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use crate::command::Failure;
@@ -92,7 +93,7 @@ fn run_file(file: &Path, untested: bool, tally: &mut Tally) -> Result<(), Failur
     for trial in &read.trials {
         if let Some(lines) = run_trial(&reading, trial, &mut touched) {
             failed += 1;
-            said.push_str(&format!("\n{}: {}\n{lines}", trial.place, trial.name));
+            let _ = write!(said, "\n{}: {}\n{lines}", trial.place, trial.name);
         }
     }
     let count = read.trials.len();
