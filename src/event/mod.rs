@@ -10,6 +10,7 @@ pub mod currency;
 pub mod decode;
 pub mod mapping;
 pub mod record;
+pub mod schema;
 pub mod source;
 pub mod time;
 
