@@ -95,6 +95,10 @@ impl Reading<'_> {
         let (corrections, corrections_files) = self.corrections(key, topics).unzip();
         let fold = self.fold(key, corrections);
         let dead_letters = self.dead_letters(kafka.as_ref());
+        let schema_registry = self.schema_registry();
+        if let (Some(fold), Some(registry)) = (&fold, &schema_registry) {
+            self.check_formats(&fold.sources, registry);
+        }
         let periods = evaluation.as_ref().map(|evaluation| &*evaluation.periods);
         let alerts = self.alerts(periods);
         let log = self.log();
@@ -119,6 +123,7 @@ impl Reading<'_> {
             state: state?,
             shutdown_grace: shutdown_grace?,
             dead_letters: dead_letters?,
+            schema_registry: schema_registry?,
             alerts: alerts?,
             log: log?,
             built_in_digest_key: digest_key_file.is_none(),
