@@ -77,7 +77,10 @@ impl Source {
     /// Whether keys and headers are looked at, so that they have to be kept with records.
     #[must_use]
     pub const fn needs_envelope(&self) -> bool {
-        matches!(self, Self::Mapped(_) | Self::Formatted(..))
+        match self {
+            Self::Native(_) => false,
+            Self::Mapped(mapping) | Self::Formatted(_, mapping) => mapping.needs_envelope(),
+        }
     }
 
     /// Hands on what a record holds, at least once.
