@@ -83,7 +83,7 @@ impl Reading<'_> {
                 quoted(topic)
             );
             let help = "write for instance `schema_registry: { url: http://localhost:8081 }`";
-            self.error(&[Key::SchemaRegistryUrl], message, help);
+            self.error(&[Key::SchemaRegistryUrl, Key::Sources], message, help);
         }
     }
 
