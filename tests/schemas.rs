@@ -434,7 +434,19 @@ fn while_the_registry_is_away_only_partitions_with_a_new_schema_wait_for_it() {
     next(2, 0, 10);
     next(1, 0, 10);
     next(1, 1, 10);
-    service::signups(&kafka.client_config(), "away-native", 0, 5_000..5_010);
+    let of_native = |partition: i32, customers: std::ops::Range<u32>| {
+        let before = native.borrow().0.len();
+        for customer in customers {
+            let id = format!("signup-{customer}");
+            native.borrow_mut().event(&id, "signup", customer, at, "");
+        }
+        let lines = native.borrow().0[before..].to_owned();
+        let records = lines
+            .lines()
+            .map(|line| (partition, None, Some(line.into())));
+        send(&kafka.client_config(), "away-native", records);
+    };
+    of_native(0, 5_000..5_010);
     let page = service.page_when("what need not wait", |page| {
         position(page, "away", 0) == 30.0
             && position(page, "away", 1) == 30.0
@@ -457,10 +469,6 @@ fn while_the_registry_is_away_only_partitions_with_a_new_schema_wait_for_it() {
     assert_eq!(position(&page, "away", 0), 30.0, "{page:#?}");
 
     registry.boot();
-    for customer in 5_000..5_010_u32 {
-        let line = String::from_utf8(service::signup(customer)).unwrap();
-        writeln!(native.borrow_mut().0, "{line}").unwrap();
-    }
     let page = service.page_at(100);
     assert_eq!(page.sum("tenure_events_rejected_total"), 0.0, "{page:#?}");
     assert_eq!(page.value("tenure_schemas_awaited"), Some(0.0));
@@ -471,7 +479,7 @@ fn while_the_registry_is_away_only_partitions_with_a_new_schema_wait_for_it() {
     // A start without the registry: what was folded is there, what comes has to wait.
     registry.kill();
     next(1, 0, 5);
-    service::signups(&kafka.client_config(), "away-native", 1, 6_000..6_010);
+    of_native(1, 6_000..6_010);
     let service = configuration.start(&installation);
     let page = service.page_when("the native topic", |page| {
         position(page, "away-native", 1) == 10.0
@@ -481,6 +489,7 @@ fn while_the_registry_is_away_only_partitions_with_a_new_schema_wait_for_it() {
     registry.boot();
     let page = service.page_at(115);
     assert_eq!(page.value("tenure_customers"), Some(115.0));
+    page.same_numbers(&native.borrow().replay(&installation, page.time()));
     service.ends_well();
 }
 
