@@ -23,6 +23,7 @@ pub mod password;
 pub mod replay;
 pub mod rules;
 pub mod run;
+pub mod schemas;
 pub mod service;
 pub mod signal;
 pub mod state;

@@ -23,9 +23,9 @@ pub struct Patient {
 
 impl Patient {
     #[must_use]
-    pub fn new(registry: Registry) -> Self {
+    pub const fn new(registry: Arc<Registry>) -> Self {
         Self {
-            registry: Arc::new(registry),
+            registry,
             failure: OnceLock::new(),
         }
     }
