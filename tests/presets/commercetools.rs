@@ -120,7 +120,7 @@ fn message(kind: &str, number: u32, resource: &str, id: &str, content: &str, at:
     let message = format!(
         r#"{{"notificationType":"Message","projectKey":"shop","id":"m-{kind}-{number}","version":1,"sequenceNumber":1,"resource":{{"typeId":"{resource}","id":"{id}"}},"resourceVersion":1,"type":"{kind}"{comma}{content},"createdAt":"{time}","lastModifiedAt":"{time}"}}"#
     );
-    let value = if number % 2 == 0 {
+    let value = if number.is_multiple_of(2) {
         message
     } else {
         format!(
