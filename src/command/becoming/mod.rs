@@ -8,6 +8,8 @@
 mod sight;
 mod words;
 
+use std::fmt::Write as _;
+
 use crate::config::Settings;
 use crate::event::mapping::Rules;
 use crate::event::mapping::why::{Examination, Outcome, Why};
@@ -206,10 +208,10 @@ impl Became {
             Self::Rejected(rejection) => {
                 let mut line = format!("rejected: {}", rejection.reason.name());
                 if let Some(field) = rejection.field {
-                    line.push_str(&format!(", field {field}"));
+                    let _ = write!(line, ", field {field}");
                 }
                 if let Some(hint) = rejection.hint {
-                    line.push_str(&format!(" ({hint})"));
+                    let _ = write!(line, " ({hint})");
                 }
                 line
             }
@@ -221,26 +223,23 @@ impl Made {
     fn line(&self, sight: &Sight) -> String {
         let mut line = self.event_type.name().to_owned();
         if let (Some(amount), Some(currency)) = (self.amount, &self.currency) {
-            line.push_str(&format!(" {amount} {}", sight::clean(currency)));
+            let _ = write!(line, " {amount} {}", sight::clean(currency));
         }
         if let (Some(survey), Some(score)) = (self.survey, self.score) {
-            line.push_str(&format!(" {} {score}", survey.name()));
+            let _ = write!(line, " {} {score}", survey.name());
         }
-        line.push_str(&format!(" at {}", self.occurred_at));
+        let _ = write!(line, " at {}", self.occurred_at);
         let labels = [("reason", &self.reason), ("channel", &self.channel)];
         for (name, text) in labels {
             if let Some(text) = text {
-                line.push_str(&format!(", {name} {}", sight::clean(text)));
+                let _ = write!(line, ", {name} {}", sight::clean(text));
             }
         }
         for (name, value) in &self.attributes {
-            line.push_str(&format!(", {name} {}", sight::clean(value)));
+            let _ = write!(line, ", {name} {}", sight::clean(value));
         }
         let customer = sight.id(&self.customer);
-        line.push_str(&format!(
-            ", customer {customer}, event {}",
-            sight.id(&self.id)
-        ));
+        let _ = write!(line, ", customer {customer}, event {}", sight.id(&self.id));
         line
     }
 }

@@ -370,7 +370,7 @@ impl Reader<'_> {
         let (mut all, mut sound) = (Vec::new(), true);
         for (path, node) in entries {
             let path = self.path_of(&path.text, &path.place, name, scope);
-            match self.asked(path, node, scope) {
+            match self.tests_at(path, node, scope) {
                 Some(tests) => all.extend(tests),
                 None => sound = false,
             }
@@ -379,7 +379,7 @@ impl Reader<'_> {
     }
 
     /// What must hold at a path; None after a complaint, be it about the path.
-    fn asked(&mut self, path: Option<Path>, node: Node, scope: Scope) -> Option<Vec<Test>> {
+    fn tests_at(&mut self, path: Option<Path>, node: Node, scope: Scope) -> Option<Vec<Test>> {
         let place = node.place.clone();
         match node.content {
             Content::Text(_) | Content::List(_) => {
@@ -391,11 +391,11 @@ impl Reader<'_> {
                 self.complain(&place, "a test cannot ask for nothing", help);
                 None
             }
-            Content::Map(_) => self.asked_richly(path, node, scope),
+            Content::Map(_) => self.rich_tests(path, node, scope),
         }
     }
 
-    fn asked_richly(&mut self, path: Option<Path>, node: Node, scope: Scope) -> Option<Vec<Test>> {
+    fn rich_tests(&mut self, path: Option<Path>, node: Node, scope: Scope) -> Option<Vec<Test>> {
         let place = node.place.clone();
         let mut fields = self.fields(node, "a test", &OF_TEST)?;
         let (before, from) = (fields.take("before"), fields.take("from"));
