@@ -248,7 +248,7 @@ impl Twins {
         self.before
             .advance(topic, record.offset, record.recorded_at);
         take_from(&mut self.before, source, whence, record, |_| {
-            counts.read += 1
+            counts.read += 1;
         });
         self.after.advance(topic, record.offset, record.recorded_at);
         take_from(&mut self.after, source, whence, record, |fate| {
