@@ -16,6 +16,8 @@
 
 mod client;
 mod patient;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
