@@ -16,6 +16,8 @@
 
 mod client;
 mod patient;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -119,6 +121,9 @@ impl Registry {
     /// Asks for the schema with an id as soon as possible.
     pub fn want(&self, id: u32) {
         let mut wanted = self.wanted();
+        if self.settled(id) {
+            return;
+        }
         wanted.ids.entry(id).or_insert(None);
         self.count(&wanted);
         self.changed.notify_all();
