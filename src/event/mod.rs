@@ -8,6 +8,7 @@ pub mod amount;
 pub mod attributes;
 pub mod currency;
 pub mod decode;
+pub mod encode;
 pub mod mapping;
 pub mod record;
 pub mod source;
