@@ -45,6 +45,9 @@ pub enum Key {
     StateKeep,
     ShutdownGrace,
     DeadLettersTopic,
+    RouterTo,
+    RouterPartitions,
+    RouterInside,
     AlertsRetentionTarget,
     AlertsNpsTarget,
     AlertsCsatTarget,
@@ -75,7 +78,7 @@ pub const NOTHING: &str = "null";
 
 impl Key {
     /// All keys, in the order of the documented file.
-    pub const ALL: [Self; 49] = [
+    pub const ALL: [Self; 52] = [
         Self::Listen,
         Self::TimeZone,
         Self::WeekStartsOn,
@@ -115,6 +118,9 @@ impl Key {
         Self::StateKeep,
         Self::ShutdownGrace,
         Self::DeadLettersTopic,
+        Self::RouterTo,
+        Self::RouterPartitions,
+        Self::RouterInside,
         Self::AlertsRetentionTarget,
         Self::AlertsNpsTarget,
         Self::AlertsCsatTarget,
@@ -173,6 +179,9 @@ impl Key {
             Self::StateKeep => ("state.keep", Scalar, "3"),
             Self::ShutdownGrace => ("shutdown_grace", Scalar, "25s"),
             Self::DeadLettersTopic => ("dead_letters.topic", Optional, NOTHING),
+            Self::RouterTo => ("router.to", Optional, NOTHING),
+            Self::RouterPartitions => ("router.partitions", Scalar, "12"),
+            Self::RouterInside => ("router.inside", Scalar, "true"),
             Self::AlertsRetentionTarget => ("alerts.retention_target", Optional, NOTHING),
             Self::AlertsNpsTarget => ("alerts.nps_target", Optional, NOTHING),
             Self::AlertsCsatTarget => ("alerts.csat_target", Optional, NOTHING),

@@ -29,6 +29,7 @@ mod passthrough;
 mod properties;
 mod reading;
 mod redaction;
+mod router;
 mod settings;
 mod state;
 mod values;
@@ -45,7 +46,7 @@ pub use complaint::{Complaint, Complaints, Severity};
 pub use keys::{Key, Shape};
 pub use settings::{
     ApiSettings, BucketKind, DeadLetterSettings, Described, KafkaSettings, LogFormat, LogSettings,
-    Origin, Property, Secret, Settings, StateSettings, StateUrl,
+    Origin, Property, RouterSettings, Secret, Settings, StateSettings, StateUrl,
 };
 
 use complaint::{Source, Span};

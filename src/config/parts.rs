@@ -18,6 +18,7 @@ use super::duration::Written;
 use super::keys::Key;
 use super::layers::Layers;
 use super::reading::{Checked, Reading};
+use super::router::read_by_the_service;
 use super::settings::{
     DeadLetterSettings, KafkaSettings, LogFormat, LogSettings, Origin, Origins, Settings,
 };
@@ -91,10 +92,12 @@ impl Reading<'_> {
         let evaluation = self.evaluation();
         let key = digest_key.as_ref().map(|(key, _)| *key);
         let kafka = self.kafka();
+        let dead_letters = self.dead_letters(kafka.as_ref());
+        let router = self.router(kafka.as_ref(), dead_letters.as_ref());
+        let kafka = read_by_the_service(kafka, router.as_ref());
         let topics = kafka.as_ref().map(|kafka| kafka.topics.as_slice());
         let (corrections, corrections_files) = self.corrections(key, topics).unzip();
         let fold = self.fold(key, corrections);
-        let dead_letters = self.dead_letters(kafka.as_ref());
         let periods = evaluation.as_ref().map(|evaluation| &*evaluation.periods);
         let alerts = self.alerts(periods);
         let log = self.log();
@@ -119,6 +122,7 @@ impl Reading<'_> {
             state: state?,
             shutdown_grace: shutdown_grace?,
             dead_letters: dead_letters?,
+            router: router?,
             alerts: alerts?,
             log: log?,
             built_in_digest_key: digest_key_file.is_none(),

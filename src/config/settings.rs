@@ -43,6 +43,7 @@ pub struct Settings {
     /// How long the process may take to end once it is asked to.
     pub shutdown_grace: Duration,
     pub dead_letters: DeadLetterSettings,
+    pub router: RouterSettings,
     pub alerts: AlertSettings,
     pub log: LogSettings,
     /// No key was configured, so that anybody can compute the digest of a customer.
@@ -71,7 +72,7 @@ pub struct ApiSettings {
 pub struct KafkaSettings {
     /// `host:port`, several separated by commas.
     pub bootstrap_servers: String,
-    /// At least one, each once.
+    /// At least one, each once. With a router it is the one that the router writes to.
     pub topics: Vec<String>,
     pub group_id: String,
     /// What is passed to librdkafka beside what Tenure decides itself, by name.
@@ -83,6 +84,19 @@ pub struct KafkaSettings {
 pub struct DeadLetterSettings {
     /// The topic they are written to, none of those that are read; nothing if they are not kept.
     pub topic: Option<String>,
+}
+
+/// Whether and how records are keyed anew before the service reads them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouterSettings {
+    /// The topic that the router writes to, none of those that it reads; nothing without a router.
+    pub to: Option<String>,
+    /// The topics under `kafka.topics`: with a router those that it reads, else those of the service.
+    pub from: Vec<String>,
+    /// How many partitions `to` has.
+    pub partitions: i32,
+    /// Whether the service routes, or another process does.
+    pub inside: bool,
 }
 
 /// A property of librdkafka.
@@ -245,6 +259,7 @@ fn decides(key: &str) -> bool {
         "state",
         "shutdown_grace",
         "dead_letters",
+        "router",
         "alerts",
         "evaluation_interval",
         "max_staleness",
@@ -365,7 +380,7 @@ impl Settings {
             Key::CesMax => fold.ces.max.rating().to_string(),
             Key::CesBetter => fold.ces.better.name().to_owned(),
             Key::BootstrapServers => self.kafka.bootstrap_servers.clone(),
-            Key::Topics => list(&self.kafka.topics),
+            Key::Topics => list(&self.router.from),
             Key::GroupId => self.kafka.group_id.clone(),
             Key::Properties | Key::PropertiesFiles | Key::AlertsSeverities => return None,
             Key::StateUrl => optional(self.state.url.as_ref()),
@@ -373,6 +388,9 @@ impl Settings {
             Key::StateKeep => self.state.keep.to_string(),
             Key::ShutdownGrace => length(self.shutdown_grace),
             Key::DeadLettersTopic => optional(self.dead_letters.topic.as_ref()),
+            Key::RouterTo => optional(self.router.to.as_ref()),
+            Key::RouterPartitions => self.router.partitions.to_string(),
+            Key::RouterInside => self.router.inside.to_string(),
             Key::AlertsRetentionTarget => optional(self.alerts.retention_target),
             Key::AlertsNpsTarget => optional(self.alerts.nps_target),
             Key::AlertsCsatTarget => optional(self.alerts.csat_target),

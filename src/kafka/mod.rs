@@ -20,6 +20,7 @@ pub mod peek;
 pub mod progress;
 pub mod range;
 pub mod reader;
+pub mod routed;
 pub mod watch;
 
 use crate::event::Timestamp;
