@@ -20,9 +20,11 @@ pub mod log;
 pub mod paper;
 pub mod password;
 pub mod replay;
+pub mod route;
 pub mod rules;
 pub mod run;
 pub mod service;
+pub mod serving;
 pub mod signal;
 pub mod state;
 pub mod statement;
@@ -71,6 +73,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::RunArgs),
+    Route(route::RouteArgs),
     Check(check::CheckArgs),
     Replay(replay::ReplayArgs),
     Explain(explain::ExplainArgs),
@@ -164,6 +167,7 @@ impl Failure {
 pub fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Run(args) => run::run(&args),
+        Command::Route(args) => route::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Explain(args) => explain::run(&args),
