@@ -5,6 +5,7 @@
 //! else could take from a terminal), and that the exit code tells
 //! what kind of thing went wrong. Deliberately knows no rules: those are in the modules it calls.
 
+pub mod becoming;
 pub mod check;
 pub mod completions;
 pub mod configuration;
@@ -28,6 +29,8 @@ pub mod serving;
 pub mod signal;
 pub mod state;
 pub mod statement;
+pub mod tap;
+pub mod test;
 pub mod topics;
 pub mod verify;
 
@@ -75,6 +78,8 @@ enum Command {
     Run(run::RunArgs),
     Route(route::RouteArgs),
     Check(check::CheckArgs),
+    Tap(tap::TapArgs),
+    Test(test::TestArgs),
     Replay(replay::ReplayArgs),
     Explain(explain::ExplainArgs),
     Statement(statement::StatementArgs),
@@ -169,6 +174,8 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Route(args) => route::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Tap(args) => tap::run(&args),
+        Command::Test(args) => test::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Statement(args) => statement::run(&args),

@@ -31,7 +31,9 @@ mod reading;
 mod redaction;
 mod router;
 mod settings;
+pub mod sources;
 mod state;
+pub mod trials;
 mod values;
 pub mod web;
 

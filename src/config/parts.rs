@@ -27,6 +27,7 @@ use crate::event::MAX_DIMENSIONS;
 use crate::event::currency::{MAX_ADDED, iso_4217};
 use crate::ledger::corrections::Corrections;
 use crate::ledger::settings::{Better, CesMax, CesScale, DigestKey, FoldSettings};
+use crate::ledger::sources::Sources;
 use crate::measure::period::Period;
 use crate::measure::settings::{CustomerStart, EvaluationSettings};
 
@@ -92,12 +93,20 @@ impl Reading<'_> {
         let evaluation = self.evaluation();
         let key = digest_key.as_ref().map(|(key, _)| *key);
         let kafka = self.kafka();
+        let topics = kafka.as_ref().map(|kafka| kafka.topics.as_slice());
+        let (sources, given_sources) = self.sources(topics).unzip();
         let dead_letters = self.dead_letters(kafka.as_ref());
         let router = self.router(kafka.as_ref(), dead_letters.as_ref());
         let kafka = read_by_the_service(kafka, router.as_ref());
         let topics = kafka.as_ref().map(|kafka| kafka.topics.as_slice());
         let (corrections, corrections_files) = self.corrections(key, topics).unzip();
-        let fold = self.fold(key, corrections);
+        let mappings = sources.map(Arc::new);
+        // What is routed has been mapped, so that the state does not depend on how.
+        let routed = router.as_ref().is_some_and(|router| router.to.is_some());
+        let folded = mappings
+            .clone()
+            .map(|mappings| if routed { Arc::default() } else { mappings });
+        let fold = self.fold(key, corrections, folded);
         let periods = evaluation.as_ref().map(|evaluation| &*evaluation.periods);
         let alerts = self.alerts(periods);
         let log = self.log();
@@ -130,6 +139,8 @@ impl Reading<'_> {
             digest_key_file,
             token_file,
             corrections_files: corrections_files?,
+            mappings: mappings?,
+            sources: given_sources?,
             origins: self.origins,
         })
     }
@@ -177,6 +188,7 @@ impl Reading<'_> {
         &mut self,
         digest_key: Option<DigestKey>,
         corrections: Option<Corrections>,
+        sources: Option<Arc<Sources>>,
     ) -> Option<FoldSettings> {
         let history = self.length(Key::History, DAY, LONGEST_HISTORY);
         self.checked.history_millis = history;
@@ -207,6 +219,7 @@ impl Reading<'_> {
             },
             dimensions: dimensions?,
             corrections: Arc::new(corrections?),
+            sources: sources?,
             late_after_millis: late_after?,
         })
     }

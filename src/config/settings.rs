@@ -8,6 +8,7 @@ use std::fmt;
 use std::hash::Hasher;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use siphasher::sip::SipHasher13;
@@ -16,10 +17,13 @@ use super::alerts;
 use super::complaint::Complaints;
 use super::duration::Written;
 use super::keys::{Key, NOTHING};
+use super::sources;
 use super::web::WebFile;
 use crate::alert::Alert;
 use crate::alert::settings::{AlertSettings, Setup};
+use crate::event::source::Source;
 use crate::ledger::settings::FoldSettings;
+use crate::ledger::sources::Sources;
 use crate::measure::settings::{CustomerStart, EvaluationSettings};
 
 /// All settings, checked.
@@ -44,6 +48,8 @@ pub struct Settings {
     pub shutdown_grace: Duration,
     pub dead_letters: DeadLetterSettings,
     pub router: RouterSettings,
+    /// The mappings of the topics under `kafka.topics`, whoever reads them.
+    pub mappings: Arc<Sources>,
     pub alerts: AlertSettings,
     pub log: LogSettings,
     /// No key was configured, so that anybody can compute the digest of a customer.
@@ -53,6 +59,7 @@ pub struct Settings {
     pub(super) digest_key_file: Option<PathBuf>,
     pub(super) token_file: Option<PathBuf>,
     pub(super) corrections_files: Vec<PathBuf>,
+    pub(super) sources: Vec<sources::Given>,
     pub(super) origins: Origins,
 }
 
@@ -211,6 +218,19 @@ pub enum Origin {
     Flag(String),
 }
 
+impl Origin {
+    /// The same file at another line.
+    pub(super) fn at(&self, line: usize) -> Self {
+        match self {
+            Self::File { name, .. } => Self::File {
+                name: name.clone(),
+                line,
+            },
+            other => other.clone(),
+        }
+    }
+}
+
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -246,6 +266,9 @@ pub struct Described {
     pub value: String,
     pub origin: Origin,
 }
+
+/// What the keys of sources begin with.
+const OF_SOURCE: &str = "sources.";
 
 /// Whether the setting of a dotted key has a say in the numbers.
 fn decides(key: &str) -> bool {
@@ -283,6 +306,49 @@ fn hash_of(settings: &[Described]) -> String {
 const MASK: &str = "***";
 
 impl Settings {
+    /// Which of the topics do not hold native events, so that keys and headers of their records are
+    /// looked at; in the order of the topics.
+    #[must_use]
+    pub fn mapped_topics(&self) -> Vec<bool> {
+        let topics = self.kafka.topics.iter();
+        topics
+            .map(|topic| self.fold.sources.of(topic).is_some())
+            .collect()
+    }
+
+    /// How Kafka is reached, with the topics under `kafka.topics`: those that are read first, by the
+    /// service or by its router.
+    #[must_use]
+    pub fn kafka_as_configured(&self) -> KafkaSettings {
+        KafkaSettings {
+            topics: self.router.from.clone(),
+            ..self.kafka.clone()
+        }
+    }
+
+    /// The settings of who reads the topics under `kafka.topics` itself, each by its source, instead of
+    /// what a router makes of them.
+    #[must_use]
+    pub fn of_the_sources(&self) -> Self {
+        Self {
+            kafka: self.kafka_as_configured(),
+            fold: FoldSettings {
+                sources: Arc::clone(&self.mappings),
+                ..self.fold.clone()
+            },
+            ..self.clone()
+        }
+    }
+
+    /// How the records of a topic under `kafka.topics` become events, whoever reads it.
+    #[must_use]
+    pub fn source_of(&self, topic: &str) -> Source {
+        match self.mappings.of(topic) {
+            Some(rules) => Source::mapped(rules.clone(), self.fold.decoding()),
+            None => Source::native(self.fold.decoding()),
+        }
+    }
+
     /// A hash of all settings in use, as 16 hexadecimal digits. Secrets do not enter it.
     #[must_use]
     pub fn hash(&self) -> String {
@@ -295,12 +361,17 @@ impl Settings {
         hash_of(&self.by_content(self.deciding()))
     }
 
-    /// What counts of the files of corrections is what they say, not what they are called.
+    /// What counts of the files of corrections and of sources is what they say, not what they are
+    /// called.
     fn by_content(&self, mut settings: Vec<Described>) -> Vec<Described> {
         let corrections = &self.fold.corrections;
         for setting in &mut settings {
             if setting.key == Key::Corrections.path() && !corrections.is_empty() {
                 setting.value = format!("{:032x}", corrections.fingerprint());
+            }
+            let topic = setting.key.strip_prefix(OF_SOURCE);
+            if let Some(rules) = topic.and_then(|topic| self.mappings.of(topic)) {
+                setting.value = rules.canonical();
             }
         }
         settings
@@ -332,6 +403,7 @@ impl Settings {
                         .unwrap_or(Origin::Default),
                 }),
                 None if key == Key::AlertsSeverities => described.extend(self.severities()),
+                None if key == Key::Sources => described.extend(self.sources()),
                 None => described.extend(self.properties_under(key)),
             }
         }
@@ -382,7 +454,9 @@ impl Settings {
             Key::BootstrapServers => self.kafka.bootstrap_servers.clone(),
             Key::Topics => list(&self.router.from),
             Key::GroupId => self.kafka.group_id.clone(),
-            Key::Properties | Key::PropertiesFiles | Key::AlertsSeverities => return None,
+            Key::Properties | Key::PropertiesFiles | Key::AlertsSeverities | Key::Sources => {
+                return None;
+            }
             Key::StateUrl => optional(self.state.url.as_ref()),
             Key::StateInterval => length(self.state.interval),
             Key::StateKeep => self.state.keep.to_string(),
@@ -421,6 +495,16 @@ impl Settings {
             longest_for_millis: None,
             instance_labels: Vec::new(),
         }
+    }
+
+    /// The sources of topics that do not hold native events.
+    fn sources(&self) -> impl Iterator<Item = Described> {
+        let sources = self.sources.iter();
+        sources.map(|given| Described {
+            key: format!("{}.{}", Key::Sources.path(), given.topic),
+            value: given.how.clone(),
+            origin: given.origin.clone(),
+        })
     }
 
     /// The severities that are not the usual ones.

@@ -180,7 +180,9 @@ mod tests {
 
     fn settings() -> DecodeSettings {
         DecodeSettings {
-            dimensions: ["plan", "country", "ti\"er", "\u{1}"].map(str::to_owned).into(),
+            dimensions: ["plan", "country", "ti\"er", "\u{1}"]
+                .map(str::to_owned)
+                .into(),
             ..DecodeSettings::default()
         }
     }

@@ -14,6 +14,7 @@
 pub mod batch;
 pub mod client;
 pub mod commits;
+pub mod headers;
 pub mod identity;
 pub mod letters;
 pub mod peek;
@@ -21,6 +22,7 @@ pub mod progress;
 pub mod range;
 pub mod reader;
 pub mod routed;
+pub mod tap;
 pub mod watch;
 
 use crate::event::Timestamp;

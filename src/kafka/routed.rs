@@ -25,7 +25,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer as _;
-use rdkafka::error::{KafkaResult, RDKafkaErrorCode, KafkaError};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use crate::config::KafkaSettings;
@@ -223,7 +223,9 @@ impl RoutedWatch {
     }
 
     fn round(&self, rounds: &mut Rounds) -> KafkaResult<()> {
-        let due = rounds.counted_at.is_none_or(|at| at.elapsed() > METADATA_EVERY);
+        let due = rounds
+            .counted_at
+            .is_none_or(|at| at.elapsed() > METADATA_EVERY);
         if due {
             self.look_for_partitions(&mut rounds.sources)?;
             rounds.counted_at = Some(Instant::now());
@@ -269,7 +271,9 @@ impl RoutedWatch {
         let found = metadata.topics().iter().find(|found| found.name() == topic);
         let found = found.filter(|found| found.error().is_none());
         match found.map_or(0, |found| found.partitions().len()) {
-            0 => Err(KafkaError::MetadataFetch(RDKafkaErrorCode::UnknownTopicOrPartition)),
+            0 => Err(KafkaError::MetadataFetch(
+                RDKafkaErrorCode::UnknownTopicOrPartition,
+            )),
             count => Ok(i32::try_from(count).unwrap_or(i32::MAX)),
         }
     }
@@ -426,7 +430,11 @@ mod tests {
         let check = |applied: &[(i32, i64)], expected: Option<i64>| {
             let applied = applied.iter().map(|(number, next)| (place(*number), *next));
             let applied: Vec<_> = applied.collect();
-            assert_eq!(routed.complete_until(&applied), expected.map(at), "{applied:?}");
+            assert_eq!(
+                routed.complete_until(&applied),
+                expected.map(at),
+                "{applied:?}"
+            );
         };
         check(&[(0, 9), (1, 9)], None);
         claim(5, [10, 20]);

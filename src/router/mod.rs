@@ -55,9 +55,8 @@ pub fn group(group_id: &str) -> String {
 #[must_use]
 pub fn kafka_settings(settings: &Settings) -> KafkaSettings {
     KafkaSettings {
-        topics: settings.router.from.clone(),
         group_id: group(&settings.kafka.group_id),
-        ..settings.kafka.clone()
+        ..settings.kafka_as_configured()
     }
 }
 
@@ -105,11 +104,14 @@ impl Router {
             let outbox = Outbox::new(&kafka, topic, Arc::clone(&telemetry));
             Arc::new(outbox)
         });
-        let native = Source::native(settings.fold.decoding());
         Some(Self {
             to,
             partitions: settings.router.partitions,
-            sources: vec![native; kafka.topics.len()],
+            sources: kafka
+                .topics
+                .iter()
+                .map(|topic| settings.source_of(topic))
+                .collect(),
             dimensions: settings.fold.dimensions.clone(),
             kafka,
             telemetry,
@@ -209,12 +211,7 @@ impl Router {
                 Err(Unusable::NotYet(reason)) => {
                     if let Some(suppressed) = self.troubles.pass() {
                         let topic = &self.to;
-                        tracing::warn!(
-                            topic,
-                            reason,
-                            suppressed,
-                            "cannot route yet, trying again"
-                        );
+                        tracing::warn!(topic, reason, suppressed, "cannot route yet, trying again");
                     }
                 }
             }
@@ -237,7 +234,10 @@ impl Router {
     fn producer_config(&self) -> ClientConfig {
         let mut config = producer_configuration(&self.kafka);
         let packed = ["compression.type", "compression.codec"];
-        if !packed.iter().any(|name| self.kafka.properties.contains_key(*name)) {
+        if !packed
+            .iter()
+            .any(|name| self.kafka.properties.contains_key(*name))
+        {
             config.set("compression.type", "lz4");
         }
         config.set("partitioner", "murmur2_random");

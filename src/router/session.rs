@@ -96,7 +96,13 @@ impl<'a> Session<'a> {
 
     /// Routes until told to stop, or until something breaks; then gives its partitions away.
     pub fn run(mut self, stop: &AtomicBool) -> Ended {
-        let topics: Vec<&str> = self.router.kafka.topics.iter().map(String::as_str).collect();
+        let topics: Vec<&str> = self
+            .router
+            .kafka
+            .topics
+            .iter()
+            .map(String::as_str)
+            .collect();
         if let Err(error) = self.consumer.subscribe(&topics) {
             return Ended::Broken(error.to_string());
         }
@@ -277,7 +283,10 @@ impl Post<'_> {
         let source = &self.router.sources[origin.place.topic];
         let wrapped = source.needs_envelope().then(|| wrapped(origin, message));
         let envelope = wrapped.as_ref().map(|batch| batch.envelope(0));
-        let headers: Vec<_> = envelope.iter().flat_map(|envelope| envelope.headers()).collect();
+        let headers: Vec<_> = envelope
+            .iter()
+            .flat_map(|envelope| envelope.headers())
+            .collect();
         let record = Record {
             topic: origin.topic,
             partition: origin.place.partition,

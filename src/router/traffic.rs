@@ -184,7 +184,10 @@ impl Traffic {
         let mut list = TopicPartitionList::new();
         for (place, offset) in &news {
             let (topic, offset) = (&self.topics[place.topic], Offset::Offset(*offset));
-            if list.add_partition_offset(topic, place.partition, offset).is_err() {
+            if list
+                .add_partition_offset(topic, place.partition, offset)
+                .is_err()
+            {
                 return;
             }
         }
@@ -214,10 +217,7 @@ pub struct Member {
 
 impl Member {
     #[must_use]
-    pub fn new(
-        traffic: Arc<Traffic>,
-        joined: impl Fn() + Send + Sync + 'static,
-    ) -> Self {
+    pub fn new(traffic: Arc<Traffic>, joined: impl Fn() + Send + Sync + 'static) -> Self {
         Self {
             client: Context::new(Arc::clone(&traffic.telemetry)),
             traffic,
@@ -287,7 +287,10 @@ impl Member {
             let Some(topic) = self.traffic.topic(name) else {
                 continue;
             };
-            let bounds = (offset(&lows, name, partition), offset(&highs, name, partition));
+            let bounds = (
+                offset(&lows, name, partition),
+                offset(&highs, name, partition),
+            );
             let (Some(low), Some(high)) = bounds else {
                 return Err(KafkaError::OffsetFetch(RDKafkaErrorCode::UnknownPartition));
             };
@@ -378,7 +381,8 @@ impl ConsumerContext for Member {
             }
         };
         if let Err(error) = done {
-            self.traffic.fail(format!("partitions could not be taken over: {error}"));
+            self.traffic
+                .fail(format!("partitions could not be taken over: {error}"));
             // The session ends, and the next one asks again.
             let _ = consumer.unassign();
         }
