@@ -45,6 +45,8 @@ const METADATA_EVERY: Duration = Duration::from_secs(2);
 /// How often single records are looked at while routing is behind, and for how long.
 const PEEK_EVERY: Duration = Duration::from_secs(5);
 const PEEK: Duration = Duration::from_secs(2);
+/// How long all of these looks may take together.
+const PEEKS: Duration = Duration::from_secs(3);
 /// Ends of a partition that wait to be reached, and claims that wait to be believed. When there are
 /// more, every second is forgotten, which makes the steps coarser and nothing wrong.
 const MOST_WAITING: usize = 64;
@@ -339,10 +341,18 @@ impl RoutedWatch {
     /// while.
     fn look_at_records(&self, rounds: &mut Rounds, now: Timestamp) -> KafkaResult<()> {
         let long_ago = now.plus_millis(-i64::try_from(PEEK_EVERY.as_millis()).unwrap_or(0));
-        for (place, source) in &mut rounds.sources {
+        let behind = |source: &Source| {
             let recent = source.routed_until.is_some_and(|until| until > long_ago);
-            if recent || source.lag() == 0 {
-                continue;
+            !recent && source.lag() > 0
+        };
+        let sources = rounds.sources.iter_mut();
+        let mut behind: Vec<_> = sources.filter(|(_, source)| behind(source)).collect();
+        // Those of which least is known come first, so that each has its turn.
+        behind.sort_by_key(|(_, source)| source.routed_until);
+        let until = Instant::now() + PEEKS;
+        for (place, source) in behind {
+            if Instant::now() > until {
+                break;
             }
             let peek = match rounds.peek.take() {
                 Some(peek) => peek,
