@@ -24,7 +24,7 @@ use crate::event::record::Record;
 use crate::event::source::Decoded;
 use crate::event::{Event, Reason, Rejection, Timestamp};
 use crate::kafka::Place;
-use crate::kafka::batch::{self, Batch};
+use crate::kafka::batch::{self, Batch, Envelope};
 use crate::kafka::client::failure;
 use crate::kafka::letters::producer::producer;
 use crate::kafka::letters::{Letter, PlaceHeaders};
@@ -283,10 +283,7 @@ impl Post<'_> {
         let source = &self.router.sources[origin.place.topic];
         let wrapped = source.needs_envelope().then(|| wrapped(origin, message));
         let envelope = wrapped.as_ref().map(|batch| batch.envelope(0));
-        let headers: Vec<_> = envelope
-            .iter()
-            .flat_map(|envelope| envelope.headers())
-            .collect();
+        let headers: Vec<_> = envelope.iter().flat_map(Envelope::headers).collect();
         let record = Record {
             topic: origin.topic,
             partition: origin.place.partition,
