@@ -370,7 +370,7 @@ impl Reader<'_> {
         let (mut all, mut sound) = (Vec::new(), true);
         for (path, node) in entries {
             let path = self.path_of(&path.text, &path.place, name, scope);
-            match self.tests(path, node, scope) {
+            match self.tests_at(path, node, scope) {
                 Some(tests) => all.extend(tests),
                 None => sound = false,
             }
@@ -379,7 +379,7 @@ impl Reader<'_> {
     }
 
     /// What must hold at a path; None after a complaint, be it about the path.
-    fn tests(&mut self, path: Option<Path>, node: Node, scope: Scope) -> Option<Vec<Test>> {
+    fn tests_at(&mut self, path: Option<Path>, node: Node, scope: Scope) -> Option<Vec<Test>> {
         let place = node.place.clone();
         match node.content {
             Content::Text(_) | Content::List(_) => {

@@ -9,6 +9,7 @@ mod fields;
 mod mapping;
 mod options;
 mod preset;
+pub mod trials;
 
 use std::collections::BTreeMap;
 use std::path::Path;
