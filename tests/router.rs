@@ -19,7 +19,8 @@ use std::thread;
 use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::message::Headers as _;
+use rdkafka::message::{Header, Headers as _, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use rdkafka::{Message, Offset, TopicPartitionList};
 
 use real::folder::KeptFolder;
@@ -574,6 +575,91 @@ fn nothing_is_committed_past_a_rejected_record_that_is_not_kept_yet() {
     );
     assert_eq!(page.value(&letters), Some(1.0));
     router.ends_well();
+}
+
+/// What a shop might send, and the rules that make events of it: an order is a purchase, and with a
+/// rating an answer too.
+const SHOP: &str = r#"
+  shop:
+    otherwise: skipped
+    events:
+      - when: { header.X-Kind: [order] }
+        type: purchase
+        event_id: { join: [{ text: order }, value.id], with: "-" }
+        customer_id: value.customer.id
+        occurred_at: { from: value.at, as: seconds }
+        amount: { from: value.total, unit: minor }
+        currency: { from: value.currency, case: upper }
+        attributes: { plan: value.customer.plan }
+      - when: { header.X-Kind: [order], value.rating: { present: true } }
+        type: survey_submitted
+        survey: csat
+        event_id: { join: [{ text: rating }, value.id], with: "-" }
+        customer_id: value.customer.id
+        occurred_at: { from: value.at, as: seconds }
+        score: value.rating
+"#;
+
+#[test]
+fn records_of_any_shape_are_routed_by_their_sources_and_one_record_can_be_several_events() {
+    let kafka = Kafka::shared();
+    kafka.create_topic("shop", 3, &[]);
+    kafka.create_topic("shop-rejected", 1, &[]);
+    let producer: BaseProducer = kafka.client_config().create().unwrap();
+    let at = now() as i64 - 3600;
+    let mut lines = String::new();
+    for n in 0..60 {
+        let (customer, cents) = (n % 20, 1000 + n);
+        // The last answer is on no scale, and its order counts all the same.
+        let rating = if n == 59 { 9 } else { 1 + n % 5 };
+        let value = format!(
+            r#"{{"id":{n},"at":{at},"total":{cents},"currency":"eur","rating":{rating},"customer":{{"id":{customer},"plan":"p{}"}}}}"#,
+            customer % 2
+        );
+        let kind = if n == 30 { "refund" } else { "order" };
+        let headers = OwnedHeaders::new().insert(Header {
+            key: "X-Kind",
+            value: Some(kind),
+        });
+        let record = BaseRecord::<(), str>::to("shop");
+        let record = record.partition(n % 3).payload(&value).headers(headers);
+        producer.send(record).map_err(|(error, _)| error).unwrap();
+        if kind == "order" {
+            writeln!(lines, r#"{{"event_id":"order-{n}","type":"purchase","customer_id":{customer},"occurred_at":{at}000,"amount":"{}.{:02}","currency":"EUR","attributes":{{"plan":"p{}"}}}}"#, cents / 100, cents % 100, customer % 2).unwrap();
+        }
+        if kind == "order" && rating < 6 {
+            writeln!(lines, r#"{{"event_id":"rating-{n}","type":"survey_submitted","survey":"csat","customer_id":{customer},"occurred_at":{at}000,"score":{rating}}}"#).unwrap();
+        }
+    }
+    producer.flush(DEADLINE).unwrap();
+
+    let folder = KeptFolder::new("shop");
+    let (file, events) = ("tenure.yaml", "events.ndjson");
+    let [file, events] = [file, events].map(|name| folder.path().join(name));
+    fs::write(&events, &lines).unwrap();
+    let text = format!(
+        "sources:{SHOP}router: {{ to: shop-events, partitions: 2 }}\n\
+         dead_letters: {{ topic: shop-rejected }}\n"
+    );
+    fs::write(&file, text).unwrap();
+    let settings = ["dimensions=plan", "customer_starts_with=purchase"];
+    let installation = Installation::new(kafka.bootstrap_servers(), "shop", &settings);
+    let service = start(
+        &installation,
+        &["--config".to_owned(), file.display().to_string()],
+    );
+    let page = report_from_now_on(&service);
+    let compared = page.same_numbers(&installation.replay(&events, page.time()));
+    assert!(compared > 60, "{compared} numbers compared");
+    let routed = lines.lines().count() as f64;
+    assert_eq!(page.value("tenure_router_events_total"), Some(routed));
+    for (outcome, expected) in [("rejected", 1.0), ("skipped", 1.0)] {
+        let series = format!("tenure_events_total{{outcome=\"{outcome}\"}}");
+        assert_eq!(page.value(&series), Some(expected), "{outcome}");
+    }
+    assert_eq!(page.sum("tenure_events_total"), routed + 2.0);
+    assert_eq!(kafka.offsets("shop-rejected", 0), (0, 1));
+    service.ends_well();
 }
 
 #[test]
