@@ -31,5 +31,6 @@ pub mod kafka;
 pub mod ledger;
 pub mod measure;
 pub mod registry;
+pub mod router;
 pub mod serve;
 pub mod telemetry;

@@ -22,10 +22,12 @@ const LAYERS: [(&str, &[&str]); 13] = [
     ("registry", &["config", "telemetry", "event"]),
     ("generate", &["event"]),
     ("kafka", &["config", "telemetry", "event"]),
+    ("router", &["kafka", "config", "telemetry", "event"]),
     ("serve", &["config", "measure", "telemetry", "event"]),
     (
         "engine",
         &[
+            "router",
             "kafka",
             "registry",
             "serve",
@@ -41,6 +43,7 @@ const LAYERS: [(&str, &[&str]); 13] = [
         "command",
         &[
             "engine",
+            "router",
             "checkpoint",
             "kafka",
             "registry",

@@ -22,10 +22,12 @@ pub mod paper;
 pub mod password;
 pub mod presets;
 pub mod replay;
+pub mod route;
 pub mod rules;
 pub mod run;
 pub mod schemas;
 pub mod service;
+pub mod serving;
 pub mod signal;
 pub mod state;
 pub mod statement;
@@ -76,6 +78,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::RunArgs),
+    Route(route::RouteArgs),
     Check(check::CheckArgs),
     Tap(tap::TapArgs),
     Test(test::TestArgs),
@@ -172,6 +175,7 @@ impl Failure {
 pub fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Run(args) => run::run(&args),
+        Command::Route(args) => route::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Tap(args) => tap::run(&args),
         Command::Test(args) => test::run(&args),

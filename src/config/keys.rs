@@ -51,6 +51,9 @@ pub enum Key {
     SchemaRegistryPasswordFile,
     SchemaRegistryCaFile,
     SchemaRegistryTimeout,
+    RouterTo,
+    RouterPartitions,
+    RouterInside,
     AlertsRetentionTarget,
     AlertsNpsTarget,
     AlertsCsatTarget,
@@ -83,7 +86,7 @@ pub const NOTHING: &str = "null";
 
 impl Key {
     /// All keys, in the order of the documented file.
-    pub const ALL: [Self; 55] = [
+    pub const ALL: [Self; 58] = [
         Self::Listen,
         Self::TimeZone,
         Self::WeekStartsOn,
@@ -129,6 +132,9 @@ impl Key {
         Self::SchemaRegistryPasswordFile,
         Self::SchemaRegistryCaFile,
         Self::SchemaRegistryTimeout,
+        Self::RouterTo,
+        Self::RouterPartitions,
+        Self::RouterInside,
         Self::AlertsRetentionTarget,
         Self::AlertsNpsTarget,
         Self::AlertsCsatTarget,
@@ -195,6 +201,9 @@ impl Key {
             }
             Self::SchemaRegistryCaFile => ("schema_registry.ca_file", Optional, NOTHING),
             Self::SchemaRegistryTimeout => ("schema_registry.timeout", Scalar, "5s"),
+            Self::RouterTo => ("router.to", Optional, NOTHING),
+            Self::RouterPartitions => ("router.partitions", Scalar, "12"),
+            Self::RouterInside => ("router.inside", Scalar, "true"),
             Self::AlertsRetentionTarget => ("alerts.retention_target", Optional, NOTHING),
             Self::AlertsNpsTarget => ("alerts.nps_target", Optional, NOTHING),
             Self::AlertsCsatTarget => ("alerts.csat_target", Optional, NOTHING),

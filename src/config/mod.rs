@@ -30,6 +30,7 @@ mod properties;
 mod reading;
 mod redaction;
 mod registry;
+mod router;
 mod settings;
 pub mod sources;
 mod state;
@@ -47,7 +48,8 @@ pub use complaint::{Complaint, Complaints, Severity};
 pub use keys::{Key, Shape};
 pub use settings::{
     ApiSettings, BucketKind, DeadLetterSettings, Described, KafkaSettings, LogFormat, LogSettings,
-    Origin, Property, SchemaRegistrySettings, Secret, Settings, StateSettings, StateUrl,
+    Origin, Property, RouterSettings, SchemaRegistrySettings, Secret, Settings, StateSettings,
+    StateUrl,
 };
 
 use complaint::{Source, Span};

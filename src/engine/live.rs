@@ -9,6 +9,7 @@ use arc_swap::ArcSwapOption;
 use crate::event::Timestamp;
 use crate::kafka::letters::outbox::Outbox;
 use crate::kafka::progress::Progress;
+use crate::kafka::routed::Routed;
 use crate::registry::Registry;
 use crate::serve::readiness::{Obstacle, Readiness};
 use crate::serve::{Published, Source};
@@ -28,6 +29,8 @@ pub struct Live {
     outbox: OnceLock<Arc<Outbox>>,
     /// Who knows the schemas of records, if a registry is configured.
     registry: OnceLock<Arc<Registry>>,
+    /// How far routing has come, if what is read was routed.
+    routed: OnceLock<Arc<Routed>>,
     stopping: AtomicBool,
     failure: OnceLock<String>,
 }
@@ -43,6 +46,7 @@ impl Live {
             rekeyed: AtomicBool::new(false),
             outbox: OnceLock::new(),
             registry: OnceLock::new(),
+            routed: OnceLock::new(),
             stopping: AtomicBool::new(false),
             failure: OnceLock::new(),
         }
@@ -103,6 +107,22 @@ impl Live {
     pub fn ask_for_schemas(&self, registry: Arc<Registry>) {
         // A service has one registry for life, so a second call changes nothing.
         let _ = self.registry.set(registry);
+    }
+
+    /// From now on nothing is complete beyond what was routed. Has to be called before anybody reads.
+    pub fn rests_on(&self, routed: Arc<Routed>) {
+        self.progress.mixes_times();
+        // A service has one routed topic for life, so a second call changes nothing.
+        let _ = self.routed.set(routed);
+    }
+
+    /// The instant up to which everything is applied; nothing while that is not known of all of it.
+    #[must_use]
+    pub fn complete_until(&self) -> Option<Timestamp> {
+        match self.routed.get() {
+            None => self.progress.complete_until(),
+            Some(routed) => routed.complete_until(&self.progress.sound_positions()),
+        }
     }
 
     /// The partition numbers that are read, each a shard.

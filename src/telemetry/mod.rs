@@ -43,6 +43,7 @@ pub struct Telemetry {
     pub durability: DurabilityTelemetry,
     pub dead_letters: DeadLetterTelemetry,
     pub schemas: SchemaTelemetry,
+    pub router: RouterTelemetry,
     pub web: WebTelemetry,
     pub errors: ErrorCounters,
     pub log: LogCounters,
@@ -131,6 +132,14 @@ pub struct SchemaTelemetry {
     pub known: IntGauge,
     /// Schemas that somebody waits for.
     pub awaited: IntGauge,
+}
+
+/// What is counted of routing; nothing where there is no router.
+pub struct RouterTelemetry {
+    events: IntCounterVec,
+    lost: IntCounterVec,
+    lag: IntGaugeVec,
+    watermark: GaugeVec,
 }
 
 /// What is known of the web config file; nothing where there is none.
@@ -299,6 +308,7 @@ impl Telemetry {
             durability: DurabilityTelemetry::new(&registry)?,
             dead_letters: DeadLetterTelemetry::new(&registry)?,
             schemas: SchemaTelemetry::new(&registry)?,
+            router: RouterTelemetry::new(&registry)?,
             web: WebTelemetry::new(&registry)?,
             errors: ErrorCounters::new(&registry)?,
             log: LogCounters::new(&registry)?,
@@ -332,6 +342,47 @@ impl SchemaTelemetry {
             known: gauge(registry, &catalogue::SCHEMAS_KNOWN)?,
             awaited: gauge(registry, &catalogue::SCHEMAS_AWAITED)?,
         })
+    }
+}
+
+impl RouterTelemetry {
+    fn new(registry: &Registry) -> prometheus::Result<Self> {
+        Ok(Self {
+            events: counters(registry, &catalogue::ROUTER_EVENTS)?,
+            lost: counters(registry, &catalogue::ROUTER_RECORDS_LOST)?,
+            lag: gauges(registry, &catalogue::ROUTER_LAG)?,
+            watermark: real_gauges(registry, &catalogue::ROUTER_WATERMARK)?,
+        })
+    }
+
+    /// Shows what was counted so far, which is nothing, of a router of these topics.
+    pub fn begin(&self, topics: &[String]) {
+        self.events().inc_by(0);
+        for topic in topics {
+            self.lost(topic).inc_by(0);
+        }
+    }
+
+    /// Events written and acknowledged; begins at 0.
+    #[must_use]
+    pub fn events(&self) -> IntCounter {
+        self.events.with_label_values::<&str>(&[])
+    }
+
+    /// Records of a topic that were deleted before they were read; begins at 0.
+    #[must_use]
+    pub fn lost(&self, topic: &str) -> IntCounter {
+        self.lost.with_label_values(&[topic])
+    }
+
+    /// So many records of a topic are not routed yet.
+    pub fn lags(&self, topic: &str, records: i64) {
+        self.lag.with_label_values(&[topic]).set(records);
+    }
+
+    /// Everything up to this instant in seconds since 1970 is routed.
+    pub fn routed_until(&self, at: f64) {
+        self.watermark.with_label_values::<&str>(&[]).set(at);
     }
 }
 

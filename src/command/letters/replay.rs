@@ -75,7 +75,8 @@ pub fn run(args: &ReplayArgs) -> Result<(), Failure> {
     let (topic, consumer) = open(&settings)?;
     let refused = |error| unreadable(&error, &settings);
     let letters = Letters::find(&consumer, &topic).map_err(refused)?;
-    let mut returns = Returns::open(&settings.kafka).map_err(|error| failed(&error))?;
+    let mut returns =
+        Returns::open(&settings.kafka_as_configured()).map_err(|error| failed(&error))?;
     let schemas = KnownSchemas::of(&settings)?;
     let mut sources = BTreeMap::new();
     let bar = bar(letters.about());
@@ -84,7 +85,7 @@ pub fn run(args: &ReplayArgs) -> Result<(), Failure> {
     let read = letters.read(|letter| {
         bar.inc(1);
         if let Some(Origin { topic, .. }) = &letter.origin {
-            let source = || schemas.given_to(settings.fold.source_of(topic));
+            let source = || schemas.given_to(settings.source_of(topic));
             let source = sources.entry(topic.clone()).or_insert_with(source);
             outcome = look_at(args, source, &letter, &mut returns, &mut tally);
             // Without its schema a record looks as if it were still to be rejected.
@@ -219,7 +220,7 @@ fn tell(tally: &Tally, dry_run: bool, written: u64, settings: &Settings) {
             tally.foreign
         );
     }
-    let topics = settings.kafka.topics.join(", ");
+    let topics = settings.router.from.join(", ");
     if dry_run {
         eprintln!("nothing was written: this was a dry run");
     } else {
