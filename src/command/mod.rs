@@ -15,6 +15,7 @@ pub mod explain;
 pub mod file;
 pub mod generate;
 pub mod healthcheck;
+pub mod import;
 pub mod letters;
 pub mod log;
 pub mod paper;
@@ -72,6 +73,7 @@ struct Arguments {
 enum Command {
     Run(run::RunArgs),
     Check(check::CheckArgs),
+    Import(import::ImportArgs),
     Replay(replay::ReplayArgs),
     Explain(explain::ExplainArgs),
     Statement(statement::StatementArgs),
@@ -165,6 +167,7 @@ pub fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Import(args) => import::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Statement(args) => statement::run(&args),

@@ -33,7 +33,10 @@ pub enum Step {
     /// From the front from 0, from the back from -1.
     Index(i32),
     /// The first item in which the text at the path equals this one.
-    Find { path: Vec<String>, text: String },
+    Find {
+        path: Vec<String>,
+        text: String,
+    },
 }
 
 /// Where in a record something is looked for.

@@ -116,7 +116,10 @@ pub enum TextSource {
     /// The first that is present: neither missing, null nor an empty text.
     First(Vec<Path>),
     /// Parts of which every one must be present, put together.
-    Join { parts: Vec<TextSource>, with: String },
+    Join {
+        parts: Vec<TextSource>,
+        with: String,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
