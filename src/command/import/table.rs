@@ -276,16 +276,22 @@ fn each_of_csv(
     names: &Names,
     each: &mut dyn FnMut(Line<'_>),
 ) -> Result<Head, TableError> {
+    let mut input = BufReader::with_capacity(1 << 18, input);
+    // The reader of CSV counts lines at their line feeds, and takes the one behind a carriage return
+    // for the beginning of the next record.
+    let first = input.fill_buf()?;
+    let end = first.iter().position(|byte| *byte == b'\n').unwrap_or(0);
+    let behind = u64::from(end > 0 && first[end - 1] == b'\r');
     let mut reader = csv::ReaderBuilder::new()
         .delimiter(delimiter)
         .flexible(true)
-        .from_reader(BufReader::with_capacity(1 << 18, input));
+        .from_reader(input);
     let (head, meanings) =
         head_of_csv(reader.byte_headers().map_err(csv_error)?, delimiter, names)?;
     let mut record = csv::ByteRecord::new();
     let mut cells = Cells::default();
     while reader.read_byte_record(&mut record).map_err(csv_error)? {
-        let number = record.position().map_or(0, csv::Position::line);
+        let number = record.position().map_or(0, csv::Position::line) + behind;
         let broken = fill(&mut cells, &record, &meanings);
         let cells = broken.map_or(Ok(&cells), Err);
         each(Line { number, cells });
