@@ -13,6 +13,8 @@ use oracle::random::{Dice, Stragglers, pruned_case, random_case};
 use oracle::settings::Settings;
 use tenure::engine::intake::{Fate, Tally, take, take_from};
 use tenure::event::decode::Decoder;
+use tenure::event::record::Record as Read;
+use tenure::event::source::Source;
 use tenure::event::{EventType, Timestamp};
 use tenure::ledger::Shard;
 use tenure::ledger::corrections::{Correction, Corrections, EventIds, Offsets, Skip, Whence};
@@ -72,12 +74,20 @@ fn event_type(record: &Record) -> EventType {
 }
 
 /// Folds records at these offsets; those in `without` are there without their value.
+/// What becomes of a record of native events, which is one thing.
+fn fate(shard: &mut Shard, source: &Source, whence: Whence<'_>, read: Read<'_>) -> Fate {
+    let mut fates = Vec::new();
+    take_from(shard, source, Some(whence), read, |fate| fates.push(fate));
+    assert_eq!(fates.len(), 1);
+    fates[0]
+}
+
 fn fold(
     settings: FoldSettings,
     records: &[(i64, &Record)],
     without: &BTreeSet<i64>,
 ) -> (Shard, Tally) {
-    let decoder = Decoder::new(settings.decoding());
+    let source = Source::native(settings.decoding());
     let mut shard = Shard::new(Arc::new(settings), 1);
     shard.start_at(0, 0);
     let mut tally = Tally::default();
@@ -91,7 +101,12 @@ fn fold(
             partition: 0,
             offset: *offset,
         };
-        tally.add(take_from(&mut shard, &decoder, whence, value, recorded_at));
+        let read = Read {
+            recorded_at,
+            value,
+            ..Read::of_value(b"")
+        };
+        tally.add(fate(&mut shard, &source, whence, read));
     }
     (shard, tally)
 }
@@ -217,7 +232,14 @@ fn a_line_of_a_file_has_no_offset_and_a_tombstone_is_one_before_all_else() {
         offset,
     };
     let value = Some(OTHER.as_bytes());
-    let mut fate = |whence, value| take_from(&mut shard, &decoder, whence, value, None);
+    let source = Source::native(shard.settings().decoding());
+    let mut fate = |whence, value| {
+        let read = Read {
+            value,
+            ..Read::of_value(b"")
+        };
+        fate(&mut shard, &source, whence, read)
+    };
     assert_eq!(fate(whence(0, 3), None), Fate::Tombstone);
     assert_eq!(fate(whence(0, 3), value), Fate::Skipped);
     assert_eq!(fate(whence(0, 3), Some(b"no json")), Fate::Skipped);

@@ -10,8 +10,11 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use oracle::random::{Dice, random_case};
 use tenure::engine::intake::{take, take_after};
+use tenure::event::Event;
 use tenure::event::Timestamp;
 use tenure::event::decode::Decoder;
+use tenure::event::record::Record;
+use tenure::event::source::Source;
 use tenure::ledger::Shard;
 use tenure::ledger::settings::FoldSettings;
 use tenure::measure::partial::Partial;
@@ -84,6 +87,7 @@ fn check(seed: u64) -> bool {
     let case = case(seed);
     let mut dice = Dice::new(seed ^ 0x51ce);
     let decoder = Decoder::new(case.fold.decoding());
+    let source = Source::native(case.fold.decoding());
     let mut shard = Shard::new(Arc::clone(&case.fold), 1);
     shard.start_at(0, 0);
     let before = dice.below(case.records.len() as u64 + 1) as usize;
@@ -100,16 +104,11 @@ fn check(seed: u64) -> bool {
             let customers = 1 + dice.below(3) as usize;
             done = pass.advance(&shard, customers).unwrap();
         }
-        take_after(
-            &mut shard,
-            &decoder,
-            None,
-            Some(record),
-            None,
-            |shard, event| {
-                pass.before_change(shard, shard.customer(&event.customer));
-            },
-        );
+        let before = |shard: &Shard, event: &Event<'_>| {
+            pass.before_change(shard, shard.customer(&event.customer));
+        };
+        let record = Record::of_value(record);
+        take_after(&mut shard, &source, None, record, before, |_| {});
     }
     while !done {
         done = pass.advance(&shard, 1).unwrap();

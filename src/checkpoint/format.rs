@@ -47,7 +47,7 @@ pub enum Unusable {
     Format(u32),
     /// Whole, and of another state.
     #[error(
-        "it was made under other settings: digest key, dimensions, history, duplicate window, future skew, currencies, survey scales or corrections"
+        "it was made under other settings: digest key, dimensions, history, duplicate window, future skew, currencies, survey scales, sources or corrections"
     )]
     OtherSettings,
     /// Not what was written.

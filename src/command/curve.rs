@@ -46,7 +46,7 @@ pub fn run(args: &ReplayArgs) -> Result<(), Failure> {
             "--inactivity-timeout: give at least one length of time",
         ));
     };
-    let (shard, _) = file::read(&args.file, first)?;
+    let (shard, _) = file::read(&args.file, &args.lines, first)?;
     let at = file::instant_or_newest(args.at, &shard)?;
     let evaluated = all.iter().map(|settings| {
         let report = file::evaluate_at(&shard, at, &settings.evaluation)?;

@@ -12,9 +12,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::command::Failure;
 use crate::config::Settings;
-use crate::engine::intake::{Tally, take};
+use crate::engine::intake::{Tally, take_from};
 use crate::event::Timestamp;
-use crate::event::decode::{Decoder, MAX_BYTES};
+use crate::event::decode::MAX_BYTES;
+use crate::event::record::Record;
+use crate::event::source::Source;
 use crate::ledger::Shard;
 use crate::ledger::corrections::Skip;
 use crate::measure::explain::Records;
@@ -24,11 +26,54 @@ use crate::measure::question::{Question, Sections};
 use crate::measure::report::Report;
 use crate::measure::settings::EvaluationSettings;
 
+/// What the lines of a file hold.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct LinesArgs {
+    /// The topic of which each line is a value, without key and headers [default: native events]
+    #[arg(long, value_name = "TOPIC")]
+    pub source: Option<String>,
+}
+
+/// How lines become events.
+#[derive(Debug)]
+pub struct OfLines {
+    topic: String,
+    source: Source,
+}
+
+impl LinesArgs {
+    /// The source of the topic, or of native events.
+    ///
+    /// # Errors
+    /// If the topic is none of those that are read.
+    pub fn source(&self, settings: &Settings) -> Result<OfLines, Failure> {
+        let Some(topic) = self.source.clone() else {
+            return Ok(OfLines {
+                topic: String::new(),
+                source: Source::native(settings.fold.decoding()),
+            });
+        };
+        if !settings.kafka.topics.contains(&topic) {
+            return Err(Failure::usage(format!(
+                "--source {topic}: this is none of kafka.topics, which are {}",
+                settings.kafka.topics.join(", ")
+            )));
+        }
+        let source = settings.fold.source_of(&topic);
+        Ok(OfLines { topic, source })
+    }
+}
+
 /// Reads a whole file, `-` being standard input, and tells on stderr what became of the lines.
 ///
 /// # Errors
 /// If it cannot be read.
-pub fn read(file: &Path, settings: &Settings) -> Result<(Shard, Tally), Failure> {
+pub fn read(
+    file: &Path,
+    lines: &LinesArgs,
+    settings: &Settings,
+) -> Result<(Shard, Tally), Failure> {
+    let of_lines = lines.source(settings)?;
     let corrections = settings.fold.corrections.given().iter();
     let by_offset = corrections.filter(|one| matches!(one.skip, Skip::Offsets(_)));
     let by_offset = by_offset.count();
@@ -38,20 +83,31 @@ pub fn read(file: &Path, settings: &Settings) -> Result<(Shard, Tally), Failure>
              ({by_offset} of them)"
         );
     }
-    let (shard, tally) = with_input(file, &mut |input| fold(input, settings))?;
+    let (shard, tally) = with_input(file, &mut |input| fold(input, &of_lines, settings))?;
     tell(&tally);
     Ok((shard, tally))
 }
 
 /// Folds newline-delimited events into one shard. Blank lines are no records.
-pub fn fold(input: &mut dyn Read, settings: &Settings) -> io::Result<(Shard, Tally)> {
+pub fn fold(
+    input: &mut dyn Read,
+    of_lines: &OfLines,
+    settings: &Settings,
+) -> io::Result<(Shard, Tally)> {
     let mut shard = Shard::new(Arc::new(settings.fold.clone()), 1);
     shard.start_at(0, 0);
-    let decoder = Decoder::new(settings.fold.decoding());
     let mut tally = Tally::default();
     each_line_of(input, &mut |number, line| {
         shard.advance(0, number, None);
-        tally.add(take(&mut shard, &decoder, Some(line), None));
+        let record = Record {
+            topic: &of_lines.topic,
+            offset: number,
+            ..Record::of_value(line)
+        };
+        // A line stands nowhere: its number is no offset that a correction could mean.
+        take_from(&mut shard, &of_lines.source, None, record, |fate| {
+            tally.add(fate)
+        });
     })?;
     Ok((shard, tally))
 }
@@ -216,7 +272,7 @@ fn tell(tally: &Tally) {
     };
     let skipped = match tally.skipped {
         0 => String::new(),
-        skipped => format!(", {skipped} skipped by corrections"),
+        skipped => format!(", {skipped} skipped"),
     };
     eprintln!(
         "read {} lines: {} applied, {} redundant{late}, {} repeated, {} conflicting, {} rejected{skipped}",

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::command::signal::Termination;
+use crate::command::signal::watch_for_interruption;
 use crate::event::Timestamp;
 use crate::generate::sink::lines::Lines;
 use crate::generate::sink::pace::Pace;
@@ -357,32 +357,6 @@ impl Progress {
 fn standard_output() -> Result<File, SinkError> {
     let owned = io::stdout().as_fd().try_clone_to_owned();
     owned.map(File::from).map_err(SinkError::Write)
-}
-
-/// A flag that an interruption (Ctrl-C, SIGTERM) raises; a second one ends the program at once.
-fn watch_for_interruption() -> io::Result<Arc<AtomicBool>> {
-    let raised = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&raised);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .build()?;
-    let mut termination = {
-        let _inside = runtime.enter();
-        Termination::watch()?
-    };
-    std::thread::Builder::new()
-        .name("signals".into())
-        .spawn(move || {
-            runtime.block_on(async move {
-                loop {
-                    termination.wait().await;
-                    if flag.swap(true, Ordering::Relaxed) {
-                        std::process::exit(130);
-                    }
-                }
-            });
-        })?;
-    Ok(raised)
 }
 
 fn now() -> Timestamp {

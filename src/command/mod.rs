@@ -5,6 +5,7 @@
 //! else could take from a terminal), and that the exit code tells
 //! what kind of thing went wrong. Deliberately knows no rules: those are in the modules it calls.
 
+pub mod becoming;
 pub mod check;
 pub mod completions;
 pub mod configuration;
@@ -27,6 +28,8 @@ pub mod service;
 pub mod signal;
 pub mod state;
 pub mod statement;
+pub mod tap;
+pub mod test;
 pub mod topics;
 pub mod verify;
 
@@ -74,6 +77,8 @@ enum Command {
     Run(run::RunArgs),
     Check(check::CheckArgs),
     Import(import::ImportArgs),
+    Tap(tap::TapArgs),
+    Test(test::TestArgs),
     Replay(replay::ReplayArgs),
     Explain(explain::ExplainArgs),
     Statement(statement::StatementArgs),
@@ -168,6 +173,8 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Import(args) => import::run(&args),
+        Command::Tap(args) => tap::run(&args),
+        Command::Test(args) => test::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Statement(args) => statement::run(&args),

@@ -21,6 +21,9 @@ Examples:
   # Which inactivity timeout is right? Retention, departures and returns under each
   tenure replay --inactivity-timeout 30d,60d,90d,120d events.ndjson
 
+  # Values of a topic of the configuration that does not hold native events
+  tenure replay --config tenure.yaml --source shop-orders orders.ndjson
+
   # Straight from Kafka, with kcat
   kcat -C -b localhost:9092 -t customer-events -e -q | tenure replay -
 ";
@@ -47,6 +50,9 @@ pub struct ReplayArgs {
     pub inactivity_timeout: Vec<String>,
 
     #[command(flatten)]
+    pub lines: file::LinesArgs,
+
+    #[command(flatten)]
     pub configuration: ConfigurationArgs,
 }
 
@@ -56,7 +62,7 @@ pub fn run(args: &ReplayArgs) -> Result<(), Failure> {
         return curve::run(args);
     }
     let settings = args.configuration.load()?;
-    let (shard, _) = file::read(&args.file, &settings)?;
+    let (shard, _) = file::read(&args.file, &args.lines, &settings)?;
     let at = file::instant_or_newest(args.at, &shard)?;
     let report = file::evaluate_at(&shard, at, &settings.evaluation)?;
     print(&page::render(&report, Format::Text004))

@@ -14,8 +14,8 @@ use rdkafka::consumer::Consumer as _;
 
 use crate::command::Failure;
 use crate::config::{KafkaSettings, Settings};
+use crate::event::record::Record;
 use crate::kafka::Place;
-use crate::kafka::batch::Record;
 use crate::kafka::client::configuration;
 use crate::kafka::progress::Start;
 use crate::kafka::range::{Range, RangeError, Ranges};
@@ -42,7 +42,8 @@ impl Topics {
     /// If they do not answer, or a topic cannot be read as it is configured.
     pub fn open(settings: &Settings) -> Result<Self, Failure> {
         let ranges = Ranges::new(&settings.kafka, SILENCE)
-            .map_err(|error| Failure::configuration(format!("kafka.properties: {error}")))?;
+            .map_err(|error| Failure::configuration(format!("kafka.properties: {error}")))?
+            .with_headers(settings.mapped_topics());
         let servers = &settings.kafka.bootstrap_servers;
         if let Err(error) = ranges.consumer().fetch_metadata(None, PATIENCE) {
             return Err(Failure::unavailable(format!(

@@ -202,6 +202,16 @@ impl Source {
         })
     }
 
+    /// A file that holds no secrets, shown as it is, by the name to show and its text.
+    pub(super) fn shown(name: String, text: &str) -> Arc<Self> {
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        Arc::new(Self {
+            name,
+            lines: text.lines().map(str::to_owned).collect(),
+            kind: SourceKind::File,
+        })
+    }
+
     /// A file of corrections, by the name to show and its text.
     pub(super) fn corrections(name: String, text: &str) -> Arc<Self> {
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -252,6 +262,27 @@ impl Place {
     /// The line, from 1.
     pub(super) fn line(&self) -> usize {
         self.span.line
+    }
+
+    /// The character at which a text goes wrong that stands here, plain or in quotes; the whole place
+    /// if the text is written in another way.
+    pub(super) fn behind(&self, text: &str, characters: usize) -> Self {
+        let Span {
+            line,
+            column,
+            width,
+        } = self.span;
+        let length = text.chars().count();
+        let quote = match width.checked_sub(length) {
+            Some(quotes @ (0 | 2)) => quotes / 2,
+            _ => return self.clone(),
+        };
+        let span = Span {
+            line,
+            column: column + quote + characters,
+            width: 1,
+        };
+        self.source.place(span)
     }
 
     /// The line as it may be shown, and where in it the caret begins and ends.

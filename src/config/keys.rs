@@ -29,6 +29,7 @@ pub enum Key {
     MaxSegments,
     CustomerDigestKeyFile,
     Corrections,
+    Sources,
     CesMax,
     CesBetter,
     ApiOpen,
@@ -68,6 +69,8 @@ pub enum Shape {
     List,
     /// Names with texts; in the file only.
     Map,
+    /// Whatever its part makes of what stands there; in the file only.
+    Tree,
 }
 
 /// What stands for nothing where an optional value is written as text.
@@ -75,7 +78,7 @@ pub const NOTHING: &str = "null";
 
 impl Key {
     /// All keys, in the order of the documented file.
-    pub const ALL: [Self; 49] = [
+    pub const ALL: [Self; 50] = [
         Self::Listen,
         Self::TimeZone,
         Self::WeekStartsOn,
@@ -99,6 +102,7 @@ impl Key {
         Self::MaxSegments,
         Self::CustomerDigestKeyFile,
         Self::Corrections,
+        Self::Sources,
         Self::CesMax,
         Self::CesBetter,
         Self::ApiOpen,
@@ -129,7 +133,7 @@ impl Key {
 
     /// The dotted path, the shape, and the default as text.
     const fn row(self) -> (&'static str, Shape, &'static str) {
-        use Shape::{List, Map, Optional, Scalar};
+        use Shape::{List, Map, Optional, Scalar, Tree};
         match self {
             Self::Listen => ("listen", Scalar, "0.0.0.0:9736"),
             Self::TimeZone => ("time_zone", Scalar, "UTC"),
@@ -157,6 +161,7 @@ impl Key {
             Self::MaxSegments => ("max_segments", Scalar, "200"),
             Self::CustomerDigestKeyFile => ("customer_digest_key_file", Optional, NOTHING),
             Self::Corrections => ("corrections", List, ""),
+            Self::Sources => ("sources", Tree, ""),
             Self::CesMax => ("surveys.ces.max", Scalar, "5"),
             Self::CesBetter => ("surveys.ces.better", Scalar, "low"),
             Self::ApiOpen => ("api.open", Scalar, "false"),

@@ -16,6 +16,7 @@ use super::document::{Content, Name, Node};
 use super::keys::{self, Key, NOTHING, PREFIX, Shape};
 use super::nearest::nearest;
 use super::settings::Origin;
+use super::sources;
 
 /// The value of a key and where it comes from.
 #[derive(Debug)]
@@ -33,6 +34,7 @@ pub enum Value {
     Text(String),
     List(Vec<Item>),
     Map(Vec<Entry>),
+    Tree(Node),
 }
 
 /// A text and where it stands.
@@ -185,7 +187,7 @@ impl Layers {
             )));
             return;
         };
-        if key.shape() == Shape::Map {
+        if matches!(key.shape(), Shape::Map | Shape::Tree) {
             let place = Source::environment(variable, "***").place(whole(variable, "***"));
             complaints.add(file_only(key).at(Some(&place)));
             return;
@@ -201,7 +203,9 @@ impl Layers {
             let source = Source::flag(flag, text);
             let part = |start, width| Some(source.place(within(flag, start, width)));
             match Key::of_path(key) {
-                Some(key) if key.shape() == Shape::Map => complaints.add(file_only(key)),
+                Some(key) if matches!(key.shape(), Shape::Map | Shape::Tree) => {
+                    complaints.add(file_only(key));
+                }
                 Some(key) => self.add_text(key, text, Origin::Flag(flag.clone()), &part),
                 None => {
                     let message = format!("the flag {flag} sets `{key}`, which is no key");
@@ -238,6 +242,7 @@ fn value(shape: Shape, text: &str, part: &dyn Fn(usize, usize) -> Option<Place>)
         Shape::List if text.trim().is_empty() => Value::List(Vec::new()),
         Shape::List => Value::List(items(text, part)),
         Shape::Map => Value::Map(Vec::new()),
+        Shape::Tree => Value::Nothing,
     }
 }
 
@@ -303,6 +308,9 @@ fn shaped(key: Key, node: Node, complaints: &mut Complaints) -> Result<Value, Co
         })),
         (Shape::Map, Content::Nothing) => Ok(Value::Map(Vec::new())),
         (Shape::Map, Content::Map(entries)) => Ok(Value::Map(map(path, entries, complaints))),
+        (Shape::Tree, Content::Nothing) => Ok(Value::Nothing),
+        (Shape::Tree, content @ Content::Map(_)) => Ok(Value::Tree(Node { content, place })),
+        (Shape::Tree, Content::Text(_) | Content::List(_)) => Err(sources::wrong_shape(&place)),
         (Shape::Map, Content::Text(_) | Content::List(_)) => {
             Err(wrong(format!("`{path}` takes names with values"))
                 .help("write one `name: value` on each line below it"))

@@ -31,7 +31,9 @@ mod properties;
 mod reading;
 mod redaction;
 mod settings;
+pub mod sources;
 mod state;
+pub mod trials;
 mod values;
 pub mod web;
 

@@ -26,6 +26,7 @@ use crate::event::MAX_DIMENSIONS;
 use crate::event::currency::{MAX_ADDED, iso_4217};
 use crate::ledger::corrections::Corrections;
 use crate::ledger::settings::{Better, CesMax, CesScale, DigestKey, FoldSettings};
+use crate::ledger::sources::Sources;
 use crate::measure::period::Period;
 use crate::measure::settings::{CustomerStart, EvaluationSettings};
 
@@ -93,7 +94,8 @@ impl Reading<'_> {
         let kafka = self.kafka();
         let topics = kafka.as_ref().map(|kafka| kafka.topics.as_slice());
         let (corrections, corrections_files) = self.corrections(key, topics).unzip();
-        let fold = self.fold(key, corrections);
+        let (sources, given_sources) = self.sources(topics).unzip();
+        let fold = self.fold(key, corrections, sources);
         let dead_letters = self.dead_letters(kafka.as_ref());
         let periods = evaluation.as_ref().map(|evaluation| &*evaluation.periods);
         let alerts = self.alerts(periods);
@@ -126,6 +128,7 @@ impl Reading<'_> {
             digest_key_file,
             token_file,
             corrections_files: corrections_files?,
+            sources: given_sources?,
             origins: self.origins,
         })
     }
@@ -173,6 +176,7 @@ impl Reading<'_> {
         &mut self,
         digest_key: Option<DigestKey>,
         corrections: Option<Corrections>,
+        sources: Option<Sources>,
     ) -> Option<FoldSettings> {
         let history = self.length(Key::History, DAY, LONGEST_HISTORY);
         self.checked.history_millis = history;
@@ -203,6 +207,7 @@ impl Reading<'_> {
             },
             dimensions: dimensions?,
             corrections: Arc::new(corrections?),
+            sources: Arc::new(sources?),
             late_after_millis: late_after?,
         })
     }

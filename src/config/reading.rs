@@ -107,7 +107,7 @@ impl Reading<'_> {
             Value::Text(text) => self
                 .parsed(key, given.place.as_ref(), parse(text))
                 .map(Some),
-            Value::Nothing | Value::List(_) | Value::Map(_) => Some(None),
+            Value::Nothing | Value::List(_) | Value::Map(_) | Value::Tree(_) => Some(None),
         }
     }
 
@@ -167,7 +167,7 @@ impl Reading<'_> {
     pub fn entries(&mut self, key: Key) -> Vec<Entry> {
         match self.take(key).value {
             Value::Map(entries) => entries,
-            Value::Nothing | Value::Text(_) | Value::List(_) => Vec::new(),
+            Value::Nothing | Value::Text(_) | Value::List(_) | Value::Tree(_) => Vec::new(),
         }
     }
 

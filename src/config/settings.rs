@@ -16,6 +16,7 @@ use super::alerts;
 use super::complaint::Complaints;
 use super::duration::Written;
 use super::keys::{Key, NOTHING};
+use super::sources;
 use super::web::WebFile;
 use crate::alert::Alert;
 use crate::alert::settings::{AlertSettings, Setup};
@@ -52,6 +53,7 @@ pub struct Settings {
     pub(super) digest_key_file: Option<PathBuf>,
     pub(super) token_file: Option<PathBuf>,
     pub(super) corrections_files: Vec<PathBuf>,
+    pub(super) sources: Vec<sources::Given>,
     pub(super) origins: Origins,
 }
 
@@ -197,6 +199,19 @@ pub enum Origin {
     Flag(String),
 }
 
+impl Origin {
+    /// The same file at another line.
+    pub(super) fn at(&self, line: usize) -> Self {
+        match self {
+            Self::File { name, .. } => Self::File {
+                name: name.clone(),
+                line,
+            },
+            other => other.clone(),
+        }
+    }
+}
+
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -233,6 +248,9 @@ pub struct Described {
     pub origin: Origin,
 }
 
+/// What the keys of sources begin with.
+const OF_SOURCE: &str = "sources.";
+
 /// Whether the setting of a dotted key has a say in the numbers.
 fn decides(key: &str) -> bool {
     let part = key.split('.').next().unwrap_or_default();
@@ -268,6 +286,16 @@ fn hash_of(settings: &[Described]) -> String {
 const MASK: &str = "***";
 
 impl Settings {
+    /// Which of the topics do not hold native events, so that keys and headers of their records are
+    /// looked at; in the order of the topics.
+    #[must_use]
+    pub fn mapped_topics(&self) -> Vec<bool> {
+        let topics = self.kafka.topics.iter();
+        topics
+            .map(|topic| self.fold.sources.of(topic).is_some())
+            .collect()
+    }
+
     /// A hash of all settings in use, as 16 hexadecimal digits. Secrets do not enter it.
     #[must_use]
     pub fn hash(&self) -> String {
@@ -280,12 +308,17 @@ impl Settings {
         hash_of(&self.by_content(self.deciding()))
     }
 
-    /// What counts of the files of corrections is what they say, not what they are called.
+    /// What counts of the files of corrections and of sources is what they say, not what they are
+    /// called.
     fn by_content(&self, mut settings: Vec<Described>) -> Vec<Described> {
         let corrections = &self.fold.corrections;
         for setting in &mut settings {
             if setting.key == Key::Corrections.path() && !corrections.is_empty() {
                 setting.value = format!("{:032x}", corrections.fingerprint());
+            }
+            let topic = setting.key.strip_prefix(OF_SOURCE);
+            if let Some(rules) = topic.and_then(|topic| self.fold.sources.of(topic)) {
+                setting.value = rules.canonical();
             }
         }
         settings
@@ -317,6 +350,7 @@ impl Settings {
                         .unwrap_or(Origin::Default),
                 }),
                 None if key == Key::AlertsSeverities => described.extend(self.severities()),
+                None if key == Key::Sources => described.extend(self.sources()),
                 None => described.extend(self.properties_under(key)),
             }
         }
@@ -367,7 +401,9 @@ impl Settings {
             Key::BootstrapServers => self.kafka.bootstrap_servers.clone(),
             Key::Topics => list(&self.kafka.topics),
             Key::GroupId => self.kafka.group_id.clone(),
-            Key::Properties | Key::PropertiesFiles | Key::AlertsSeverities => return None,
+            Key::Properties | Key::PropertiesFiles | Key::AlertsSeverities | Key::Sources => {
+                return None;
+            }
             Key::StateUrl => optional(self.state.url.as_ref()),
             Key::StateInterval => length(self.state.interval),
             Key::StateKeep => self.state.keep.to_string(),
@@ -403,6 +439,16 @@ impl Settings {
             longest_for_millis: None,
             instance_labels: Vec::new(),
         }
+    }
+
+    /// The sources of topics that do not hold native events.
+    fn sources(&self) -> impl Iterator<Item = Described> {
+        let sources = self.sources.iter();
+        sources.map(|given| Described {
+            key: format!("{}.{}", Key::Sources.path(), given.topic),
+            value: given.how.clone(),
+            origin: given.origin.clone(),
+        })
     }
 
     /// The severities that are not the usual ones.

@@ -1,18 +1,20 @@
-//! Intake: one record to its outcome, and the counts of outcomes.
+//! Intake: one record to what becomes of each of its parts, and the counts of outcomes.
 
 use crate::event::decode::Decoder;
+use crate::event::record::Record;
+use crate::event::source::{Decoded, Source};
 use crate::event::{Event, EventType, Reason, Rejection, Timestamp};
 use crate::ledger::corrections::Whence;
 use crate::ledger::shard::Folded;
 use crate::ledger::{Outcome, Shard};
 use crate::telemetry::FoldTelemetry;
 
-/// What became of a record.
+/// What became of a record, or of one of the parts that a mapping made of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
     /// A null value: no error, and nothing changes.
     Tombstone,
-    /// A correction says that it must not count; nothing changes.
+    /// A correction or a mapping says that it must not count; nothing changes.
     Skipped,
     Rejected(Rejection),
     Folded {
@@ -24,7 +26,7 @@ pub enum Fate {
     },
 }
 
-/// Decodes a record's value and folds it, unless a correction skips it.
+/// Decodes the value of a record of native events and folds it, unless a correction skips it.
 ///
 /// A record that stands nowhere, such as a line of a file, is skipped by its id alone: a line has no
 /// offset, and its number is none.
@@ -34,54 +36,75 @@ pub fn take(
     value: Option<&[u8]>,
     recorded_at: Option<Timestamp>,
 ) -> Fate {
-    take_after(shard, decoder, None, value, recorded_at, |_, _| {})
+    match value.map(|value| decoder.decode(value, recorded_at)) {
+        None => Fate::Tombstone,
+        Some(Err(rejection)) => Fate::Rejected(rejection),
+        Some(Ok(event)) => fold(shard, None, &event, &mut |_, _| {}),
+    }
 }
 
-/// The same for a record of a topic, which corrections can also skip by where it stands.
+/// Makes events of a record by its source and folds them, unless a correction skips them; tells the
+/// fate of each part of the record, at least one.
+///
+/// Corrections also look at where the record stands, if it stands anywhere; one that skips it as a
+/// whole is told once.
 pub fn take_from(
     shard: &mut Shard,
-    decoder: &Decoder,
-    whence: Whence<'_>,
-    value: Option<&[u8]>,
-    recorded_at: Option<Timestamp>,
-) -> Fate {
-    take_after(shard, decoder, Some(whence), value, recorded_at, |_, _| {})
+    source: &Source,
+    whence: Option<Whence<'_>>,
+    record: Record<'_>,
+    each: impl FnMut(Fate),
+) {
+    take_after(shard, source, whence, record, |_, _| {}, each);
 }
 
 /// The same, for who has to look at a customer before anything of it changes: `before` is called
-/// with the shard as it is and the event that is about to be folded.
+/// with the shard as it is and each event that is about to be folded.
 pub fn take_after(
     shard: &mut Shard,
-    decoder: &Decoder,
+    source: &Source,
     whence: Option<Whence<'_>>,
-    value: Option<&[u8]>,
-    recorded_at: Option<Timestamp>,
-    before: impl FnOnce(&Shard, &Event<'_>),
-) -> Fate {
-    let Some(value) = value else {
-        return Fate::Tombstone;
-    };
+    record: Record<'_>,
+    mut before: impl FnMut(&Shard, &Event<'_>),
+    mut each: impl FnMut(Fate),
+) {
     let corrections = &shard.settings().corrections;
-    let corrected = !corrections.is_empty();
-    if corrected && whence.is_some_and(|whence| corrections.skip_record(whence)) {
+    if !corrections.is_empty()
+        && record.value.is_some()
+        && whence.is_some_and(|whence| corrections.skip_record(whence))
+    {
+        return each(Fate::Skipped);
+    }
+    source.decode(record, |decoded| {
+        each(match decoded {
+            Decoded::Event(event) => fold(shard, whence, &event, &mut before),
+            Decoded::Tombstone => Fate::Tombstone,
+            Decoded::Skipped => Fate::Skipped,
+            Decoded::Rejected(rejection) => Fate::Rejected(rejection),
+        });
+    });
+}
+
+fn fold(
+    shard: &mut Shard,
+    whence: Option<Whence<'_>>,
+    event: &Event<'_>,
+    before: &mut impl FnMut(&Shard, &Event<'_>),
+) -> Fate {
+    let corrections = &shard.settings().corrections;
+    if !corrections.is_empty() && corrections.skip_event(whence, event) {
         return Fate::Skipped;
     }
-    match decoder.decode(value, recorded_at) {
-        Ok(event) if corrected && corrections.skip_event(whence, &event) => Fate::Skipped,
-        Ok(event) => {
-            before(shard, &event);
-            Fate::Folded {
-                event: event.body.event_type(),
-                occurred_at: event.occurred_at,
-                folded: shard.fold(&event),
-                ignored_attributes: event.attributes.ignored,
-            }
-        }
-        Err(rejection) => Fate::Rejected(rejection),
+    before(shard, event);
+    Fate::Folded {
+        event: event.body.event_type(),
+        occurred_at: event.occurred_at,
+        folded: shard.fold(event),
+        ignored_attributes: event.attributes.ignored,
     }
 }
 
-/// Records by outcome; their sum is what was received.
+/// Parts of records by outcome; their sum is what was received after splitting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Tally {
     pub tombstones: u64,
@@ -131,7 +154,7 @@ impl Tally {
             .filter(|(_, count)| *count > 0)
     }
 
-    /// All records.
+    /// All of them.
     #[must_use]
     pub fn received(&self) -> u64 {
         self.tombstones

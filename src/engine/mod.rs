@@ -253,6 +253,16 @@ struct DataPath {
 }
 
 impl DataPath {
+    /// Which topics need the keys and headers of their records.
+    fn envelopes(&self) -> Vec<bool> {
+        let sources = &self.restore.fold().sources;
+        let kept = self.live.outbox().is_some();
+        let topics = self.watch.topics.iter();
+        topics
+            .map(|topic| kept || sources.of(topic).is_some())
+            .collect()
+    }
+
     fn run(self) {
         self.restore_and_read();
         self.ending.read_out.store(true, Ordering::Release);
@@ -295,7 +305,7 @@ impl DataPath {
             Arc::clone(&commits),
             Dispatcher::new(self.queues.clone()),
         )
-        .with_envelopes(self.live.outbox().is_some());
+        .with_envelopes(self.envelopes());
         if let Err(error) = self.read(reader, restored.assignments, keeper, &commits) {
             self.live.failed(error.to_string());
         }

@@ -12,8 +12,8 @@ use crate::engine::ground::Ground;
 use crate::engine::intake::{Fate, Tally, take_after, take_from};
 use crate::engine::live::Live;
 use crate::engine::slices::{Sliced, Wanted};
-use crate::event::decode::Decoder;
-use crate::event::{Event, Reason, Timestamp};
+use crate::event::source::Source;
+use crate::event::{Event, Reason, Rejection, Timestamp, record};
 use crate::kafka::batch::Batch;
 use crate::kafka::letters::Letter;
 use crate::kafka::letters::outbox::Outbox;
@@ -153,7 +153,8 @@ pub struct Worker {
     tasks: Receiver<Task>,
     fold: Arc<FoldSettings>,
     topics: Vec<String>,
-    decoder: Decoder,
+    /// In the order of the topics.
+    sources: Vec<Source>,
     shards: BTreeMap<i32, Shard>,
     /// The question that is answered in slices.
     sliced: Option<Sliced>,
@@ -177,7 +178,7 @@ impl Worker {
     pub fn new(settings: &Settings, live: &Live, tasks: Receiver<Task>) -> Self {
         Self {
             tasks,
-            decoder: Decoder::new(settings.fold.decoding()),
+            sources: settings.fold.sources_of(&settings.kafka.topics),
             fold: Arc::new(settings.fold.clone()),
             topics: settings.kafka.topics.clone(),
             shards: BTreeMap::new(),
@@ -308,59 +309,73 @@ impl Worker {
             .sliced
             .as_mut()
             .filter(|sliced| sliced.partition() == partition);
+        let source = &self.sources[topic];
+        let wrapped = source.needs_envelope();
+        // Of one allocation for the whole batch, and of none for native events.
+        let mut headers: Vec<record::Header<'_>> = Vec::new();
         for (index, record) in batch.records().enumerate() {
             if !shard.advance(topic, record.offset, record.recorded_at) {
                 continue;
             }
-            let (value, recorded_at) = (record.value, record.recorded_at);
             let whence = Whence {
                 topic: &self.topics[topic],
                 partition,
                 offset: record.offset,
             };
-            let decoder = &self.decoder;
-            let fate = match &mut sliced {
-                None => take_from(shard, decoder, whence, value, recorded_at),
+            let (key, headers) = if wrapped {
+                let envelope = batch.envelope(index);
+                headers.clear();
+                headers.extend(envelope.headers());
+                (envelope.key, headers.as_slice())
+            } else {
+                (None, [].as_slice())
+            };
+            let whole = record::Record {
+                topic: whence.topic,
+                partition,
+                offset: record.offset,
+                recorded_at: record.recorded_at,
+                key,
+                headers,
+                value: record.value,
+            };
+            let mut rejected = None;
+            let mut each = |fate| {
+                tally.add(fate);
+                match fate {
+                    Fate::Folded { occurred_at, .. } => {
+                        let delay = (now.as_millis() - occurred_at.as_millis()).max(0);
+                        delays.observe(delay as f64 / 1000.0);
+                    }
+                    Fate::Rejected(rejection) => {
+                        rejected = rejected.or(Some(rejection));
+                        log_rejection(&self.rejections, rejection, whence);
+                    }
+                    Fate::Tombstone | Fate::Skipped => {}
+                }
+            };
+            match &mut sliced {
+                None => take_from(shard, source, Some(whence), whole, &mut each),
                 Some(sliced) => {
                     let before = |shard: &Shard, event: &Event<'_>| {
                         sliced.before_change(shard, &event.customer);
                     };
-                    take_after(shard, decoder, Some(whence), value, recorded_at, before)
+                    take_after(shard, source, Some(whence), whole, before, &mut each);
                 }
-            };
-            tally.add(fate);
-            match fate {
-                Fate::Folded { occurred_at, .. } => {
-                    let delay = (now.as_millis() - occurred_at.as_millis()).max(0);
-                    delays.observe(delay as f64 / 1000.0);
-                }
-                Fate::Rejected(rejection) => {
-                    if let (Some(outbox), Some(value)) = (&self.outbox, value) {
-                        outbox.hand_over(&Letter {
-                            place: batch.place,
-                            offset: record.offset,
-                            recorded_at,
-                            envelope: batch.envelope(index),
-                            value,
-                            reason: rejection.reason,
-                            field: rejection.field,
-                        });
-                    }
-                    let throttle = &self.rejections[rejection.reason as usize];
-                    if let Some(suppressed) = throttle.pass() {
-                        tracing::warn!(
-                            reason = rejection.reason.name(),
-                            field = rejection.field,
-                            hint = rejection.hint,
-                            topic = self.topics[topic],
-                            partition,
-                            offset = record.offset,
-                            suppressed,
-                            "rejected a record"
-                        );
-                    }
-                }
-                Fate::Tombstone | Fate::Skipped => {}
+            }
+            // The whole record is kept, once, however many of its parts were rejected.
+            if let (Some(rejection), Some(outbox), Some(value)) =
+                (rejected, &self.outbox, record.value)
+            {
+                outbox.hand_over(&Letter {
+                    place: batch.place,
+                    offset: record.offset,
+                    recorded_at: record.recorded_at,
+                    envelope: batch.envelope(index),
+                    value,
+                    reason: rejection.reason,
+                    field: rejection.field,
+                });
             }
         }
         if let Some(last) = batch.last() {
@@ -440,5 +455,25 @@ impl Worker {
         let found = Customer::find(shard, customer, &look_up.settings, look_up.at);
         // Who asked may have given up.
         let _ = look_up.answer.send(found);
+    }
+}
+
+/// Says what was rejected and where, but not what it holds, and not too often.
+fn log_rejection(
+    throttles: &[Throttle; Reason::ALL.len()],
+    rejection: Rejection,
+    whence: Whence<'_>,
+) {
+    if let Some(suppressed) = throttles[rejection.reason as usize].pass() {
+        tracing::warn!(
+            reason = rejection.reason.name(),
+            field = rejection.field,
+            hint = rejection.hint,
+            topic = whence.topic,
+            partition = whence.partition,
+            offset = whence.offset,
+            suppressed,
+            "rejected a record"
+        );
     }
 }

@@ -35,12 +35,26 @@ impl Amount {
     /// `0012.5` is 12.5; a leading or trailing point is refused.
     #[must_use]
     pub fn from_decimal(text: &str) -> Option<Self> {
+        Self::from_small_units(text, 0)
+    }
+
+    /// Reads plain decimal digits of a unit of which ten to the power of `digits` are one: 12990 is
+    /// 129.9 where it is 2. At most six decimals of the whole unit.
+    ///
+    /// ```
+    /// use tenure::event::Amount;
+    /// assert_eq!(Amount::from_small_units("12990", 2), Amount::from_decimal("129.9"));
+    /// assert_eq!(Amount::from_small_units("12990", 7), None);
+    /// ```
+    #[must_use]
+    pub fn from_small_units(text: &str, digits: u8) -> Option<Self> {
         let (whole, decimals) = match text.split_once('.') {
             Some((_, "")) => return None,
             Some((whole, decimals)) => (whole, decimals),
             None => (text, ""),
         };
-        if whole.is_empty() || decimals.len() > 6 {
+        let below = decimals.len() + usize::from(digits);
+        if whole.is_empty() || below > 6 {
             return None;
         }
         let mut millionths = 0_u64;
@@ -52,7 +66,7 @@ impl Amount {
                 .checked_mul(10)?
                 .checked_add(u64::from(digit - b'0'))?;
         }
-        let missing = u32::try_from(6 - decimals.len()).ok()?;
+        let missing = u32::try_from(6 - below).ok()?;
         Self::from_millionths(millionths.checked_mul(10_u64.pow(missing))?)
     }
 
@@ -72,6 +86,17 @@ impl Amount {
     /// ```
     #[must_use]
     pub fn from_json_number(text: &str) -> Option<Self> {
+        Self::from_small_json_number(text, 0)
+    }
+
+    /// The same of a number of a unit of which ten to the power of `digits` are one.
+    ///
+    /// ```
+    /// use tenure::event::Amount;
+    /// assert_eq!(Amount::from_small_json_number("12990", 2), Amount::from_decimal("129.9"));
+    /// ```
+    #[must_use]
+    pub fn from_small_json_number(text: &str, digits: u8) -> Option<Self> {
         let (negative, text) = match text.strip_prefix('-') {
             Some(text) => (true, text),
             None => (false, text),
@@ -81,17 +106,17 @@ impl Amount {
             None => (text, 0),
         };
         let (whole, decimals) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-        let digits = whole.bytes().chain(decimals.bytes());
+        let all = whole.bytes().chain(decimals.bytes());
         // The digit at index `units` is the first below a millionth.
         let units = i64::try_from(whole.len())
             .ok()?
             .saturating_add(exponent)
-            .saturating_add(6);
+            .saturating_add(6 - i64::from(digits));
 
         let mut millionths = 0_u64;
         let mut half = std::cmp::Ordering::Less;
         let mut count = 0_i64;
-        for digit in digits {
+        for digit in all {
             if !digit.is_ascii_digit() {
                 return None;
             }

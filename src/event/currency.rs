@@ -35,6 +35,43 @@ pub fn iso_4217(code: &str) -> bool {
     ISO_4217.binary_search(&code).is_ok()
 }
 
+/// Currencies without a smaller unit. For withdrawn ones, as they were.
+static WITHOUT_MINOR: &[&str] = &[
+    "ADP", "BEF", "BIF", "BYR", "CLP", "DJF", "ESP", "GNF", "GRD", "ISK", "ITL", "JPY", "KMF",
+    "KRW", "LUF", "MGF", "PTE", "PYG", "RWF", "TRL", "UGX", "UYI", "VND", "VUV", "XAF", "XOF",
+    "XPF",
+];
+static THOUSANDTHS: &[&str] = &["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"];
+static TEN_THOUSANDTHS: &[&str] = &["CLF", "UYW"];
+/// Metals and units of account, for which the standard has no smaller unit to tell of.
+static UNKNOWN_MINOR: &[&str] = &[
+    "XAG", "XAU", "XBA", "XBB", "XBC", "XBD", "XDR", "XPD", "XPT", "XSU", "XUA",
+];
+
+/// How many decimals the smallest unit of a currency is of it, by ISO 4217: 2 for cents.
+///
+/// ```
+/// use tenure::event::currency::minor_digits;
+/// assert_eq!(minor_digits("EUR"), Some(2));
+/// assert_eq!(minor_digits("JPY"), Some(0));
+/// assert_eq!(minor_digits("XAU"), None);
+/// ```
+#[must_use]
+pub fn minor_digits(code: &str) -> Option<u8> {
+    let among = |codes: &[&str]| codes.binary_search(&code).is_ok();
+    if !iso_4217(code) || among(UNKNOWN_MINOR) {
+        None
+    } else if among(WITHOUT_MINOR) {
+        Some(0)
+    } else if among(THOUSANDTHS) {
+        Some(3)
+    } else if among(TEN_THOUSANDTHS) {
+        Some(4)
+    } else {
+        Some(2)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -48,5 +85,14 @@ mod tests {
         for code in ["", "eur", "EURO", "US", "XXX", "XTS", "BTC"] {
             assert!(!iso_4217(code), "{code}");
         }
+    }
+
+    #[test]
+    fn every_code_that_has_smaller_units_of_its_own_is_a_code() {
+        for codes in [WITHOUT_MINOR, THOUSANDTHS, TEN_THOUSANDTHS, UNKNOWN_MINOR] {
+            assert!(codes.is_sorted());
+            assert!(codes.iter().all(|code| iso_4217(code)), "{codes:?}");
+        }
+        assert_eq!(minor_digits("BTC"), None);
     }
 }

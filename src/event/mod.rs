@@ -6,6 +6,7 @@
 
 pub mod amount;
 pub mod attributes;
+pub mod check;
 pub mod currency;
 pub mod decode;
 pub mod mapping;

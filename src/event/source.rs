@@ -39,7 +39,10 @@ impl Source {
     /// Whether keys and headers are looked at, so that they have to be kept with records.
     #[must_use]
     pub const fn needs_envelope(&self) -> bool {
-        matches!(self, Self::Mapped(_))
+        match self {
+            Self::Native(_) => false,
+            Self::Mapped(mapping) => mapping.needs_envelope(),
+        }
     }
 
     /// Hands on what a record holds, at least once.

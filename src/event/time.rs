@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+
 /// An instant in UTC, to the millisecond, counted from 1970-01-01.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
@@ -57,9 +60,87 @@ impl Timestamp {
     /// ```
     #[must_use]
     pub fn from_rfc3339(text: &str) -> Option<Self> {
-        let bytes = text.as_bytes();
-        // 2026-11-08T18:00:00Z is the shortest form.
-        if bytes.len() < 20
+        let (civil, zone) = Civil::read(text.as_bytes())?;
+        let offset_minutes = zone_offset(zone)?;
+        Some(civil.in_utc().plus_millis(-offset_minutes * 60_000))
+    }
+
+    /// Reads an instant that may lack its zone, and then is of this one: `2026-11-01 09:30:00`.
+    ///
+    /// Where clocks are set back and a time comes twice it is the earlier one; where they are set
+    /// forward, it is what it would be if they were not.
+    ///
+    /// ```
+    /// use tenure::event::Timestamp;
+    /// let zone = jiff::tz::TimeZone::get("Europe/Istanbul").unwrap();
+    /// let at = |text| Timestamp::from_local(text, &zone).unwrap().to_string();
+    /// assert_eq!(at("2026-11-01 09:30:00.5"), "2026-11-01T06:30:00.500Z");
+    /// assert_eq!(at("2026-11-01T09:30:00+01:00"), "2026-11-01T08:30:00.000Z");
+    /// ```
+    #[must_use]
+    pub fn from_local(text: &str, zone: &TimeZone) -> Option<Self> {
+        let (civil, rest) = Civil::read(text.as_bytes())?;
+        if !rest.is_empty() {
+            return Self::from_rfc3339(text);
+        }
+        let at = zone.to_timestamp(civil.of_calendar()?).ok()?;
+        Some(Self(at.as_millisecond()))
+    }
+
+    /// Reads a number of Unix time, whose unit is this many powers of ten of a millisecond: 3 for
+    /// seconds, -3 for microseconds. What is below a millisecond is cut off.
+    ///
+    /// ```
+    /// use tenure::event::Timestamp;
+    /// let at = Timestamp::from_unix("1762000000.1239", 3).unwrap();
+    /// assert_eq!(at.as_millis(), 1_762_000_000_123);
+    /// ```
+    #[must_use]
+    pub fn from_unix(text: &str, power: i32) -> Option<Self> {
+        let (negative, text) = match text.strip_prefix('-') {
+            Some(text) => (true, text),
+            None => (false, text),
+        };
+        let (mantissa, exponent) = text.split_once(['e', 'E']).unwrap_or((text, "0"));
+        let (whole, decimals) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+        let digits = || whole.bytes().chain(decimals.bytes());
+        if whole.is_empty() || !digits().all(|digit| digit.is_ascii_digit()) {
+            return None;
+        }
+        // How many digits stand before the point, in milliseconds.
+        let before = (whole.len() as i64)
+            .checked_add(exponent.parse::<i32>().ok()?.into())?
+            .checked_add(power.into())?;
+        let before = usize::try_from(before).unwrap_or(0);
+        let mut millis = 0_i64;
+        for digit in digits().take(before) {
+            millis = millis
+                .checked_mul(10)?
+                .checked_add(i64::from(digit - b'0'))?;
+        }
+        if millis > 0 {
+            for _ in whole.len() + decimals.len()..before {
+                millis = millis.checked_mul(10)?;
+            }
+        }
+        Some(Self(if negative { -millis } else { millis }))
+    }
+}
+
+/// A date and a time of some zone.
+struct Civil {
+    year: i64,
+    month: u8,
+    day: u8,
+    hour: u8,
+    minute: u8,
+    millis_of_minute: i64,
+}
+
+impl Civil {
+    /// Reads `2026-11-08T18:00:00`, with decimals or none; what follows it is left.
+    fn read(bytes: &[u8]) -> Option<(Self, &[u8])> {
+        if bytes.len() < 19
             || bytes[4] != b'-'
             || bytes[7] != b'-'
             || !matches!(bytes[10], b'T' | b't' | b' ')
@@ -84,17 +165,39 @@ impl Timestamp {
         {
             return None;
         }
-        let (fraction, zone) = milliseconds(&bytes[19..])?;
-        let offset_minutes = zone_offset(zone)?;
+        let (fraction, rest) = milliseconds(&bytes[19..])?;
         let millis_of_minute = if second == 60 {
             59_999
         } else {
             i64::from(second) * 1000 + fraction
         };
-        let minutes = (days_since_1970(year, month, day) * 24 + i64::from(hour)) * 60
-            + i64::from(minute)
-            - offset_minutes;
-        Some(Self(minutes * 60_000 + millis_of_minute))
+        let civil = Self {
+            year,
+            month,
+            day,
+            hour,
+            minute,
+            millis_of_minute,
+        };
+        Some((civil, rest))
+    }
+
+    fn in_utc(&self) -> Timestamp {
+        let hours = days_since_1970(self.year, self.month, self.day) * 24 + i64::from(self.hour);
+        Timestamp((hours * 60 + i64::from(self.minute)) * 60_000 + self.millis_of_minute)
+    }
+
+    fn of_calendar(&self) -> Option<DateTime> {
+        DateTime::new(
+            i16::try_from(self.year).ok()?,
+            self.month.cast_signed(),
+            self.day.cast_signed(),
+            self.hour.cast_signed(),
+            self.minute.cast_signed(),
+            (self.millis_of_minute / 1000) as i8,
+            (self.millis_of_minute % 1000) as i32 * 1_000_000,
+        )
+        .ok()
     }
 }
 

@@ -14,12 +14,14 @@
 pub mod batch;
 pub mod client;
 pub mod commits;
+pub mod headers;
 pub mod identity;
 pub mod letters;
 pub mod peek;
 pub mod progress;
 pub mod range;
 pub mod reader;
+pub mod tap;
 pub mod watch;
 
 use crate::event::Timestamp;

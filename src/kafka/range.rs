@@ -19,9 +19,10 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use crate::config::KafkaSettings;
 use crate::event::Timestamp;
+use crate::event::record::Record;
 use crate::kafka::Place;
-use crate::kafka::batch::Record;
 use crate::kafka::client::{Consumer, Context, configuration, failure};
+use crate::kafka::headers::Headers;
 use crate::kafka::progress::Start;
 use crate::kafka::watch::{Unreadable, starts};
 use crate::telemetry::{Failure, Telemetry};
@@ -91,6 +92,8 @@ pub enum RangeError {
 pub struct Ranges {
     consumer: Consumer,
     topics: Vec<String>,
+    /// Those topics of which records come with their headers.
+    with_headers: Vec<bool>,
     patience: Duration,
 }
 
@@ -109,8 +112,19 @@ impl Ranges {
         Ok(Self {
             consumer,
             topics: settings.topics.clone(),
+            with_headers: vec![false; settings.topics.len()],
             patience,
         })
+    }
+
+    /// The same with the headers of records of those topics, in the order of the configuration, for
+    /// which it is wanted. Without them records have none.
+    #[must_use]
+    pub fn with_headers(self, with_headers: Vec<bool>) -> Self {
+        Self {
+            with_headers,
+            ..self
+        }
     }
 
     /// The client, for questions about brokers and topics.
@@ -207,10 +221,12 @@ impl Reading<'_> {
     fn read(&mut self, each: &mut dyn FnMut(Record<'_>)) -> Result<(), RangeError> {
         let Range { place, until, .. } = self.range;
         self.ranges.assign(place, self.next)?;
+        let with_headers = self.ranges.with_headers[place.topic];
+        let mut headers = Headers::default();
         while self.next < until {
             match self.ranges.consumer.poll(POLL) {
                 None => self.check_patience()?,
-                Some(Ok(message)) => {
+                Some(Ok(mut message)) => {
                     let ours = message.partition() == place.partition
                         && message.topic() == self.ranges.topics[place.topic];
                     let offset = message.offset();
@@ -222,9 +238,16 @@ impl Reading<'_> {
                     if offset < until {
                         let recorded_at = message.timestamp().to_millis();
                         let recorded_at = recorded_at.filter(|millis| *millis >= 0);
+                        if with_headers {
+                            headers.read(&mut message);
+                        }
                         each(Record {
+                            topic: &self.ranges.topics[place.topic],
+                            partition: place.partition,
                             offset,
                             recorded_at: recorded_at.map(Timestamp::from_millis),
+                            key: message.key(),
+                            headers: &headers.list(),
                             value: message.payload(),
                         });
                     }

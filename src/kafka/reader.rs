@@ -79,8 +79,8 @@ pub struct Reader<S> {
     telemetry: Arc<Telemetry>,
     progress: Arc<Progress>,
     commits: Arc<Commits>,
-    /// Whether keys and headers are kept with the records.
-    envelopes: bool,
+    /// Of which topics keys and headers are kept with the records.
+    envelopes: Vec<bool>,
     sink: S,
     partitions: HashMap<Place, Partition>,
     waiting: usize,
@@ -252,7 +252,7 @@ impl<S: Sink> Reader<S> {
             telemetry,
             progress,
             commits,
-            envelopes: false,
+            envelopes: Vec::new(),
             sink,
             partitions: HashMap::new(),
             waiting: 0,
@@ -265,9 +265,10 @@ impl<S: Sink> Reader<S> {
         }
     }
 
-    /// The same with keys and headers in the batches, for a service that keeps what it rejects.
+    /// The same with keys and headers in the batches of the topics, by their places, for which it is
+    /// wanted: for sources that look at them, and for a service that keeps what it rejects.
     #[must_use]
-    pub fn with_envelopes(self, envelopes: bool) -> Self {
+    pub fn with_envelopes(self, envelopes: Vec<bool>) -> Self {
         Self { envelopes, ..self }
     }
 
@@ -419,7 +420,7 @@ impl<S: Sink> Reader<S> {
         self.waiting += usize::from(partition.batch.is_empty());
         partition.batch.push(record);
         partition.batch.leader_epoch = leader_epoch(message);
-        if self.envelopes {
+        if self.envelopes.get(topic).is_some_and(|wanted| *wanted) {
             keep_envelope(&mut partition.batch, message);
         }
         if partition.batch.full() {

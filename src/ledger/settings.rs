@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::event::decode::DecodeSettings;
+use crate::event::source::Source;
 use crate::ledger::corrections::Corrections;
+use crate::ledger::sources::Sources;
 
 /// The settings a fold depends on. Another value of any of them makes another state.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +28,8 @@ pub struct FoldSettings {
     pub dimensions: Vec<String>,
     /// The records of the log that must not count.
     pub corrections: Arc<Corrections>,
+    /// How the records of topics become events that do not hold native ones.
+    pub sources: Arc<Sources>,
     /// Events further behind their shard's newest event are counted as late, in milliseconds.
     /// Counts only: the facts do not depend on it.
     pub late_after_millis: i64,
@@ -48,6 +52,21 @@ impl FoldSettings {
             like_these.dimensions.clone_from(&self.dimensions);
         }
         like_these == *self
+    }
+
+    /// How the records of a topic become events.
+    #[must_use]
+    pub fn source_of(&self, topic: &str) -> Source {
+        match self.sources.of(topic) {
+            Some(rules) => Source::mapped(rules.clone(), self.decoding()),
+            None => Source::native(self.decoding()),
+        }
+    }
+
+    /// The same for topics, in their order.
+    #[must_use]
+    pub fn sources_of(&self, topics: &[String]) -> Vec<Source> {
+        topics.iter().map(|topic| self.source_of(topic)).collect()
     }
 
     /// What decoding depends on.
@@ -134,6 +153,7 @@ impl Default for FoldSettings {
             },
             dimensions: Vec::new(),
             corrections: Arc::default(),
+            sources: Arc::default(),
             late_after_millis: DAY,
         }
     }

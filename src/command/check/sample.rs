@@ -8,14 +8,17 @@ use indicatif::{ProgressBar, ProgressStyle};
 use rdkafka::Message;
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::KafkaError;
+use rdkafka::message::BorrowedMessage;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use crate::command::check::findings::Findings;
 use crate::config::Settings;
-use crate::event::decode::Decoder;
-use crate::event::{Body, EventType, Reason, Rejection, Timestamp};
+use crate::event::record::Record;
+use crate::event::source::{Decoded, Source};
+use crate::event::{Body, Event, EventType, Reason, Rejection, Timestamp};
 use crate::kafka::Place;
 use crate::kafka::client::{Consumer, failure};
+use crate::kafka::headers::Headers;
 use crate::kafka::progress::Start;
 use crate::ledger::hash::{CustomerDigest, Hashes};
 use crate::telemetry::Failure as KafkaFailure;
@@ -34,22 +37,32 @@ const USUAL_TIMEOUTS: [i64; 11] = [7, 14, 21, 30, 45, 60, 90, 120, 180, 270, 365
 /// What was seen in the records looked at.
 pub struct Sample {
     hashes: Hashes,
-    decoder: Decoder,
+    /// In the order of the topics.
+    sources: Vec<Source>,
+    topics: Vec<Seen>,
     available: i64,
     records: u64,
-    tombstones: u64,
     keyed_by_customer: u64,
+    customers: HashMap<CustomerDigest, Customer>,
+}
+
+/// What became of the records of one topic; of a record that a mapping splits, each part.
+#[derive(Default)]
+struct Seen {
+    name: String,
+    /// Whether its records are events only by a mapping.
+    mapped: bool,
+    tombstones: u64,
+    skipped: u64,
     types: BTreeMap<EventType, u64>,
     rejected: BTreeMap<Reason, Rejected>,
-    customers: HashMap<CustomerDigest, Customer>,
 }
 
 /// The rejections of one reason, with the first one as an example.
 struct Rejected {
     count: u64,
     first: Rejection,
-    topic: String,
-    place: Place,
+    partition: i32,
     offset: i64,
 }
 
@@ -76,16 +89,14 @@ impl Sample {
     ) -> Result<Self, KafkaError> {
         let mut sample = Self {
             hashes: Hashes::new(settings.fold.digest_key),
-            decoder: Decoder::new(settings.fold.decoding()),
+            sources: settings.fold.sources_of(&settings.kafka.topics),
+            topics: Seen::of(settings),
             available: starts
                 .iter()
                 .map(|start| start.end_offset - start.first_offset)
                 .sum(),
             records: 0,
-            tombstones: 0,
             keyed_by_customer: 0,
-            types: BTreeMap::new(),
-            rejected: BTreeMap::new(),
             customers: HashMap::new(),
         };
         let (heads, tails) = slices(starts, limit);
@@ -115,8 +126,9 @@ impl Sample {
         }
         consumer.assign(&list)?;
         let mut heard = Instant::now();
+        let mut headers = Headers::default();
         while !slices.is_empty() && Instant::now() < deadline && heard.elapsed() < SILENCE {
-            let message = match consumer.poll(POLL) {
+            let mut message = match consumer.poll(POLL) {
                 None => continue,
                 Some(Ok(message)) => message,
                 Some(Err(error)) => match failure(&error) {
@@ -137,7 +149,7 @@ impl Sample {
                 continue;
             };
             if message.offset() < slice.until {
-                self.look_at(&message, place);
+                self.look_at(&mut message, place, &mut headers);
                 bar.inc(1);
             }
             if message.offset() + 1 >= slice.until {
@@ -147,47 +159,44 @@ impl Sample {
         Ok(())
     }
 
-    fn look_at(&mut self, message: &impl Message, place: Place) {
+    fn look_at(&mut self, message: &mut BorrowedMessage<'_>, place: Place, headers: &mut Headers) {
         self.records += 1;
-        let Some(value) = message.payload() else {
-            self.tombstones += 1;
-            return;
-        };
+        let source = &self.sources[place.topic];
+        if source.needs_envelope() {
+            headers.read(message);
+        }
         let recorded_at = message
             .timestamp()
             .to_millis()
             .filter(|millis| *millis >= 0);
-        match self
-            .decoder
-            .decode(value, recorded_at.map(Timestamp::from_millis))
-        {
-            Err(rejection) => {
-                let rejected = self
-                    .rejected
-                    .entry(rejection.reason)
-                    .or_insert_with(|| Rejected {
-                        count: 0,
-                        first: rejection,
-                        topic: message.topic().to_owned(),
-                        place,
-                        offset: message.offset(),
-                    });
-                rejected.count += 1;
-            }
-            Ok(event) => {
-                *self.types.entry(event.body.event_type()).or_default() += 1;
-                let keyed = message
-                    .key()
+        let seen = &mut self.topics[place.topic];
+        let record = Record {
+            topic: message.topic(),
+            partition: place.partition,
+            offset: message.offset(),
+            recorded_at: recorded_at.map(Timestamp::from_millis),
+            key: message.key(),
+            headers: &headers.list(),
+            value: message.payload(),
+        };
+        let (hashes, customers) = (&self.hashes, &mut self.customers);
+        source.decode(record, |decoded| match decoded {
+            Decoded::Tombstone => seen.tombstones += 1,
+            Decoded::Skipped => seen.skipped += 1,
+            Decoded::Rejected(rejection) => seen.reject(rejection, &record),
+            Decoded::Event(event) => {
+                *seen.types.entry(event.body.event_type()).or_default() += 1;
+                let keyed = record
+                    .key
                     .is_some_and(|key| key == event.customer.as_bytes());
                 self.keyed_by_customer += u64::from(keyed);
-                let digest = self.hashes.customer(&event.customer);
-                let customer = self.customers.entry(digest).or_default();
-                customer.partitions.insert(place.partition);
-                if matches!(event.body, Body::Purchase { .. }) {
-                    customer.orders.push(event.occurred_at);
-                }
+                let digest = hashes.customer(&event.customer);
+                customers
+                    .entry(digest)
+                    .or_default()
+                    .see(&event, place.partition);
             }
-        }
+        });
     }
 
     /// Says what was seen and what to make of it.
@@ -207,55 +216,24 @@ impl Sample {
     }
 
     fn decoded(&self) -> u64 {
-        self.types.values().sum()
+        self.topics.iter().map(Seen::decoded).sum()
     }
 
+    fn count(&self, event: EventType) -> u64 {
+        let counts = self.topics.iter().filter_map(|seen| seen.types.get(&event));
+        counts.sum()
+    }
+
+    /// One topic of native events needs no name; of others it is said what becomes of each.
     fn tell_decoded(&self, findings: &mut Findings) {
-        let decoded = self.decoded();
-        let values = self.records - self.tombstones;
-        let types: Vec<String> = self
-            .types
-            .iter()
-            .map(|(event, count)| format!("{count} {}", event.name()))
-            .collect();
-        let text = format!(
-            "{} of the records with a value are events: {}",
-            percent(decoded, values),
-            types.join(", ")
-        );
-        match (decoded, values) {
-            (0, 1..) => findings.error("none of the records is an event that Tenure understands"),
-            (decoded, values) if decoded * 100 < values * 99 => findings.warning(&text),
-            _ => findings.good(&text),
-        }
-        for (reason, rejected) in &self.rejected {
-            let Rejected {
-                count,
-                first,
-                topic,
-                place,
-                offset,
-            } = rejected;
-            let field = first
-                .field
-                .map(|field| format!(" of `{field}`"))
-                .unwrap_or_default();
-            let hint = first
-                .hint
-                .map(|hint| format!(" ({hint})"))
-                .unwrap_or_default();
-            findings.note(&format!(
-                "rejected: {count} with {}{field}{hint}, the first at {topic} partition {} offset \
-                 {offset}",
-                reason.name(),
-                place.partition
-            ));
-        }
-        if self.tombstones > 0 {
-            findings.note(&format!(
-                "{} records have no value and change nothing",
-                self.tombstones
-            ));
+        let plain = self.topics.len() == 1 && !self.topics[0].mapped;
+        for seen in &self.topics {
+            let subject = match (plain, seen.mapped) {
+                (true, _) => String::new(),
+                (false, true) => format!("{}, mapped: ", seen.name),
+                (false, false) => format!("{}, native: ", seen.name),
+            };
+            seen.tell(&subject, findings);
         }
     }
 
@@ -287,7 +265,7 @@ impl Sample {
     }
 
     fn tell_churn(&self, settings: &Settings, findings: &mut Findings) {
-        let churns = self.types.get(&EventType::Churn).copied().unwrap_or(0);
+        let churns = self.count(EventType::Churn);
         let evaluation = &settings.evaluation;
         if churns > 0 {
             findings.good(&format!("churn is observable: {churns} churn events"));
@@ -341,6 +319,122 @@ impl Sample {
             gaps.extend(pairs.map(|(first, second)| second.as_millis() - first.as_millis()));
         }
         gaps
+    }
+}
+
+impl Customer {
+    fn see(&mut self, event: &Event<'_>, partition: i32) {
+        self.partitions.insert(partition);
+        if matches!(event.body, Body::Purchase { .. }) {
+            self.orders.push(event.occurred_at);
+        }
+    }
+}
+
+impl Seen {
+    fn of(settings: &Settings) -> Vec<Self> {
+        let topics = settings.kafka.topics.iter().zip(settings.mapped_topics());
+        let topics = topics.map(|(name, mapped)| Self {
+            name: name.clone(),
+            mapped,
+            ..Self::default()
+        });
+        topics.collect()
+    }
+
+    fn reject(&mut self, rejection: Rejection, record: &Record<'_>) {
+        let rejected = self
+            .rejected
+            .entry(rejection.reason)
+            .or_insert_with(|| Rejected {
+                count: 0,
+                first: rejection,
+                partition: record.partition,
+                offset: record.offset,
+            });
+        rejected.count += 1;
+    }
+
+    fn decoded(&self) -> u64 {
+        self.types.values().sum()
+    }
+
+    fn tell(&self, subject: &str, findings: &mut Findings) {
+        let decoded = self.decoded();
+        let rejected: u64 = self.rejected.values().map(|rejected| rejected.count).sum();
+        let meant = decoded + rejected;
+        let types: Vec<String> = self
+            .types
+            .iter()
+            .map(|(event, count)| format!("{count} {}", event.name()))
+            .collect();
+        match (decoded, meant) {
+            (0, 0) if self.skipped + self.tombstones == 0 => {
+                findings.note(&format!("{subject}there are no records to look at yet"));
+            }
+            (0, 0) if self.skipped > 0 => findings.warning(&format!(
+                "{subject}every record is skipped by the mapping, and none is an event"
+            )),
+            (0, 0) => {}
+            (0, _) if self.mapped => findings.error(&format!(
+                "{subject}none of the records becomes an event: see below, and what single records \
+                 become with `tenure tap`"
+            )),
+            (0, _) => findings.error(&format!(
+                "{subject}none of the records is an event that Tenure understands"
+            )),
+            (decoded, meant) => {
+                let text = format!(
+                    "{subject}{} of the records with a value are events: {}",
+                    percent(decoded, meant),
+                    types.join(", ")
+                );
+                if decoded * 100 < meant * 99 {
+                    findings.warning(&text);
+                } else {
+                    findings.good(&text);
+                }
+            }
+        }
+        self.tell_others(subject, findings);
+    }
+
+    /// What became no event.
+    fn tell_others(&self, subject: &str, findings: &mut Findings) {
+        for (reason, rejected) in &self.rejected {
+            let Rejected {
+                count,
+                first,
+                partition,
+                offset,
+            } = rejected;
+            let field = first
+                .field
+                .map(|field| format!(" of `{field}`"))
+                .unwrap_or_default();
+            let hint = first
+                .hint
+                .map(|hint| format!(" ({hint})"))
+                .unwrap_or_default();
+            findings.note(&format!(
+                "rejected: {count} with {}{field}{hint}, the first at {} partition {partition} \
+                 offset {offset}",
+                reason.name(),
+                self.name,
+            ));
+        }
+        if self.skipped > 0 {
+            findings.note(&format!(
+                "{subject}{} are skipped by the mapping",
+                self.skipped
+            ));
+        }
+        if self.tombstones > 0 {
+            findings.note(&format!(
+                "{subject}{} records have no value and change nothing",
+                self.tombstones
+            ));
+        }
     }
 }
 

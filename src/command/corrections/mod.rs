@@ -16,10 +16,10 @@ use crate::command::paper::print;
 use crate::command::topics::{Topics, failed};
 use crate::command::{Failure, Form, file};
 use crate::config::Settings;
-use crate::engine::intake::{Fate, take, take_from};
+use crate::engine::intake::{Fate, take_from};
 use crate::event::Timestamp;
-use crate::event::decode::Decoder;
-use crate::kafka::batch::Record;
+use crate::event::record::Record;
+use crate::event::source::{Decoded, Source};
 use crate::kafka::range::Range;
 use crate::ledger::Shard;
 use crate::ledger::corrections::{Corrections, Skip, Whence};
@@ -82,7 +82,7 @@ pub struct CorrectionsArgs {
 pub struct Effect {
     /// The instant of both reports.
     pub at: String,
-    /// Records that were read.
+    /// Records that were read; of one that a mapping splits, each part.
     pub read: u64,
     /// Those that are skipped, by however many corrections.
     pub skipped: u64,
@@ -148,10 +148,14 @@ pub fn run(args: &CorrectionsArgs) -> Result<(), Failure> {
 
 fn of_file(path: &Path, at: Option<Timestamp>, settings: &Settings) -> Result<Effect, Failure> {
     let mut counts = Counts::new(&settings.fold.corrections);
-    let mut twins = Twins::new(settings, 1);
+    let mut twins = Twins::new(settings, vec![Source::native(settings.fold.decoding())]);
     twins.begin(0, 0);
     file::each_line(path, &mut |number, line| {
-        twins.take(0, number, None, Some(line), None, &mut counts);
+        let record = Record {
+            offset: number,
+            ..Record::of_value(line)
+        };
+        twins.take(0, None, record, &mut counts);
     })?;
     let at = file::instant_or_newest(at, &twins.before)?;
     let question = question(at, settings);
@@ -168,7 +172,8 @@ fn of_topics(at: Option<Timestamp>, settings: &Settings) -> Result<Effect, Failu
     let mut counts = Counts::new(&settings.fold.corrections);
     topics.show_progress(topics.offsets());
     for partition in 0..topics.partitions() {
-        let mut twins = Twins::new(settings, settings.kafka.topics.len());
+        let sources = settings.fold.sources_of(&settings.kafka.topics);
+        let mut twins = Twins::new(settings, sources);
         for start in topics.starts_of(partition) {
             let topic = start.place.topic;
             twins.begin(topic, start.first_offset);
@@ -183,9 +188,7 @@ fn of_topics(at: Option<Timestamp>, settings: &Settings) -> Result<Effect, Failu
                     partition,
                     offset: record.offset,
                 };
-                let (value, recorded_at) = (record.value, record.recorded_at);
-                let offset = record.offset;
-                twins.take(topic, offset, Some(whence), value, recorded_at, &mut counts);
+                twins.take(topic, Some(whence), record, &mut counts);
             };
             topics
                 .read(range, &mut each)
@@ -210,11 +213,13 @@ fn question(at: Timestamp, settings: &Settings) -> Arc<Question> {
 struct Twins {
     before: Shard,
     after: Shard,
-    decoder: Decoder,
+    /// In the order of the topics.
+    sources: Vec<Source>,
 }
 
 impl Twins {
-    fn new(settings: &Settings, topics: usize) -> Self {
+    fn new(settings: &Settings, sources: Vec<Source>) -> Self {
+        let topics = sources.len();
         let plain = FoldSettings {
             corrections: Arc::default(),
             ..settings.fold.clone()
@@ -222,7 +227,7 @@ impl Twins {
         Self {
             before: Shard::new(Arc::new(plain), topics),
             after: Shard::new(Arc::new(settings.fold.clone()), topics),
-            decoder: Decoder::new(settings.fold.decoding()),
+            sources,
         }
     }
 
@@ -234,27 +239,23 @@ impl Twins {
     fn take(
         &mut self,
         topic: usize,
-        offset: i64,
         whence: Option<Whence<'_>>,
-        value: Option<&[u8]>,
-        recorded_at: Option<Timestamp>,
+        record: Record<'_>,
         counts: &mut Counts,
     ) {
-        counts.read += 1;
-        let decoder = &self.decoder;
-        let [_, fate] = [&mut self.before, &mut self.after].map(|shard| {
-            shard.advance(topic, offset, recorded_at);
-            match whence {
-                Some(whence) => take_from(shard, decoder, whence, value, recorded_at),
-                None => take(shard, decoder, value, recorded_at),
-            }
+        let source = &self.sources[topic];
+        let mut skipped = false;
+        self.before
+            .advance(topic, record.offset, record.recorded_at);
+        take_from(&mut self.before, source, whence, record, |_| {
+            counts.read += 1
         });
-        if let (Fate::Skipped, Some(value)) = (fate, value) {
-            let event = decoder.decode(value, recorded_at).ok();
-            counts.skipped += 1;
-            for number in counts.corrections.skipping(whence, event.as_ref()) {
-                counts.by_correction[number] += 1;
-            }
+        self.after.advance(topic, record.offset, record.recorded_at);
+        take_from(&mut self.after, source, whence, record, |fate| {
+            skipped |= fate == Fate::Skipped;
+        });
+        if skipped {
+            source.decode(record, |part| counts.skip(whence, &part));
         }
     }
 
@@ -283,6 +284,22 @@ impl Counts {
             skipped: 0,
             by_correction: vec![0; corrections.given().len()],
         }
+    }
+
+    /// Counts a part of a record of which some part is skipped, if it is one that a correction skips.
+    fn skip(&mut self, whence: Option<Whence<'_>>, part: &Decoded<'_>) {
+        let event = match part {
+            Decoded::Event(event) => Some(event),
+            Decoded::Rejected(_) => None,
+            // A mapping passes it over whatever corrections say.
+            Decoded::Tombstone | Decoded::Skipped => return,
+        };
+        let mut by_any = false;
+        for number in self.corrections.skipping(whence, event) {
+            self.by_correction[number] += 1;
+            by_any = true;
+        }
+        self.skipped += u64::from(by_any);
     }
 
     fn effect(

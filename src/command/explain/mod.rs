@@ -61,6 +61,9 @@ pub struct ExplainArgs {
     pub service: ServiceArgs,
 
     #[command(flatten)]
+    pub lines: file::LinesArgs,
+
+    #[command(flatten)]
     pub configuration: ConfigurationArgs,
 }
 
@@ -162,7 +165,7 @@ fn of_file(
     evaluation
         .periods
         .extend(period.filter(|period| !evaluation.periods.contains(period)));
-    let (shard, tally) = file::read(path, &settings)?;
+    let (shard, tally) = file::read(path, &args.lines, &settings)?;
     let at = file::instant_or_newest(args.at, &shard)?;
     let before = compared_with(period, at, &evaluation);
     let reports = file::evaluate_each(&shard, &[before, at], &evaluation)?;

@@ -228,7 +228,7 @@ pub fn records_read(paper: &mut Paper, records: &Records) {
     let rejected: u64 = records.rejected.values().sum();
     let skipped = match records.skipped {
         0 => String::new(),
-        skipped => format!(", {skipped} skipped by corrections"),
+        skipped => format!(", {skipped} skipped"),
     };
     paper.paragraph(&format!(
         "{read} read: {applied} applied, {redundant} redundant, of these {late} late; {repeated} \

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::Message;
 use rdkafka::consumer::Consumer as _;
+use rdkafka::message::BorrowedMessage;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use crate::command::Failure;
@@ -18,9 +19,11 @@ use crate::command::import::placing::{Partitioner, Placed};
 use crate::command::topics::{Entries, describe};
 use crate::config::Settings;
 use crate::event::Timestamp;
-use crate::event::decode::Decoder;
+use crate::event::record::Record;
+use crate::event::source::{Decoded, Source};
 use crate::kafka::Place;
 use crate::kafka::client::{Consumer, Context, configuration, failure};
+use crate::kafka::headers::Headers;
 use crate::kafka::progress::Start;
 use crate::kafka::watch::{Unreadable, starts};
 use crate::telemetry::{Failure as KafkaFailure, Telemetry};
@@ -149,18 +152,32 @@ fn value<'a>(entries: &'a Entries, name: &str) -> Option<&'a str> {
 /// The topic that was asked for, or the only one there is.
 fn chosen(settings: &Settings, topic: Option<&str>) -> Result<String, Failure> {
     let topics = &settings.kafka.topics;
-    match (topic, topics.as_slice()) {
-        (Some(topic), _) if topics.iter().any(|known| known == topic) => Ok(topic.to_owned()),
+    let native = topics
+        .iter()
+        .filter(|topic| settings.fold.sources.of(topic).is_none());
+    let native: Vec<&str> = native.map(String::as_str).collect();
+    match (topic, native.as_slice()) {
+        (Some(topic), native) if native.contains(&topic) => Ok(topic.to_owned()),
+        (Some(topic), _) if topics.iter().any(|known| known == topic) => {
+            Err(Failure::usage(format!(
+                "--topic {topic}: its records are read by a mapping (sources), so native events would mean \
+                 something else there; give the base a topic of its own, and add it to kafka.topics"
+            )))
+        }
         (Some(topic), _) => Err(Failure::usage(format!(
             "--topic {topic}: the service reads {} and would not see it; add it to kafka.topics first, \
              with as many partitions as the others",
             topics.join(", ")
         ))),
-        (None, [only]) => Ok(only.clone()),
-        (None, _) => Err(Failure::usage(format!(
+        (None, [only]) => Ok((*only).to_owned()),
+        (None, []) => Err(Failure::usage(
+            "no topic of the service holds native events: give the base a topic of its own, with as many \
+             partitions as the others, and add it to kafka.topics",
+        )),
+        (None, several) => Err(Failure::usage(format!(
             "which of the topics takes the base? Give one of {} with --topic; best is one of its own \
              that keeps its records for ever",
-            topics.join(", ")
+            several.join(", ")
         ))),
     }
 }
@@ -170,7 +187,8 @@ fn heads(consumer: &Consumer, settings: &Settings, starts: &[Start]) -> Result<H
     let failed = |error: rdkafka::error::KafkaError| {
         Failure::unavailable(format!("could not look at the topics' records: {error}"))
     };
-    let decoder = Decoder::new(settings.fold.decoding());
+    let sources = settings.fold.sources_of(&settings.kafka.topics);
+    let mut headers = Headers::default();
     let topics = &settings.kafka.topics;
     let partitions = starts.iter().map(|start| start.place.partition + 1).max();
     let partitions = partitions.unwrap_or(1);
@@ -199,7 +217,7 @@ fn heads(consumer: &Consumer, settings: &Settings, starts: &[Start]) -> Result<H
     consumer.assign(&list).map_err(failed)?;
     let (deadline, mut heard) = (Instant::now() + TIME, Instant::now());
     while !left.is_empty() && Instant::now() < deadline && heard.elapsed() < SILENCE {
-        let message = match consumer.poll(POLL) {
+        let mut message = match consumer.poll(POLL) {
             None => continue,
             Some(Ok(message)) => message,
             Some(Err(error)) => match failure(&error) {
@@ -219,7 +237,13 @@ fn heads(consumer: &Consumer, settings: &Settings, starts: &[Start]) -> Result<H
         };
         if let Some(until) = left.get(&place).copied() {
             if message.offset() < until {
-                heads.look_at(&message, place, partitions, &decoder);
+                heads.look_at(
+                    &mut message,
+                    place,
+                    partitions,
+                    &sources[topic],
+                    &mut headers,
+                );
             }
             if message.offset() + 1 >= until {
                 left.remove(&place);
@@ -234,34 +258,47 @@ fn heads(consumer: &Consumer, settings: &Settings, starts: &[Start]) -> Result<H
 impl Heads {
     fn look_at(
         &mut self,
-        message: &impl Message,
+        message: &mut BorrowedMessage<'_>,
         place: Place,
         partitions: i32,
-        decoder: &Decoder,
+        source: &Source,
+        headers: &mut Headers,
     ) {
+        if source.needs_envelope() {
+            headers.read(message);
+        }
         let millis = message
             .timestamp()
             .to_millis()
             .filter(|millis| *millis >= 0);
-        let event = message
-            .payload()
-            .and_then(|value| decoder.decode(value, None).ok());
-        let ours = event
-            .as_ref()
-            .is_some_and(|event| event.id.starts_with(ID_PREFIX));
-        self.firsts.entry(place).or_insert(First {
+        let record = Record {
+            topic: message.topic(),
+            partition: place.partition,
+            offset: message.offset(),
             recorded_at: millis.map(Timestamp::from_millis),
+            key: message.key(),
+            headers: &headers.list(),
+            value: message.payload(),
+        };
+        let (mut ours, mut named, mut misnamed) = (false, 0, 0);
+        source.decode(record, |decoded| {
+            if let Decoded::Event(event) = decoded {
+                ours |= event.id.starts_with(ID_PREFIX);
+                named += 1;
+                misnamed += u64::from(record.key != Some(event.customer.as_bytes()));
+            }
+        });
+        self.firsts.entry(place).or_insert(First {
+            recorded_at: record.recorded_at,
             ours,
         });
-        let Some(key) = message.key() else {
+        let Some(key) = record.key else {
             self.placed.unkeyed += 1;
             return;
         };
         self.placed.saw(key, place.partition, partitions);
-        if let Some(event) = event {
-            self.placed.named += 1;
-            self.placed.misnamed += u64::from(key != event.customer.as_bytes());
-        }
+        self.placed.named += named;
+        self.placed.misnamed += misnamed;
     }
 }
 

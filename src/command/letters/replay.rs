@@ -9,7 +9,9 @@ use crate::command::configuration::ConfigurationArgs;
 use crate::command::letters::{bar, open, reasons, unreadable};
 use crate::command::paper::{Paper, emphasis, print};
 use crate::config::Settings;
-use crate::event::decode::Decoder;
+use crate::event::record::{Header, Record};
+use crate::event::source::{Decoded, Source};
+use crate::kafka::letters::Origin;
 use crate::kafka::letters::opening::{Letters, Opened};
 use crate::kafka::letters::returns::{ReturnError, Returns};
 
@@ -26,8 +28,8 @@ Examples:
 ";
 
 const NOTES: &str = "\
-Every letter that is there when the command begins is decoded with the present configuration. A
-record that is valid now is written to the topic and partition it came from, with its key, value,
+Every letter that is there when the command begins is decoded with the present configuration, each by
+the source of its topic. A record that is valid now is written to the topic and partition it came from, with its key, value,
 headers and timestamp as they were; only topics that are configured under kafka.topics are written
 to. Letters stay where they are, so a second replay writes the same records again. That is harmless:
 the same event counts once, however often it is read. Needs the permission to WRITE to the topics
@@ -73,13 +75,19 @@ pub fn run(args: &ReplayArgs) -> Result<(), Failure> {
     let refused = |error| unreadable(&error, &settings);
     let letters = Letters::find(&consumer, &topic).map_err(refused)?;
     let mut returns = Returns::open(&settings.kafka).map_err(|error| failed(&error))?;
-    let decoder = Decoder::new(settings.fold.decoding());
+    let mut sources = BTreeMap::new();
     let bar = bar(letters.about());
     let mut tally = Tally::default();
     let mut outcome = Ok(());
     let read = letters.read(|letter| {
         bar.inc(1);
-        outcome = look_at(args, &decoder, &letter, &mut returns, &mut tally);
+        if let Some(Origin { topic, .. }) = &letter.origin {
+            let source = || settings.fold.source_of(topic);
+            let source = sources.entry(topic.clone()).or_insert_with(source);
+            outcome = look_at(args, source, &letter, &mut returns, &mut tally);
+        } else {
+            tally.foreign += 1;
+        }
         match outcome {
             Ok(()) => ControlFlow::Continue(()),
             Err(_) => ControlFlow::Break(()),
@@ -96,7 +104,7 @@ pub fn run(args: &ReplayArgs) -> Result<(), Failure> {
 
 fn look_at(
     args: &ReplayArgs,
-    decoder: &Decoder,
+    source: &Source,
     letter: &Opened,
     returns: &mut Returns,
     tally: &mut Tally,
@@ -113,7 +121,7 @@ fn look_at(
         return Ok(());
     }
     let counts = tally.reasons.entry(origin.reason.clone()).or_default();
-    if decoder.decode(value, letter.recorded_at).is_err() {
+    if rejected(source, letter, origin, value) {
         counts.rejected += 1;
     } else if !returns.takes(&origin.topic, origin.partition) {
         counts.elsewhere += 1;
@@ -124,6 +132,29 @@ fn look_at(
         }
     }
     Ok(())
+}
+
+/// Whether any part of the record is still rejected.
+fn rejected(source: &Source, letter: &Opened, origin: &Origin, value: &[u8]) -> bool {
+    let headers: Vec<Header<'_>> = letter
+        .headers
+        .iter()
+        .map(|(name, value)| (name.as_slice(), value.as_deref()))
+        .collect();
+    let record = Record {
+        topic: &origin.topic,
+        partition: origin.partition,
+        offset: origin.offset,
+        recorded_at: letter.recorded_at,
+        key: letter.key.as_deref(),
+        headers: &headers,
+        value: Some(value),
+    };
+    let mut rejected = false;
+    source.decode(record, |part| {
+        rejected |= matches!(part, Decoded::Rejected(_));
+    });
+    rejected
 }
 
 fn failed(error: &ReturnError) -> Failure {

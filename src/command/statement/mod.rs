@@ -59,6 +59,9 @@ pub struct StatementArgs {
     pub service: ServiceArgs,
 
     #[command(flatten)]
+    pub lines: file::LinesArgs,
+
+    #[command(flatten)]
     pub configuration: ConfigurationArgs,
 }
 
@@ -101,7 +104,7 @@ fn of_file(args: &StatementArgs, path: &std::path::Path) -> Result<Figures, Fail
     if !evaluation.periods.contains(&args.period) {
         evaluation.periods.push(args.period);
     }
-    let (shard, tally) = file::read(path, &settings)?;
+    let (shard, tally) = file::read(path, &args.lines, &settings)?;
     let at = file::instant_or_newest(args.at, &shard)?;
     let report = file::evaluate_at(&shard, at, &evaluation)?;
     let origin = Origin::File {

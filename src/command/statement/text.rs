@@ -246,10 +246,7 @@ fn log(page: &mut Page, figures: &Figures) {
             ];
             rows.extend(counts.map(|(name, count)| row([name, &count.to_string()])));
             if records.skipped > 0 {
-                rows.push(row([
-                    "skipped by corrections",
-                    &records.skipped.to_string(),
-                ]));
+                rows.push(row(["skipped", &records.skipped.to_string()]));
             }
             let reasons = records.rejected.iter();
             rows.extend(

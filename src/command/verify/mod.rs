@@ -373,7 +373,7 @@ fn verify_file(
         Comparison::none("corrections skip records by offset, and lines have none".to_owned())
     } else {
         let started = Instant::now();
-        let (mut shard, tally) = file::read(path, settings)?;
+        let (mut shard, tally) = file::read(path, &file::LinesArgs::default(), settings)?;
         if let Some(line) = newest.prune_line {
             shard.prune_before(line);
         }

@@ -13,7 +13,7 @@ use crate::command::topics::{Topics, failed};
 use crate::config::Settings;
 use crate::engine::intake::take_from;
 use crate::event::Timestamp;
-use crate::event::decode::Decoder;
+use crate::event::source::Source;
 use crate::kafka::Place;
 use crate::kafka::range::{Range, RangeError};
 use crate::ledger::Shard;
@@ -158,7 +158,8 @@ pub struct Refold<'a> {
     settings: &'a Settings,
     topics: &'a Topics,
     partition: i32,
-    decoder: Decoder,
+    /// In the order of the topics.
+    sources: Vec<Source>,
     hashes: Hashes,
     shard: Shard,
     /// The checkpoint that it began with; none if it began at the beginning.
@@ -178,7 +179,7 @@ impl<'a> Refold<'a> {
             settings,
             topics,
             partition,
-            decoder: Decoder::new(settings.fold.decoding()),
+            sources: settings.fold.sources_of(&settings.kafka.topics),
             hashes: Hashes::new(settings.fold.digest_key),
             shard,
             from,
@@ -289,12 +290,11 @@ impl<'a> Refold<'a> {
             from: now.next_offset,
             until: then.next_offset,
         };
-        let name = &self.settings.kafka.topics[topic];
-        let (shard, decoder, hashes) = (&mut self.shard, &self.decoder, self.hashes);
+        let (shard, source, hashes) = (&mut self.shard, &self.sources[topic], self.hashes);
         let last = then.last.map(|last| last.offset);
         let records = self.topics.read(range, &mut |record| {
             let whence = Whence {
-                topic: name,
+                topic: record.topic,
                 partition,
                 offset: record.offset,
             };
@@ -302,7 +302,7 @@ impl<'a> Refold<'a> {
                 witnesses.insert(topic, hashes.record(record.recorded_at, record.value));
             }
             if shard.advance(topic, record.offset, record.recorded_at) {
-                take_from(shard, decoder, whence, record.value, record.recorded_at);
+                take_from(shard, source, Some(whence), record, |_| {});
             }
         })?;
         self.shard.skip_to(topic, then.next_offset);

@@ -5,8 +5,9 @@
 
 use std::borrow::Cow;
 
+use crate::event::check::cut;
 use crate::event::decode::structure::{blank, end_of_string};
-use crate::event::decode::{Json, cut, unquote};
+use crate::event::decode::{Json, unquote};
 use crate::event::{Attributes, Rejection};
 
 /// Reads an object; `dimensions` are the names in the configured order.

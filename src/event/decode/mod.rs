@@ -11,7 +11,7 @@
 //!    documentation, then `attributes`.
 
 mod attributes;
-mod structure;
+pub(in crate::event) mod structure;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -20,7 +20,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::event::currency::iso_4217;
+use crate::event::check::{self, cut};
 use crate::event::{
     Amount, Attributes, Body, Event, EventType, Reason, Rejection, Survey, Timestamp,
 };
@@ -97,11 +97,7 @@ impl Decoder {
         let id = fields.event_id()?;
         let customer = fields.customer_id()?;
         let occurred_at = fields.occurred_at()?;
-        if let Some(recorded_at) = kafka_timestamp
-            && occurred_at > recorded_at.plus_millis(self.settings.max_future_skew_millis)
-        {
-            return Err(Rejection::of_field(Reason::InTheFuture, "occurred_at"));
-        }
+        self.settings.recorded(occurred_at, kafka_timestamp)?;
         let body = self.body(event_type, &fields)?;
         let attributes = fields.attributes(&self.settings.dimensions)?;
         Ok(Event {
@@ -120,7 +116,9 @@ impl Decoder {
                 let amount = fields.amount()?;
                 Ok(Body::Purchase {
                     amount,
-                    currency: self.currency(fields)?,
+                    currency: self
+                        .settings
+                        .currency(fields.required_text(Field::Currency)?)?,
                 })
             }
             EventType::Churn => Ok(Body::Churn {
@@ -128,43 +126,14 @@ impl Decoder {
             }),
             EventType::SurveySubmitted => {
                 let survey = fields.survey()?;
-                let score = self.score(survey, fields)?;
+                let score = fields.required_integer(Field::Score)?;
                 Ok(Body::Survey {
                     survey,
-                    score,
+                    score: self.settings.score(survey, score)?,
                     channel: fields.optional_text(Field::Channel)?,
                 })
             }
         }
-    }
-
-    fn currency<'a>(&self, fields: &Fields<'a>) -> Result<Cow<'a, str>, Rejection> {
-        let code = fields.required_text(Field::Currency)?;
-        if iso_4217(&code) || self.settings.currencies.contains(code.as_ref()) {
-            return Ok(code);
-        }
-        Err(Rejection {
-            reason: Reason::UnknownCurrency,
-            field: Some(Field::Currency.name()),
-            hint: Some("codes beyond ISO 4217 are listed under `currencies`; codes are upper case"),
-        })
-    }
-
-    fn score(&self, survey: Survey, fields: &Fields<'_>) -> Result<u8, Rejection> {
-        let (min, max) = match survey {
-            Survey::Nps => (0, 10),
-            Survey::Csat => (1, 5),
-            Survey::Ces => (1, self.settings.ces_max),
-        };
-        let text = fields.required_integer(Field::Score)?;
-        text.parse::<u8>()
-            .ok()
-            .or(if text == "-0" { Some(0) } else { None })
-            .filter(|score| (min..=max).contains(score))
-            .ok_or(Rejection::of_field(
-                Reason::ScoreOutOfRange,
-                Field::Score.name(),
-            ))
     }
 }
 
@@ -304,17 +273,11 @@ impl<'a> Fields<'a> {
     }
 
     fn event_type(&self) -> Result<EventType, Rejection> {
-        match self.required_text(Field::Type)?.as_ref() {
-            "signup" => Ok(EventType::Signup),
-            "purchase" => Ok(EventType::Purchase),
-            "churn" => Ok(EventType::Churn),
-            "survey_submitted" => Ok(EventType::SurveySubmitted),
-            _ => Err(Rejection::of_field(Reason::UnknownType, Field::Type.name())),
-        }
+        check::event_type(&self.required_text(Field::Type)?)
     }
 
     fn event_id(&self) -> Result<Cow<'a, str>, Rejection> {
-        checked_id(self.required_text(Field::EventId)?, Field::EventId)
+        check::id(self.required_text(Field::EventId)?, Field::EventId.name())
     }
 
     fn customer_id(&self) -> Result<Cow<'a, str>, Rejection> {
@@ -329,11 +292,10 @@ impl<'a> Fields<'a> {
                 ));
             }
         };
-        checked_id(id, Field::CustomerId)
+        check::id(id, Field::CustomerId.name())
     }
 
     fn occurred_at(&self) -> Result<Timestamp, Rejection> {
-        let invalid = Rejection::of_field(Reason::InvalidTime, Field::OccurredAt.name());
         let at = match self.required(Field::OccurredAt)? {
             Json::Text(raw) => Timestamp::from_rfc3339(&unquote(raw)?),
             Json::Number(text) if integer(text) => text.parse().ok().map(Timestamp::from_millis),
@@ -344,15 +306,7 @@ impl<'a> Fields<'a> {
                 ));
             }
         };
-        let at = at.ok_or(invalid)?;
-        if at.plausible() {
-            return Ok(at);
-        }
-        let seconds = at.as_millis().checked_mul(1000).map(Timestamp::from_millis);
-        let hint = seconds
-            .filter(|at| at.plausible())
-            .map(|_| "seconds? integers are Unix milliseconds");
-        Err(Rejection { hint, ..invalid })
+        check::plausible(at)
     }
 
     fn amount(&self) -> Result<Amount, Rejection> {
@@ -368,15 +322,7 @@ impl<'a> Fields<'a> {
     }
 
     fn survey(&self) -> Result<Survey, Rejection> {
-        match self.required_text(Field::Survey)?.as_ref() {
-            "nps" => Ok(Survey::Nps),
-            "csat" => Ok(Survey::Csat),
-            "ces" => Ok(Survey::Ces),
-            _ => Err(Rejection::of_field(
-                Reason::UnknownType,
-                Field::Survey.name(),
-            )),
-        }
+        check::survey(&self.required_text(Field::Survey)?)
     }
 
     /// The values of the dimensions; the object is not walked where none are configured.
@@ -408,20 +354,13 @@ fn whole_record_fault(text: &str) -> Reason {
 }
 
 /// Whether the text of a JSON number is that of an integer.
-fn integer(text: &str) -> bool {
+pub(in crate::event) fn integer(text: &str) -> bool {
     text.bytes()
         .all(|byte| byte.is_ascii_digit() || byte == b'-')
 }
 
-fn checked_id(id: Cow<'_, str>, field: Field) -> Result<Cow<'_, str>, Rejection> {
-    if id.is_empty() || id.len() > MAX_ID_BYTES {
-        return Err(Rejection::of_field(Reason::InvalidId, field.name()));
-    }
-    Ok(id)
-}
-
 /// The text of a JSON string; it borrows unless there are escapes.
-fn unquote(raw: &str) -> Result<Cow<'_, str>, Rejection> {
+pub(in crate::event) fn unquote(raw: &str) -> Result<Cow<'_, str>, Rejection> {
     let inside = raw.get(1..raw.len() - 1).unwrap_or_default();
     if !inside.as_bytes().contains(&b'\\') {
         return Ok(Cow::Borrowed(inside));
@@ -430,21 +369,6 @@ fn unquote(raw: &str) -> Result<Cow<'_, str>, Rejection> {
     serde_json::from_str::<String>(raw)
         .map(Cow::Owned)
         .map_err(|_| Rejection::new(Reason::InvalidJson))
-}
-
-/// Cuts a text to [`MAX_TEXT_BYTES`], at the end of a character.
-fn cut(text: Cow<'_, str>) -> Cow<'_, str> {
-    if text.len() <= MAX_TEXT_BYTES {
-        return text;
-    }
-    let end = text.floor_char_boundary(MAX_TEXT_BYTES);
-    match text {
-        Cow::Borrowed(text) => Cow::Borrowed(&text[..end]),
-        Cow::Owned(mut text) => {
-            text.truncate(end);
-            Cow::Owned(text)
-        }
-    }
 }
 
 /// Reads the record's object: known values are kept, all of them are checked.

@@ -1,0 +1,48 @@
+//! The mappings of topics, as a part of what decides the state.
+//!
+//! Owns which topics hold other than native events, and the fingerprint of all mappings. Promises that
+//! it follows from what they say: not from the names of their files, nor from remarks or options in
+//! them. Does not know how mappings are written.
+
+use std::collections::BTreeMap;
+
+use crate::event::mapping::Rules;
+use crate::ledger::hash::checksum;
+
+/// The rules by the names of their topics; a topic without rules holds native events.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Sources(BTreeMap<String, Rules>);
+
+impl Sources {
+    #[must_use]
+    pub const fn new(rules: BTreeMap<String, Rules>) -> Self {
+        Self(rules)
+    }
+
+    /// Whether all topics hold native events.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The rules of a topic, if it has any.
+    #[must_use]
+    pub fn of(&self, topic: &str) -> Option<&Rules> {
+        self.0.get(topic)
+    }
+
+    /// The topics with rules, in the order of their names.
+    pub fn topics(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
+    /// The same for the same rules of the same topics, on every machine.
+    #[must_use]
+    pub fn fingerprint(&self) -> u128 {
+        let mut text = String::new();
+        for (topic, rules) in &self.0 {
+            text.push_str(&format!("{} {topic} {}\n", topic.len(), rules.canonical()));
+        }
+        checksum(text.as_bytes())
+    }
+}
