@@ -7,7 +7,7 @@
 //! ```text
 //!  active_since      a sign-up
 //!  first, last order two purchases; one, if they are the same
-//!  last_activity     another sign-up: activity, and nothing else
+//!  last_activity     another sign-up, if it is later than these: activity, and nothing else
 //!  last_nps_at       an answer
 //!  churned_at        a churn; a millisecond later, if something opened at that very instant
 //!  attributes        told by the newest of the sign-ups and the churn
@@ -72,9 +72,11 @@ pub fn of(row: &Row, until: Timestamp) -> Vec<Told<'_>> {
     for order in [orders[0], second].into_iter().flatten() {
         events.push(told(order.at, What::Purchase(order)));
     }
+    // A sign-up that never was would show in what is usual of sign-ups: only where nothing else says
+    // that the customer was active.
     let says_more = |at: &Timestamp| {
-        let known = events.iter().any(|event| event.at == *at);
-        !known && row.churned_at != Some(*at)
+        let later = events.iter().any(|event| event.at >= *at);
+        !later && row.churned_at != Some(*at)
     };
     let active = row.last_activity.filter(says_more);
     events.extend(active.map(|at| told(at, What::Signup)));
@@ -265,6 +267,15 @@ mod tests {
         };
         check(&orders, 9, "1 signup*, 2 purchase, 4 purchase");
         check(&orders, 4, "1 signup*, 2 purchase");
+        let active_later = Row {
+            last_activity: Some(at(5)),
+            ..orders
+        };
+        check(
+            &active_later,
+            9,
+            "1 signup, 2 purchase, 4 purchase, 5 signup*",
+        );
         let one_order = Row {
             first_order: order(2, "5"),
             last_order: order(2, "5"),
