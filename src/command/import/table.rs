@@ -2,7 +2,7 @@
 //!
 //! Owns the two forms, CSV and JSON lines, and the names of the columns. Promises the texts of cells
 //! as they were written, numbers included, each line with its number, and that a head which cannot
-//! be meant is refused before the first line. Does not know what a cell has to hold.
+//! be meant is refused. Does not know what a cell has to hold.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, BufRead, BufReader, Read};
@@ -257,7 +257,8 @@ pub struct Line<'a> {
 /// Hands on each line, and answers what the file has.
 ///
 /// # Errors
-/// If it cannot be read, or its head cannot be meant: then no line was handed on.
+/// If it cannot be read, or its head cannot be meant. JSON lines have no head, so that a name which is
+/// nowhere shows at the end.
 pub fn each_line(
     input: &mut dyn Read,
     form: Form,
