@@ -11,6 +11,7 @@ mod real;
 mod service;
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -304,10 +305,12 @@ fn an_import_that_was_killed_is_finished_by_the_next_one() {
     let mut lines = String::new();
     for customer in 0..40_000 {
         let since = 1_700_000_000_000_i64 + customer * 1000;
-        lines.push_str(&format!(
+        let written = writeln!(
+            lines,
             "{{\"customer_id\":\"c-{customer}\",\"active_since\":{since},\"first_order_at\":{since},\
-             \"first_order_amount\":{customer}.5}}\n"
-        ));
+             \"first_order_amount\":{customer}.5}}"
+        );
+        written.unwrap();
     }
     fs::write(&file, lines).unwrap();
     let more = ["--currency", "EUR", "--print-only"];
@@ -387,10 +390,7 @@ fn a_file_that_is_not_right_is_refused_by_line_and_column_and_nothing_is_written
         &["in_the_future"],
     );
     check(
-        &format!(
-            "{good}{0},2026-01-01T00:00:00Z\n{0},2026-01-02T00:00:00Z\n",
-            secret
-        ),
+        &format!("{good}{secret},2026-01-01T00:00:00Z\n{secret},2026-01-02T00:00:00Z\n"),
         &[],
         1,
         &["line 4, column customer_id: repeated_customer"],
@@ -482,7 +482,7 @@ fn keys_go_where_the_other_producers_put_them_or_nowhere() {
     let mut text = "customer_id,active_since\n".to_owned();
     let keys: BTreeSet<&str> = old.iter().map(|record| record.key.as_str()).collect();
     for key in &keys {
-        text.push_str(&format!("{key},2020-01-01T00:00:00Z\n"));
+        writeln!(text, "{key},2020-01-01T00:00:00Z").unwrap();
     }
     fs::write(&file, text).unwrap();
     let cases = [

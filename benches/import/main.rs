@@ -96,9 +96,12 @@ fn measure(args: &Args) -> Table {
     eprintln!("a year of {} customers", args.customers);
     let shop = Shop::live(args, &kafka, &file);
     let size = std::fs::metadata(&file).map_or(0, |metadata| metadata.len());
-    table.row("customers in the file", grouped(shop.customers));
+    table.row("customers in the file", grouped(shop.customers as f64));
     table.row("the file", format!("{:.0} MB", size as f64 / 1e6));
-    table.row("events in the topic's seven days", grouped(shop.events));
+    table.row(
+        "events in the topic's seven days",
+        grouped(shop.events as f64),
+    );
 
     let since = shop.since.to_string();
     let run = |more: &[&str]| {
@@ -133,7 +136,7 @@ fn measure(args: &Args) -> Table {
         format!(
             "{:.1} s, {} customers a second",
             took.as_secs_f64(),
-            grouped(rate as u64)
+            grouped(rate)
         ),
     );
     table.row("a second import", format!("{:.1} s", again.as_secs_f64()));

@@ -495,7 +495,7 @@ fn tell(destination: &Destination, head: &Head, checked: &Checked, import: &Impo
     );
     match destination.begins_at {
         Some(at) => {
-            println!("the topic's records begin at {at}: what happened since is left to them")
+            println!("the topic's records begin at {at}: what happened since is left to them");
         }
         None => println!("the topics hold no records yet"),
     }
