@@ -21,6 +21,7 @@ pub mod letters;
 pub mod log;
 pub mod paper;
 pub mod password;
+pub mod presets;
 pub mod replay;
 pub mod rules;
 pub mod run;
@@ -79,6 +80,7 @@ enum Command {
     Import(import::ImportArgs),
     Tap(tap::TapArgs),
     Test(test::TestArgs),
+    Presets(presets::PresetsArgs),
     Replay(replay::ReplayArgs),
     Explain(explain::ExplainArgs),
     Statement(statement::StatementArgs),
@@ -175,6 +177,7 @@ pub fn main() -> ExitCode {
         Command::Import(args) => import::run(&args),
         Command::Tap(args) => tap::run(&args),
         Command::Test(args) => test::run(&args),
+        Command::Presets(args) => presets::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Statement(args) => statement::run(&args),

@@ -33,7 +33,6 @@ mod redaction;
 mod settings;
 pub mod sources;
 mod state;
-pub mod trials;
 mod values;
 pub mod web;
 

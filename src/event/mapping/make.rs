@@ -134,7 +134,7 @@ fn fixed(text: &str) -> Value<'_> {
 
 /// The text of an optional field.
 fn optional<'e>(
-    expression: &'e Option<Expression>,
+    expression: Option<&'e Expression>,
     view: &View<'_, 'e>,
     field: &'static str,
 ) -> Result<Option<Cow<'e, str>>, Rejection> {
@@ -145,8 +145,8 @@ fn optional<'e>(
 }
 
 /// An expression that the type of the event asks for.
-fn given<'e, T>(field: &'e Option<T>, name: &'static str) -> Result<&'e T, Rejection> {
-    field.as_ref().ok_or(Rejection {
+fn given<T>(field: Option<T>, name: &'static str) -> Result<T, Rejection> {
+    field.ok_or(Rejection {
         reason: Reason::MissingField,
         field: Some(name),
         hint: Some("the mapping does not say where it comes from"),
@@ -176,10 +176,11 @@ impl Time {
         };
         let text = value.text()?.unwrap_or_default();
         let power = match &self.form {
-            TimeForm::Native if number && integer(&text) => 0,
-            TimeForm::Native if number => return Err(wrong),
+            TimeForm::Native if number && integer(&text) => {
+                return check::plausible(Timestamp::from_unix(&text, 0));
+            }
+            TimeForm::Native | TimeForm::Naive(_) if number => return Err(wrong),
             TimeForm::Native => return check::plausible(Timestamp::from_rfc3339(&text)),
-            TimeForm::Naive(_) if number => return Err(wrong),
             TimeForm::Naive(zone) => return check::plausible(Timestamp::from_local(&text, zone)),
             TimeForm::Seconds => 3,
             TimeForm::Milliseconds => 0,
@@ -187,8 +188,24 @@ impl Time {
             TimeForm::Nanoseconds => -6,
             TimeForm::Days => return check::plausible(days(&text)),
         };
-        check::plausible(Timestamp::from_unix(&text, power))
+        check::plausible(Timestamp::from_unix(&text, power)).map_err(|invalid| Rejection {
+            hint: other_unit(&text),
+            ..invalid
+        })
     }
+}
+
+/// The unit in which a number would be an instant that is plausible.
+fn other_unit(text: &str) -> Option<&'static str> {
+    let units = [
+        (3, "seconds? the mapping says another unit"),
+        (0, "milliseconds? the mapping says another unit"),
+        (-3, "microseconds? the mapping says another unit"),
+        (-6, "nanoseconds? the mapping says another unit"),
+    ];
+    let fits = |power| Timestamp::from_unix(text, power).is_some_and(Timestamp::plausible);
+    let unit = units.into_iter().find(|(power, _)| fits(*power));
+    unit.map(|(_, hint)| hint)
 }
 
 /// Midnight of UTC, that many days after 1970 began.
@@ -400,38 +417,38 @@ impl Maker {
         match event_type {
             EventType::Signup => Ok(Body::Signup),
             EventType::Purchase => {
-                let currency = given(&self.currency, "currency")
+                let currency = given(self.currency.as_ref(), "currency")
                     .and_then(|currency| currency.text(view, "currency"))
                     .and_then(|code| settings.currency(code));
-                let amount = given(&self.amount, "amount")?.read(view, &currency)?;
+                let amount = given(self.amount.as_ref(), "amount")?.read(view, &currency)?;
                 Ok(Body::Purchase {
                     amount,
                     currency: currency?,
                 })
             }
             EventType::Churn => Ok(Body::Churn {
-                reason: optional(&self.reason, view, "reason")?,
+                reason: optional(self.reason.as_ref(), view, "reason")?,
             }),
             EventType::SurveySubmitted => {
-                let survey = given(&self.survey, "survey")?.text(view, "survey")?;
+                let survey = given(self.survey.as_ref(), "survey")?.text(view, "survey")?;
                 let survey = check::survey(&survey)?;
                 Ok(Body::Survey {
                     survey,
                     score: self.score(survey, view, settings)?,
-                    channel: optional(&self.channel, view, "channel")?,
+                    channel: optional(self.channel.as_ref(), view, "channel")?,
                 })
             }
         }
     }
 
-    fn score(
-        &self,
+    fn score<'e>(
+        &'e self,
         survey: Survey,
-        view: &View<'_, '_>,
+        view: &View<'_, 'e>,
         settings: &DecodeSettings,
     ) -> Result<u8, Rejection> {
         let wrong = Rejection::of_field(Reason::WrongType, "score");
-        let value = given(&self.score, "score")?.required(view, "score")?;
+        let value = given(self.score.as_ref(), "score")?.required(view, "score")?;
         if matches!(value, Value::Bool(_)) {
             return Err(wrong);
         }
@@ -519,8 +536,8 @@ impl Compiler<'_> {
         }
     }
 
-    fn optional(&mut self, text: &Option<Text>) -> Option<Expression> {
-        text.as_ref().map(|text| self.text(text))
+    fn optional(&mut self, text: Option<&Text>) -> Option<Expression> {
+        text.map(|text| self.text(text))
     }
 
     fn time(&mut self, instant: &Instant) -> Time {
@@ -554,11 +571,11 @@ impl Compiler<'_> {
             customer_id: self.text(&rule.customer_id),
             occurred_at: self.time(&rule.occurred_at),
             amount: rule.amount.as_ref().map(|amount| self.money(amount)),
-            currency: self.optional(&rule.currency),
-            reason: self.optional(&rule.reason),
-            survey: self.optional(&rule.survey),
-            score: self.optional(&rule.score),
-            channel: self.optional(&rule.channel),
+            currency: self.optional(rule.currency.as_ref()),
+            reason: self.optional(rule.reason.as_ref()),
+            survey: self.optional(rule.survey.as_ref()),
+            score: self.optional(rule.score.as_ref()),
+            channel: self.optional(rule.channel.as_ref()),
             attributes: attributes
                 .map(|text| text.map(|text| self.text(text)))
                 .collect(),

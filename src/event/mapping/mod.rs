@@ -21,14 +21,16 @@ mod scan;
 mod value;
 pub mod why;
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 
 use smallvec::SmallVec;
 
 use crate::event::decode::DecodeSettings;
 use crate::event::decode::structure::Keys;
 use crate::event::mapping::make::{Compiler, Conditions, Maker};
-use crate::event::mapping::place::{ItemLayout, Layout, Mode, Place, USUAL_SLOTS, View};
+use crate::event::mapping::place::{
+    ItemLayout, Layout, Mode, Place, Remembered, USUAL_SEARCHES, USUAL_SLOTS, View,
+};
 use crate::event::mapping::rule::{Envelope, Otherwise, Rule};
 use crate::event::mapping::scan::Items;
 use crate::event::mapping::value::Value;
@@ -114,6 +116,9 @@ impl Mapping {
         }
         let data = OnceCell::new();
         let mut slots: SmallVec<[_; USUAL_SLOTS]> = SmallVec::from_elem(None, self.layout.slots());
+        let memory: SmallVec<[Remembered<'_>; USUAL_SEARCHES]> = (0..self.layout.searches())
+            .map(|_| Cell::new(None))
+            .collect();
         let mode = match self.layout.read(&record, &data, &mut slots) {
             Ok(mode) => mode,
             Err(reason) => return each(Decoded::Rejected(Rejection::new(reason))),
@@ -122,6 +127,7 @@ impl Mapping {
             record: &record,
             mode,
             slots: &slots,
+            memory: &memory,
             item: &[],
         };
         let mut outlet = Outlet::new(each);

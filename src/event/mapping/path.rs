@@ -370,3 +370,80 @@ impl fmt::Display for Key<'_> {
         write!(f, "\"{escaped}\"")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_is_told_with_its_place_and_the_way_out() {
+        for (text, at, message) in [
+            ("", 0, "a path is missing"),
+            ("customer.id", 0, "no path begins with `customer`"),
+            ("value.", 6, "a key is missing"),
+            ("value..id", 6, "a key is missing"),
+            ("value.a b", 7, "a dot or a bracket must follow"),
+            ("value.a=b", 7, "a dot or a bracket must follow"),
+            ("valuea", 0, "no path begins with `valuea`"),
+            ("value.\"a", 6, "the quotes are not closed"),
+            ("value.\"a\\n\"", 8, "a backslash stands alone"),
+            ("value[", 6, "a key is missing"),
+            ("value[]", 6, "a key is missing"),
+            ("value[0", 7, "the bracket is not closed"),
+            ("value[1.5]", 6, "this is no place in an array"),
+            ("value[99999999999]", 6, "this is no place in an array"),
+            ("value[ref]", 9, "an equals sign is missing"),
+            ("value[ref=]", 10, "the text to look for is missing"),
+            ("value[ref=x", 11, "the bracket is not closed"),
+            ("value[ref=\"x\"y]", 13, "the bracket is not closed"),
+            ("header", 6, "the name of the header is missing"),
+            ("header[0]", 6, "the name of the header is missing"),
+            ("header.a.b", 8, "a header has nothing inside"),
+            ("record", 6, "a record has no such part"),
+            ("record.key", 6, "a record has no such part"),
+            ("record.topic.x", 6, "a record has no such part"),
+            ("ce", 2, "the name of the attribute is missing"),
+            ("ce[0]", 2, "the name of the attribute is missing"),
+            (
+                "ce.id.x",
+                5,
+                "an attribute of a CloudEvent has nothing inside",
+            ),
+        ] {
+            let error = Path::parse(text).unwrap_err();
+            assert_eq!((error.at, error.message.as_str()), (at, message), "{text}");
+            assert!(!error.help.is_empty(), "{text}");
+        }
+        let deep = format!("value{}", ".a".repeat(63));
+        assert_eq!(Path::parse(&deep).unwrap_err().at, 5 + 2 * 62);
+    }
+
+    #[test]
+    fn paths_are_read_and_shown_alike() {
+        for text in [
+            "value",
+            "value.a.b",
+            "value[0].a[-1]",
+            "value.$set.a-b_c:d/e@f",
+            "value.é",
+            "value.\"a.b\".\"\".\"q\\\"\\\\\"",
+            "value.answers[field.ref=nps].number",
+            "value.answers[\"a.b\".\"c d\"=\"x]y\"]",
+            "value.lines[0=1]",
+            "key",
+            "key.payload.id",
+            "header.X-Shopify-Topic",
+            "header.\"a.b\"",
+            "record.timestamp",
+            "ce.id",
+            "ce.data.order[0].id",
+            "item",
+            "item.score",
+        ] {
+            assert_eq!(Path::parse(text).unwrap().to_string(), text);
+        }
+        let shown = |text| Path::parse(text).unwrap().to_string();
+        assert_eq!(shown("value.\"a\""), "value.a");
+        assert_eq!(shown("value[ref=two words]"), "value[ref=\"two words\"]");
+    }
+}

@@ -4,7 +4,7 @@
 //! path means the same in every record. Does not know what the values are for.
 
 use std::borrow::Cow;
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::collections::BTreeMap;
 
 use base64::Engine;
@@ -21,6 +21,8 @@ use crate::event::{Reason, Rejection};
 
 /// Slots up to this many need no allocation.
 pub const USUAL_SLOTS: usize = 24;
+/// And searches up to this many.
+pub const USUAL_SEARCHES: usize = 4;
 
 /// Where a record has a value.
 #[derive(Debug, Clone)]
@@ -48,6 +50,9 @@ pub enum Place {
 pub struct Inside {
     slot: usize,
     steps: Box<[Step]>,
+    /// Where what the steps lead to is remembered: a search is made once for a record, however many
+    /// rules and items ask for it.
+    memory: usize,
 }
 
 /// What is read of a record, by all paths of a mapping.
@@ -62,6 +67,8 @@ pub struct Layout {
     key: Tree,
     /// By path, of all four.
     slots: BTreeMap<(Root, Vec<Step>), usize>,
+    /// How many paths have steps that a walk from front to back cannot take.
+    searches: usize,
     cloud_event: Option<CloudEvent>,
     /// Whether keys or headers are looked at.
     envelope: bool,
@@ -97,6 +104,11 @@ impl Layout {
     /// How many slots a record needs.
     pub fn slots(&self) -> usize {
         self.slots.len()
+    }
+
+    /// How much is remembered of a record that is read.
+    pub const fn searches(&self) -> usize {
+        self.searches
     }
 
     /// Whether keys or headers are looked at.
@@ -171,8 +183,14 @@ impl Layout {
         let (ahead, steps) = split(steps);
         let next = self.slots.len();
         let slot = *self.slots.entry((root, ahead.to_vec())).or_insert(next);
-        let steps = steps.into();
-        (ahead, Inside { slot, steps })
+        let memory = self.searches;
+        self.searches += usize::from(!steps.is_empty());
+        let inside = Inside {
+            slot,
+            steps: steps.into(),
+            memory,
+        };
+        (ahead, inside)
     }
 
     /// Reads what is wanted of a record; `data` keeps what had to be decoded first.
@@ -244,6 +262,7 @@ impl ItemLayout {
         Place::Item(Inside {
             slot,
             steps: steps.into(),
+            memory: 0,
         })
     }
 
@@ -320,9 +339,14 @@ pub struct View<'s, 'a> {
     pub record: &'s Record<'a>,
     pub mode: Mode,
     pub slots: &'s Slots<'a>,
+    /// What has been searched for already.
+    pub memory: &'s [Remembered<'a>],
     /// Of the item at hand, if there is one.
     pub item: &'s Slots<'a>,
 }
+
+/// What a search came to, once it has been made.
+pub type Remembered<'a> = Cell<Option<Result<Option<&'a str>, Reason>>>;
 
 impl<'a> View<'_, 'a> {
     /// What stands at a place, if there is anything.
@@ -332,10 +356,9 @@ impl<'a> View<'_, 'a> {
     pub fn value(&self, place: &Place) -> Result<Option<Value<'a>>, Rejection> {
         let number = |number: i64| Some(Value::Number(Cow::Owned(number.to_string())));
         Ok(match place {
-            Place::Inside(inside) => return walk(self.slots, inside),
-            Place::Item(inside) => return walk(self.item, inside),
+            Place::Item(inside) => read_json(walk(self.item, inside))?,
             Place::Data(_) if self.mode == Mode::Plain => None,
-            Place::Data(inside) => return walk(self.slots, inside),
+            Place::Inside(inside) | Place::Data(inside) => return self.inside(inside),
             Place::Attribute { slot, header } => match self.mode {
                 Mode::Plain => None,
                 Mode::Structured => self.slots[*slot].and_then(Value::of_json),
@@ -352,6 +375,16 @@ impl<'a> View<'_, 'a> {
                 .and_then(|at| number(at.as_millis())),
             Place::Nowhere => None,
         })
+    }
+
+    fn inside(&self, inside: &Inside) -> Result<Option<Value<'a>>, Rejection> {
+        if inside.steps.is_empty() {
+            return Ok(self.slots[inside.slot].and_then(Value::of_json));
+        }
+        let memory = &self.memory[inside.memory];
+        let found = memory.get().unwrap_or_else(|| walk(self.slots, inside));
+        memory.set(Some(found));
+        read_json(found)
     }
 
     fn header(&self, name: &[u8]) -> Option<Value<'a>> {
@@ -372,14 +405,19 @@ impl<'a> View<'_, 'a> {
     }
 }
 
+fn read_json(found: Result<Option<&str>, Reason>) -> Result<Option<Value<'_>>, Rejection> {
+    let raw = found.map_err(Rejection::new)?;
+    Ok(raw.and_then(Value::of_json))
+}
+
 /// Takes the steps that are left from a slot on.
-fn walk<'a>(slots: &Slots<'a>, inside: &Inside) -> Result<Option<Value<'a>>, Rejection> {
+fn walk<'a>(slots: &Slots<'a>, inside: &Inside) -> Result<Option<&'a str>, Reason> {
     let mut at = slots[inside.slot];
     for step in &inside.steps {
         let Some(raw) = at else { break };
-        at = take(raw, step).map_err(Rejection::new)?;
+        at = take(raw, step)?;
     }
-    Ok(at.and_then(Value::of_json))
+    Ok(at)
 }
 
 fn take<'a>(raw: &'a str, step: &Step) -> Result<Option<&'a str>, Reason> {
