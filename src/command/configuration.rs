@@ -1,9 +1,9 @@
 //! The flags that every command with a configuration has.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::command::Failure;
-use crate::config::{Override, Settings, Sources, load};
+use crate::config::{Complaints, Override, Settings, Sources, load};
 
 /// Where the configuration comes from: flags over `TENURE_*` environment over file over defaults.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -80,6 +80,26 @@ impl ConfigurationArgs {
         let flags = self.overrides().into_iter().chain(own).collect();
         load(&Sources::of_process(self.config.clone(), flags))
             .map_err(|complaints| Failure::configuration(complaints.to_string()))
+    }
+
+    /// Reads the settings as if the configuration file held this text.
+    ///
+    /// # Errors
+    /// With every complaint at once.
+    pub fn load_as_if(&self, text: &str) -> Result<Settings, Complaints> {
+        let sources = Sources::of_process(self.config.clone(), self.overrides());
+        let read = |path: &Path, most: u64| {
+            if Some(path) == self.config.as_deref() {
+                return Ok(text.as_bytes().to_vec());
+            }
+            (sources.read_file)(path, most)
+        };
+        load(&Sources {
+            file: sources.file.clone(),
+            environment: sources.environment.clone(),
+            flags: sources.flags.clone(),
+            read_file: &read,
+        })
     }
 
     fn overrides(&self) -> Vec<Override> {

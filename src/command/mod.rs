@@ -16,6 +16,7 @@ pub mod explain;
 pub mod file;
 pub mod generate;
 pub mod healthcheck;
+pub mod import;
 pub mod letters;
 pub mod log;
 pub mod paper;
@@ -80,6 +81,7 @@ enum Command {
     Run(run::RunArgs),
     Route(route::RouteArgs),
     Check(check::CheckArgs),
+    Import(import::ImportArgs),
     Tap(tap::TapArgs),
     Test(test::TestArgs),
     Presets(presets::PresetsArgs),
@@ -177,6 +179,7 @@ pub fn main() -> ExitCode {
         Command::Run(args) => run::run(&args),
         Command::Route(args) => route::run(&args),
         Command::Check(args) => check::run(&args),
+        Command::Import(args) => import::run(&args),
         Command::Tap(args) => tap::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Presets(args) => presets::run(&args),

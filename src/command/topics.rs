@@ -8,12 +8,15 @@ use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
+use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
+use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::Consumer as _;
 
 use crate::command::Failure;
-use crate::config::Settings;
+use crate::config::{KafkaSettings, Settings};
 use crate::event::record::Record;
 use crate::kafka::Place;
+use crate::kafka::client::configuration;
 use crate::kafka::progress::Start;
 use crate::kafka::range::{Range, RangeError, Ranges};
 use crate::kafka::watch::Unreadable;
@@ -139,4 +142,36 @@ pub fn failed(error: &RangeError) -> Failure {
             Failure::work(error.to_string())
         }
     }
+}
+
+/// Names and values of a topic's own configuration.
+pub type Entries = Vec<(String, Option<String>)>;
+
+/// The configuration of each of these topics, where it may be read.
+#[must_use]
+pub fn describe(settings: &KafkaSettings, topics: &[String]) -> Vec<Option<Entries>> {
+    let nothing = || topics.iter().map(|_| None).collect();
+    let admin: Result<AdminClient<DefaultClientContext>, _> = configuration(settings).create();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let (Ok(admin), Ok(runtime)) = (admin, runtime) else {
+        return nothing();
+    };
+    let resources: Vec<ResourceSpecifier<'_>> = topics
+        .iter()
+        .map(|topic| ResourceSpecifier::Topic(topic))
+        .collect();
+    let options = AdminOptions::new().request_timeout(Some(PATIENCE));
+    let answers = runtime.block_on(admin.describe_configs(&resources, &options));
+    let Ok(answers) = answers else {
+        return nothing();
+    };
+    answers
+        .into_iter()
+        .map(|answer| {
+            let entries = answer.ok()?.entries.into_iter();
+            Some(entries.map(|entry| (entry.name, entry.value)).collect())
+        })
+        .collect()
 }

@@ -20,6 +20,7 @@ mod complaint;
 mod corrections;
 mod document;
 mod duration;
+pub mod edit;
 mod history;
 mod keys;
 mod layers;

@@ -97,15 +97,12 @@ pub fn configuration(settings: &KafkaSettings) -> ClientConfig {
 pub fn producer_configuration(settings: &KafkaSettings) -> ClientConfig {
     let mut config = ClientConfig::new();
     config.set(LARGEST_RECORD.0, LARGEST_RECORD.1);
-    let of_consumers = |name: &str| OF_CONSUMERS.iter().any(|start| name.starts_with(start));
     for (name, value) in TUNING.into_iter().filter(|(name, _)| !of_consumers(name)) {
         config.set(name, value);
     }
     config.set("client.id", "tenure");
-    for (name, property) in &settings.properties {
-        if !of_consumers(name) {
-            config.set(name, property.reveal());
-        }
+    for (name, value) in producer_properties(settings) {
+        config.set(name, value);
     }
     config.set("bootstrap.servers", &settings.bootstrap_servers);
     for (name, value) in OF_PRODUCERS {
@@ -113,6 +110,18 @@ pub fn producer_configuration(settings: &KafkaSettings) -> ClientConfig {
     }
     config.set_log_level(RDKafkaLogLevel::Warning);
     config
+}
+
+/// The configured properties that mean something to a producer. They may hold secrets.
+pub fn producer_properties(settings: &KafkaSettings) -> impl Iterator<Item = (&str, &str)> {
+    let properties = settings.properties.iter();
+    properties
+        .filter(|(name, _)| !of_consumers(name))
+        .map(|(name, property)| (name.as_str(), property.reveal()))
+}
+
+fn of_consumers(name: &str) -> bool {
+    OF_CONSUMERS.iter().any(|start| name.starts_with(start))
 }
 
 /// Logs what a client says, at most once in ten seconds.

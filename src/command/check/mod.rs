@@ -6,8 +6,6 @@ mod sample;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
-use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::Consumer as _;
 use rdkafka::topic_partition_list::TopicPartitionList;
 
@@ -16,6 +14,7 @@ use crate::command::check::findings::Findings;
 use crate::command::check::sample::Sample;
 use crate::command::configuration::{ConfigurationArgs, WebArgs};
 use crate::command::schemas::KnownSchemas;
+use crate::command::topics::describe;
 use crate::config::Settings;
 use crate::config::web::WebFile;
 use crate::kafka::client::{Consumer, Context, configuration};
@@ -263,7 +262,7 @@ fn may_commit(consumer: &Consumer, settings: &Settings, starts: &[Start], findin
 
 /// Topics that delete records lose what Tenure would have to read again.
 fn retention(settings: &Settings, findings: &mut Findings) {
-    let configs = describe(settings);
+    let configs = describe(&settings.kafka, &settings.kafka.topics);
     for (topic, entries) in settings.kafka.topics.iter().zip(configs) {
         let Some(entries) = entries else {
             findings.note(&format!(
@@ -296,36 +295,4 @@ fn retention(settings: &Settings, findings: &mut Findings) {
             ));
         }
     }
-}
-
-type Entries = Vec<(String, Option<String>)>;
-
-/// The configuration of each topic, where it may be read.
-fn describe(settings: &Settings) -> Vec<Option<Entries>> {
-    let topics = &settings.kafka.topics;
-    let nothing = || topics.iter().map(|_| None).collect();
-    let admin: Result<AdminClient<DefaultClientContext>, _> =
-        configuration(&settings.kafka).create();
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    let (Ok(admin), Ok(runtime)) = (admin, runtime) else {
-        return nothing();
-    };
-    let resources: Vec<ResourceSpecifier<'_>> = topics
-        .iter()
-        .map(|topic| ResourceSpecifier::Topic(topic))
-        .collect();
-    let options = AdminOptions::new().request_timeout(Some(PATIENCE));
-    let answers = runtime.block_on(admin.describe_configs(&resources, &options));
-    let Ok(answers) = answers else {
-        return nothing();
-    };
-    answers
-        .into_iter()
-        .map(|answer| {
-            let entries = answer.ok()?.entries.into_iter();
-            Some(entries.map(|entry| (entry.name, entry.value)).collect())
-        })
-        .collect()
 }
