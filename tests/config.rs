@@ -395,6 +395,11 @@ fn other_value(key: Key) -> (&'static str, &'static str) {
         Key::StateKeep => ("12", "12"),
         Key::ShutdownGrace => ("2m", "2m"),
         Key::DeadLettersTopic => ("rejected", "rejected"),
+        Key::SchemaRegistryUrl => ("http://a:8081/, https://b/x/", "http://a:8081,https://b/x"),
+        Key::SchemaRegistryUser => ("reader", "reader"),
+        Key::SchemaRegistryPasswordFile => ("/run/password", "/run/password"),
+        Key::SchemaRegistryCaFile => ("/run/ca.pem", "/run/ca.pem"),
+        Key::SchemaRegistryTimeout => ("500ms", "500ms"),
         Key::AlertsRetentionTarget => ("0.90", "0.9"),
         Key::AlertsNpsTarget => ("-5.5", "-5.5"),
         Key::AlertsCsatTarget => ("1", "1"),
@@ -413,6 +418,8 @@ fn every_key_can_be_set_by_its_variable_and_by_a_flag() {
         ("/run/key", "00112233445566778899aabbccddeeff\n"),
         ("/run/token", "hunter2-hunter2-hunter2\n"),
         ("/run/corrections", "corrections: []\n"),
+        ("/run/password", "hunter2\n"),
+        ("/run/ca.pem", "-----BEGIN CERTIFICATE-----\n"),
         ("/run/web.yml", "http_server_config: { http2: false }\n"),
     ]);
     let of_file = |key: &Key| matches!(key.shape(), Shape::Map | Shape::Tree);
@@ -424,6 +431,8 @@ fn every_key_can_be_set_by_its_variable_and_by_a_flag() {
                 ("TENURE_CUSTOMER_DIGEST_KEY_FILE", "/run/key"),
                 ("TENURE_API_TOKEN_FILE", "/run/token"),
             ],
+            Key::SchemaRegistryUser => &[("TENURE_SCHEMA_REGISTRY_PASSWORD_FILE", "/run/password")],
+            Key::SchemaRegistryPasswordFile => &[("TENURE_SCHEMA_REGISTRY_USER", "reader")],
             _ => &[],
         };
         let by_variable = Sources {
