@@ -930,6 +930,27 @@ fn complaints_can_be_taken_apart() {
 const MAPPING: &str = "skip: { value.test: true }\nevents:\n  - when: { value.kind: new }\n    type: signup\n    \
                        event_id: value.id\n    customer_id: value.who\n    occurred_at: value.at\n";
 
+/// A mapping in which everything occurs.
+const FULL: &str = "\
+envelope: cloudevents
+skip: { value.test: true }
+events:
+  - when: { value.a: { becomes: [x, y], before: value.b, from: w }, value.k: { not: n, present: true } }
+    each: value.list
+    each_when: { item.kind: q }
+    type: { from: item.type, map: { s: survey_submitted, p: purchase, c: churn }, else: churn }
+    event_id: { join: [ce.id, { text: t }], with: \"-\" }
+    customer_id: [key.id, header.h]
+    occurred_at: { from: [item.at], as: naive, zone: Europe/Istanbul }
+    amount: { from: item.cents, unit: minor, digits: { UGX: 2 } }
+    currency: { from: item.currency, case: upper }
+    reason: value.answers[ref=why].text
+    survey: nps
+    score: item.score
+    channel: record.topic
+    attributes: { plan: \"value[0].plan\" }
+";
+
 /// The fingerprint of the state with the topic's source written like this, beside further files.
 fn state_of(source: &str, others: &[(&str, &str)]) -> u128 {
     let text = format!("sources:\n  customer-events: {source}\n");
@@ -982,27 +1003,8 @@ fn what_a_mapping_says_decides_the_state_and_not_where_and_how_it_is_written() {
 
 #[test]
 fn every_part_of_a_mapping_decides_the_state() {
-    let full = "\
-envelope: cloudevents
-skip: { value.test: true }
-events:
-  - when: { value.a: { becomes: [x, y], before: value.b, from: w }, value.k: { not: n, present: true } }
-    each: value.list
-    each_when: { item.kind: q }
-    type: { from: item.type, map: { s: survey_submitted, p: purchase, c: churn }, else: churn }
-    event_id: { join: [ce.id, { text: t }], with: \"-\" }
-    customer_id: [key.id, header.h]
-    occurred_at: { from: [item.at], as: naive, zone: Europe/Istanbul }
-    amount: { from: item.cents, unit: minor, digits: { UGX: 2 } }
-    currency: { from: item.currency, case: upper }
-    reason: value.answers[ref=why].text
-    survey: nps
-    score: item.score
-    channel: record.topic
-    attributes: { plan: \"value[0].plan\" }
-";
     let state = |text: &str| state_of(&indented(text), &[]);
-    let before = state(full);
+    let before = state(FULL);
     let mut seen = BTreeSet::from([before]);
     for (part, other) in [
         ("skip: { value.test: true }", "skip: { value.test: false }"),
@@ -1040,8 +1042,8 @@ events:
         ("value[0]", "value[-1]"),
         ("{ plan:", "{ level:"),
     ] {
-        let changed = full.replacen(part, other, 1);
-        assert_ne!(changed, full, "{part}");
+        let changed = FULL.replacen(part, other, 1);
+        assert_ne!(changed, FULL, "{part}");
         assert!(seen.insert(state(&changed)), "{part} -> {other}");
     }
 }
@@ -1169,6 +1171,28 @@ proptest! {
         {
             prop_assert!(complaints.has_errors());
             prop_assert!(complaints.to_string().contains("error: "));
+        }
+    }
+
+    #[test]
+    fn no_damage_of_a_mapping_makes_the_loader_panic(
+        at in 0..FULL.len(),
+        length in 0_usize..20,
+        by in "(\\PC|[\\[\\]{}.:$,\"-]){0,6}",
+    ) {
+        if let Some(text) = damaged(FULL, at, length, &by) {
+            let read_file = files(&[
+                ("tenure.yaml", "sources: { customer-events: { mapping: m.yaml } }\n"),
+                ("m.yaml", &text),
+            ]);
+            let loaded = load(&Sources {
+                file: Some("tenure.yaml".into()),
+                read_file: &read_file,
+                ..Sources::none()
+            });
+            if let Err(complaints) = loaded {
+                prop_assert!(complaints.to_string().contains("error: "));
+            }
         }
     }
 }

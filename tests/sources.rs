@@ -428,6 +428,7 @@ fn a_check_says_of_each_topic_what_maps_and_what_does_not() {
     let installation = Installation::new(servers, &topics, &SETTINGS);
     let checked = text(&run(&installation, &config, &topics, &["check"]));
     for expected in [
+        "source of checked-people: { mapping: people.yaml, options: { created: created } }, 1 rules",
         "checked-people, mapped: 90.0 % of the records with a value are events: 90 signup",
         "unmapped, the first at checked-people partition",
         "checked-orders, mapped: 86.9 % of the records with a value are events:",

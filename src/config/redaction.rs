@@ -49,8 +49,12 @@ pub fn redacted_lines(text: &str) -> Vec<String> {
             of_sources = plain(name) == Key::Sources.path();
         }
         if of_sources {
-            (hidden_below, list_open) = (None, false);
+            list_open = false;
+            if hidden_below.is_some_and(|above| indent > above) {
+                return hide(line, Some(indent));
+            }
             let starts = [after_word(line), after_scheme(line), key_digits(line)];
+            hidden_below = starts[0].map(|_| indent);
             return hide(line, starts.into_iter().flatten().min());
         }
         let alone = separators(line).next().is_none();
@@ -466,6 +470,17 @@ basic_auth_users: ***
         ] {
             assert_eq!(redacted_lines(text).join("\n"), text);
         }
+    }
+
+    #[test]
+    fn of_sources_only_what_looks_like_a_secret_is_hidden() {
+        let mapping = "sources:\n  crm:\n    events:\n      - when: { value.\"a b\": [x] }\n        \
+                       event_id: value.id\n\n  other: { mapping: a/b.yaml, options: { c: d } }";
+        assert_eq!(redacted_lines(mapping).join("\n"), mapping);
+        let strayed =
+            "sources:\n  properties:\n    ssl.key.pem: |\n      hunter2\nhunter2: hunter2";
+        let expected = "sources:\n  properties:\n    ssl.key.pem: ***\n      ***\nhunter2: ***";
+        assert_eq!(redacted_lines(strayed).join("\n"), expected);
     }
 
     #[test]

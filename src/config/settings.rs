@@ -534,6 +534,12 @@ impl Settings {
         }
     }
 
+    /// The topics that do not hold native events, and how they become such, as it was given.
+    pub fn described_sources(&self) -> impl Iterator<Item = (&str, &str)> {
+        let sources = self.sources.iter();
+        sources.map(|given| (given.topic.as_str(), given.how.as_str()))
+    }
+
     /// The sources of topics that do not hold native events.
     fn sources(&self) -> impl Iterator<Item = Described> {
         let sources = self.sources.iter();

@@ -103,7 +103,7 @@ catalogue! {
     STATE_BYTES = Gauge "tenure_state_bytes" []
         "Memory held by the state of all shards.";
     EVENTS = Counter "tenure_events_total" ["outcome"]
-        "Events by outcome: tombstone, skipped, rejected, duplicate, conflicting, redundant or applied; the sum is what was received.";
+        "Events by outcome: tombstone, skipped, rejected, duplicate, conflicting, redundant or applied; the sum is what was received, after splitting.";
     EVENTS_APPLIED = Counter "tenure_events_applied_total" ["event"]
         "Events applied or kept as redundant, by type.";
     EVENTS_REJECTED = Counter "tenure_events_rejected_total" ["reason"]

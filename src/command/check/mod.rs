@@ -152,6 +152,7 @@ fn look_at_kafka(
         )),
     })?;
     topics_found(settings, &starts, findings);
+    sources_found(settings, findings);
     dead_letters(&consumer, settings, findings);
     may_commit(&consumer, settings, &starts, findings);
     if !routed {
@@ -189,6 +190,14 @@ fn topics_found(settings: &Settings, starts: &[Start], findings: &mut Findings) 
                  the first record"
             ));
         }
+    }
+}
+
+fn sources_found(settings: &Settings, findings: &mut Findings) {
+    for (topic, how) in settings.described_sources() {
+        let rules = settings.fold.sources.of(topic);
+        let rules = rules.map_or(0, |rules| rules.events.len());
+        findings.good(&format!("source of {topic}: {how}, {rules} rules"));
     }
 }
 
