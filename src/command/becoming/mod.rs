@@ -10,10 +10,13 @@ mod words;
 
 use std::fmt::Write as _;
 
+use crate::command::schemas::KnownSchemas;
 use crate::config::Settings;
 use crate::event::mapping::Rules;
+use crate::event::mapping::rule::Format;
 use crate::event::mapping::why::{Examination, Outcome, Why};
 use crate::event::record::Record;
+use crate::event::schema::Room;
 use crate::event::source::{Decoded, Source};
 use crate::event::{Amount, Body, Event, EventType, Reason, Rejection, Survey, Timestamp};
 
@@ -33,6 +36,8 @@ pub struct Reading {
 pub struct Account<'r> {
     /// At least one.
     pub parts: Vec<Became>,
+    /// The record as its mapping sees it: as JSON, if it could be made that.
+    pub record: Record<'r>,
     /// Of a record that a mapping reads.
     why: Option<(Why<'r>, Examination<'r>)>,
 }
@@ -79,6 +84,32 @@ impl Reading {
         }
     }
 
+    /// The same with whoever knows the schemas of records that have any.
+    #[must_use]
+    pub fn with_schemas(self, schemas: &KnownSchemas) -> Self {
+        let source = schemas.given_to(self.source);
+        Self { source, ..self }
+    }
+
+    /// The same of records that are JSON already, whatever their format is in the topic.
+    #[must_use]
+    pub fn of_json(settings: &Settings, topic: &str) -> Self {
+        let reading = Self::of(settings, topic);
+        let Some(rules) = reading.rules else {
+            return reading;
+        };
+        let rules = Rules {
+            format: Format::Json,
+            key_format: Format::Json,
+            ..rules
+        };
+        Self {
+            source: Source::mapped(rules.clone(), settings.fold.decoding()),
+            rules: Some(rules),
+            ..reading
+        }
+    }
+
     /// The rules, of a topic that has other than native events.
     #[must_use]
     pub const fn rules(&self) -> Option<&Rules> {
@@ -86,15 +117,20 @@ impl Reading {
     }
 
     /// Decodes a record, and looks into it for the reasons.
-    pub fn account<'r>(&'r self, record: Record<'r>) -> Account<'r> {
+    ///
+    /// There has to be room for a record that is made JSON of.
+    pub fn account<'r>(&'r self, record: Record<'r>, room: &'r mut Room) -> Account<'r> {
         let mut parts = Vec::new();
         self.source
             .decode(record, |decoded| parts.push(self.became(decoded)));
+        let formats = self.source.formats();
+        let json = formats.and_then(|formats| formats.as_json(record, room).ok());
+        let record = json.unwrap_or(record);
         let why = self.rules.as_ref().map(|rules| {
             let examination = Examination::new(rules, record);
             (examination.why(), examination)
         });
-        Account { parts, why }
+        Account { parts, record, why }
     }
 
     fn became(&self, decoded: Decoded<'_>) -> Became {

@@ -11,6 +11,7 @@ use crate::command::becoming::{Account, Reading};
 use crate::command::paper::print;
 use crate::config::sources::trials::{Sample, Trial, trials};
 use crate::event::record::{Header, Record};
+use crate::event::schema::Room;
 use compare::mismatch;
 use untested::Touched;
 
@@ -86,7 +87,7 @@ fn run_file(file: &Path, untested: bool, tally: &mut Tally) -> Result<(), Failur
             return Ok(());
         }
     };
-    let reading = Reading::of(&read.settings, &read.topic);
+    let reading = Reading::of_json(&read.settings, &read.topic);
     let mut touched = Touched::of(reading.rules());
     let mut said = String::new();
     let mut failed = 0;
@@ -118,11 +119,13 @@ fn run_file(file: &Path, untested: bool, tally: &mut Tally) -> Result<(), Failur
 /// What is wrong, in lines; nothing if the test passes.
 fn run_trial(reading: &Reading, trial: &Trial, touched: &mut Touched) -> Option<String> {
     let headers: Vec<Vec<Header<'_>>> = trial.samples.iter().map(headers).collect();
+    let mut rooms = vec![Room::default(); trial.samples.len()];
     let accounts: Vec<Account<'_>> = trial
         .samples
         .iter()
         .zip(&headers)
-        .map(|(sample, headers)| reading.account(record(sample, headers)))
+        .zip(&mut rooms)
+        .map(|((sample, headers), room)| reading.account(record(sample, headers), room))
         .collect();
     for why in accounts.iter().filter_map(Account::why) {
         touched.add(why);
