@@ -51,9 +51,7 @@ impl Backend for Commercetools {
                 let id = format!("o-{number}");
                 let who = format!(r#""customerId":"{customer}""#);
                 let content = order(&id, &who, *money);
-                let paid = format!(
-                    r#""orderId":"{id}","paymentState":"Paid","oldPaymentState":"Pending""#
-                );
+                let paid = r#""paymentState":"Paid","oldPaymentState":"Pending""#;
                 vec![
                     message("OrderCreated", number, "order", &id, &content, fact.at),
                     change("ResourceCreated", "order", &id, fact.at),
@@ -62,7 +60,7 @@ impl Backend for Commercetools {
                         1_000_000 + number,
                         "order",
                         &id,
-                        &paid,
+                        paid,
                         fact.at + SECOND,
                     ),
                 ]
