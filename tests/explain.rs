@@ -676,7 +676,7 @@ fn the_curve_shows_who_comes_back_under_each_timeout() {
 #[test]
 fn what_moved_a_number_adds_up_for_every_series_of_a_large_log() {
     use std::collections::BTreeMap;
-    use tenure::command::file::{evaluate_each, fold};
+    use tenure::command::file::{LinesArgs, evaluate_each, fold};
     use tenure::config::{Override, Sources, load};
     use tenure::measure::explain::{Evidence, Series, compared_with};
 
@@ -707,7 +707,8 @@ fn what_moved_a_number_adds_up_for_every_series_of_a_large_log() {
         ..Sources::none()
     })
     .unwrap();
-    let (shard, _) = fold(&mut log.as_bytes(), &settings).unwrap();
+    let native = LinesArgs::default().source(&settings).unwrap();
+    let (shard, _) = fold(&mut log.as_bytes(), &native, &settings).unwrap();
     let at = tenure::event::Timestamp::from_rfc3339("2026-10-20T09:30:00Z").unwrap();
     let (mut explained, mut split_up) = (0, BTreeMap::<String, u32>::new());
     let periods = settings.evaluation.periods.iter().copied().map(Some);

@@ -203,7 +203,7 @@ impl Reader<'_> {
             }
         })?;
         let rules: Vec<Rule> = rules.into_iter().flatten().collect();
-        if rules.is_empty() {
+        if rules.iter().all(Rule::makes_nothing) {
             let unset: Vec<&str> = unset.iter().map(String::as_str).collect();
             let message = format!("{what} makes no events without one of its options");
             let help = format!("set {} under `options`", listed(&unset));

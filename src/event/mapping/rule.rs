@@ -98,6 +98,26 @@ pub struct Rule {
     pub attributes: BTreeMap<String, Text>,
 }
 
+impl Rule {
+    /// Whether it rejects whatever it applies to, because that has no type: how a mapping lets be
+    /// seen what does not look like its backend.
+    #[must_use]
+    pub fn makes_nothing(&self) -> bool {
+        let TextSource::First(paths) = &self.event_type.source else {
+            return false;
+        };
+        let lacks = |condition: &Condition, path: &Path| {
+            condition.all.iter().any(|test| {
+                matches!(test, Test::Present { path: absent, present: false } if absent == path)
+            })
+        };
+        let typeless = |when: &Condition| paths.iter().all(|path| lacks(when, path));
+        self.event_type.otherwise.is_none()
+            && !self.when.is_empty()
+            && self.when.iter().all(typeless)
+    }
+}
+
 /// A text, from where it comes first, in the form that is wanted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Text {
