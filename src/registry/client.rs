@@ -5,7 +5,7 @@
 //! alone. Does not know what was asked before.
 
 use std::collections::BTreeSet;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use base64::Engine as _;
@@ -249,7 +249,8 @@ fn encoded(name: &str) -> String {
             b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
                 path.push(char::from(byte));
             }
-            _ => path.push_str(&format!("%{byte:02X}")),
+            // Writing to a text cannot fail.
+            _ => drop(write!(path, "%{byte:02X}")),
         }
     }
     path

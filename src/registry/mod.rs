@@ -209,7 +209,7 @@ impl Registry {
             Ok(written) => {
                 self.telemetry.schemas.answered.inc();
                 self.answers();
-                self.settle(id, self.read(id, &written));
+                self.settle(id, read(id, &written));
                 Asked::Settled
             }
             Err(Unanswered::Unknown) => {
@@ -235,23 +235,6 @@ impl Registry {
                 }
                 self.does_not_answer(id, &failed);
                 Asked::Unanswered
-            }
-        }
-    }
-
-    fn read(&self, id: u32, written: &SchemaText) -> Entry {
-        match Schema::read(written) {
-            Ok(schema) => {
-                tracing::debug!(schema = id, "a schema is known");
-                Entry::Schema(Arc::new(schema))
-            }
-            Err(error) => {
-                tracing::error!(
-                    schema = id,
-                    %error,
-                    "records with this schema are rejected: it cannot be read"
-                );
-                Entry::Unreadable
             }
         }
     }
@@ -365,6 +348,23 @@ impl Schemas for Registry {
             Some(Entry::None) => Found::None,
             Some(Entry::Unreadable) => Found::Unreadable,
             None => Found::NotYet,
+        }
+    }
+}
+
+fn read(id: u32, written: &SchemaText) -> Entry {
+    match Schema::read(written) {
+        Ok(schema) => {
+            tracing::debug!(schema = id, "a schema is known");
+            Entry::Schema(Arc::new(schema))
+        }
+        Err(error) => {
+            tracing::error!(
+                schema = id,
+                %error,
+                "records with this schema are rejected: it cannot be read"
+            );
+            Entry::Unreadable
         }
     }
 }

@@ -298,16 +298,18 @@ impl<'a> Writing<'a, '_> {
             }
             Type::Float => {
                 let number = f32::from_le_bytes(self.array()?);
-                match number.is_finite() {
-                    true => self.value(&number)?,
-                    false => self.not_finite(f64::from(number))?,
+                if number.is_finite() {
+                    self.value(&number)?;
+                } else {
+                    self.not_finite(f64::from(number))?;
                 }
             }
             Type::Double => {
                 let number = f64::from_le_bytes(self.array()?);
-                match number.is_finite() {
-                    true => self.value(&number)?,
-                    false => self.not_finite(number)?,
+                if number.is_finite() {
+                    self.value(&number)?;
+                } else {
+                    self.not_finite(number)?;
                 }
             }
             Type::Bytes => {

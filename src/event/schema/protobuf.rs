@@ -90,10 +90,13 @@ impl Schema {
         let mut serializer = serde_json::Serializer::new(json.limit(MAX_JSON_BYTES).writer());
         message
             .serialize_with_options(&mut serializer, &options)
-            .map_err(|error| match error.is_io() {
-                true => Rejection::new(Reason::TooLarge),
-                // A timestamp that no calendar has, for instance.
-                false => hinted(NO_MESSAGE),
+            .map_err(|error| {
+                if error.is_io() {
+                    Rejection::new(Reason::TooLarge)
+                } else {
+                    // A timestamp that no calendar has, for instance.
+                    hinted(NO_MESSAGE)
+                }
             })
     }
 
