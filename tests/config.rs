@@ -1,8 +1,7 @@
 //! Configuration from outside: text in, settings or complaints out.
 //!
-//! `config/complaints.txt` and `config/corrections.txt` are the tables of complaints; read them as
-//! their specification. The other
-//! tests keep `config/tenure.yaml` and the examples equal to the code.
+//! `config/complaints.txt`, `config/corrections.txt` and `config/sources.txt` are the tables of
+//! complaints; read them as their specification. The other tests keep `config/tenure.yaml` and the examples equal to the code.
 
 #![cfg(test)]
 
@@ -168,6 +167,7 @@ fn every_complaint_names_its_place_and_a_way_out() {
     let tables = [
         include_str!("config/complaints.txt"),
         include_str!("config/corrections.txt"),
+        include_str!("config/sources.txt"),
     ];
     let cases = tables.iter().flat_map(|table| table.split("\n## ").skip(1));
     let cases: Vec<Case> = cases.map(Case::read).collect();
@@ -389,7 +389,7 @@ fn other_value(key: Key) -> (&'static str, &'static str) {
         Key::BootstrapServers => ("a:1, b:2", "a:1,b:2"),
         Key::Topics => ("orders,surveys", "[orders, surveys]"),
         Key::GroupId => ("shop", "shop"),
-        Key::Properties | Key::PropertiesFiles | Key::AlertsSeverities => ("", ""),
+        Key::Properties | Key::PropertiesFiles | Key::AlertsSeverities | Key::Sources => ("", ""),
         Key::StateUrl => ("file:///var/lib/tenure", "/var/lib/tenure"),
         Key::StateInterval => ("60s", "1m"),
         Key::StateKeep => ("12", "12"),
@@ -415,7 +415,8 @@ fn every_key_can_be_set_by_its_variable_and_by_a_flag() {
         ("/run/corrections", "corrections: []\n"),
         ("/run/web.yml", "http_server_config: { http2: false }\n"),
     ]);
-    for key in Key::ALL.into_iter().filter(|key| key.shape() != Shape::Map) {
+    let of_file = |key: &Key| matches!(key.shape(), Shape::Map | Shape::Tree);
+    for key in Key::ALL.into_iter().filter(|key| !of_file(key)) {
         let (text, expected) = other_value(key);
         let variable = key.variable();
         let needed: &[(&str, &str)] = match key {

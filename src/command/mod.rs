@@ -20,6 +20,7 @@ pub mod letters;
 pub mod log;
 pub mod paper;
 pub mod password;
+pub mod presets;
 pub mod replay;
 pub mod rules;
 pub mod run;
@@ -77,6 +78,7 @@ enum Command {
     Check(check::CheckArgs),
     Tap(tap::TapArgs),
     Test(test::TestArgs),
+    Presets(presets::PresetsArgs),
     Replay(replay::ReplayArgs),
     Explain(explain::ExplainArgs),
     Statement(statement::StatementArgs),
@@ -172,6 +174,7 @@ pub fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Tap(args) => tap::run(&args),
         Command::Test(args) => test::run(&args),
+        Command::Presets(args) => presets::run(&args),
         Command::Replay(args) => replay::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Statement(args) => statement::run(&args),

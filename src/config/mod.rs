@@ -32,7 +32,6 @@ mod redaction;
 mod settings;
 pub mod sources;
 mod state;
-pub mod trials;
 mod values;
 pub mod web;
 

@@ -36,12 +36,23 @@ const KEY_DIGITS: usize = 32;
 ///
 /// Shown are the values of harmless names, and what belongs to a list. Hidden are other values, the
 /// deeper indented lines below them, and whatever stands alone on its line, as the value of a name
-/// above it does.
+/// above it does. Sources hold names of any kind and no secrets, so below them only what looks like a
+/// secret is hidden.
 pub fn redacted_lines(text: &str) -> Vec<String> {
     let mut hidden_below: Option<usize> = None;
     let mut list_open = false;
+    let mut of_sources = false;
     let redact = |line: &str| {
         let indent = line.len() - line.trim_start().len();
+        if indent == 0 && !line.trim_end().is_empty() && !line.starts_with('#') {
+            let name = line.split(':').next().unwrap_or_default();
+            of_sources = plain(name) == Key::Sources.path();
+        }
+        if of_sources {
+            (hidden_below, list_open) = (None, false);
+            let starts = [after_word(line), after_scheme(line), key_digits(line)];
+            return hide(line, starts.into_iter().flatten().min());
+        }
         let alone = separators(line).next().is_none();
         let goes_on = |above| indent > above || alone;
         if hidden_below.is_some_and(goes_on) {

@@ -4,7 +4,7 @@ use std::fmt::Display;
 
 use crate::command::becoming::{Account, Became, Made, Sight};
 use crate::command::paper::plain;
-use crate::config::trials::{Expected, ExpectedEvent, ExpectedRejection};
+use crate::config::sources::trials::{Expected, ExpectedEvent, ExpectedRejection};
 use crate::event::Rejection;
 
 /// What absent fields are called.
@@ -70,7 +70,10 @@ fn told(number: usize, differences: &[Difference]) -> String {
 fn named(expected: &Expected) -> String {
     match expected {
         Expected::Event(event) => event.event_type.name().to_owned(),
-        Expected::Rejected(rejected) => format!("rejected {}", rejected.reason.name()),
+        Expected::Rejected(ExpectedRejection { reason, field }) => match field {
+            Some(field) => format!("rejected: {}, field {field}", reason.name()),
+            None => format!("rejected: {}", reason.name()),
+        },
         Expected::Skipped => "skipped".to_owned(),
         Expected::Tombstone => "tombstone".to_owned(),
     }
@@ -103,18 +106,16 @@ fn differences(expected: &Expected, came: &Became) -> Option<Vec<Difference>> {
         {
             Some(of_event(expected, came))
         }
-        (Expected::Rejected(expected), Became::Rejected(came)) => of_rejection(expected, came),
+        (Expected::Rejected(expected), Became::Rejected(came)) => {
+            fits(expected, came).then(Vec::new)
+        }
         _ => None,
     }
 }
 
-fn of_rejection(expected: &ExpectedRejection, came: &Rejection) -> Option<Vec<Difference>> {
-    if expected.reason != came.reason {
-        return None;
-    }
-    let field = expected.field.as_deref().map(Some);
-    let difference = field.and_then(|field| differing("field", field, came.field));
-    Some(difference.into_iter().collect())
+fn fits(expected: &ExpectedRejection, came: &Rejection) -> bool {
+    let field = expected.field.as_deref();
+    expected.reason == came.reason && (field.is_none() || field == came.field)
 }
 
 fn of_event(expected: &ExpectedEvent, came: &Made) -> Vec<Difference> {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::command::Failure;
 use crate::command::becoming::{Account, Reading};
 use crate::command::paper::print;
-use crate::config::trials::{Sample, Trial, trials};
+use crate::config::sources::trials::{Sample, Trial, trials};
 use crate::event::record::{Header, Record};
 use compare::mismatch;
 use untested::Touched;
@@ -18,8 +18,8 @@ Examples:
   # Do the records of a file become the events that it expects?
   tenure test tests/orders.yaml
 
-  # All of a folder, for instance in CI
-  tenure test tests/*.yaml
+  # All of a folder, for instance in CI, and what they leave out
+  tenure test --untested tests/*.yaml
 ";
 
 const NOTES: &str = "\
@@ -50,6 +50,10 @@ pub struct TestArgs {
     /// Files of tests (YAML)
     #[arg(value_name = "FILE", required = true)]
     pub files: Vec<PathBuf>,
+
+    /// Say which rules and conditions no test of a file reaches
+    #[arg(long)]
+    pub untested: bool,
 }
 
 /// How many of something, and of how many.
@@ -66,12 +70,12 @@ pub fn run(args: &TestArgs) -> Result<(), Failure> {
     let mut tally = Tally::default();
     for file in &args.files {
         tally.files += 1;
-        run_file(file, &mut tally)?;
+        run_file(file, args.untested, &mut tally)?;
     }
     tally.verdict()
 }
 
-fn run_file(file: &Path, tally: &mut Tally) -> Result<(), Failure> {
+fn run_file(file: &Path, untested: bool, tally: &mut Tally) -> Result<(), Failure> {
     let read = match trials(file) {
         Ok(read) => read,
         Err(complaints) => {
@@ -104,6 +108,7 @@ fn run_file(file: &Path, tally: &mut Tally) -> Result<(), Failure> {
     };
     let untested = touched
         .sentence()
+        .filter(|_| untested)
         .map_or_else(String::new, |sentence| format!("        {sentence}\n"));
     let end = if failed > 0 { "\n" } else { "" };
     print(&format!("{line}{untested}{said}{end}"))

@@ -367,38 +367,40 @@ impl Reader<'_> {
             self.complain(&place, format!("`{name}` is empty"), help);
             return None;
         }
-        let count = entries.len();
-        let mut all = Vec::new();
+        let (mut all, mut sound) = (Vec::new(), true);
         for (path, node) in entries {
             let path = self.path_of(&path.text, &path.place, name, scope);
-            let test = self.test(path, node, scope);
-            all.extend(test);
+            match self.tests_at(path, node, scope) {
+                Some(tests) => all.extend(tests),
+                None => sound = false,
+            }
         }
-        (all.len() == count).then_some(Condition { all })
+        sound.then_some(Condition { all })
     }
 
-    fn test(&mut self, path: Option<Path>, node: Node, scope: Scope) -> Option<Test> {
+    /// What must hold at a path; None after a complaint, be it about the path.
+    fn tests_at(&mut self, path: Option<Path>, node: Node, scope: Scope) -> Option<Vec<Test>> {
         let place = node.place.clone();
         match node.content {
             Content::Text(_) | Content::List(_) => {
                 let texts = self.test_texts(node)?;
-                Some(Test::Is { path: path?, texts })
+                Some(vec![Test::Is { path: path?, texts }])
             }
             Content::Nothing => {
                 let help = "write `{ present: false }` for what is missing, null or empty";
                 self.complain(&place, "a test cannot ask for nothing", help);
                 None
             }
-            Content::Map(_) => self.rich_test(path, node, scope),
+            Content::Map(_) => self.rich_tests(path, node, scope),
         }
     }
 
-    fn rich_test(&mut self, path: Option<Path>, node: Node, scope: Scope) -> Option<Test> {
+    fn rich_tests(&mut self, path: Option<Path>, node: Node, scope: Scope) -> Option<Vec<Test>> {
         let place = node.place.clone();
         let mut fields = self.fields(node, "a test", &OF_TEST)?;
         let (before, from) = (fields.take("before"), fields.take("from"));
-        let kinds = ["not", "present", "becomes"].map(|key| fields.take(key));
-        if let ([_, _, None], Some(stray)) = (&kinds, before.as_ref().or(from.as_ref())) {
+        let [not, present, becomes] = ["not", "present", "becomes"].map(|key| fields.take(key));
+        if let (None, Some(stray)) = (&becomes, before.as_ref().or(from.as_ref())) {
             let help = "write `{ becomes: closed, before: PATH, from: open }`";
             self.complain(
                 &stray.place,
@@ -407,43 +409,52 @@ impl Reader<'_> {
             );
             return None;
         }
-        match kinds {
-            [Some(not), None, None] => {
-                let texts = self.test_texts(not)?;
-                Some(Test::IsNot { path: path?, texts })
-            }
-            [None, Some(present), None] => {
-                let present =
-                    self.parsed(present, "present", |text| values::choice(text, &TRUTHS))?;
-                Some(Test::Present {
-                    path: path?,
-                    present,
-                })
-            }
-            [None, None, Some(into)] => {
-                let Some(before) = before else {
-                    let help = "write `before:` with the path of the value before the change";
-                    self.complain(&place, "`becomes` has no `before`", help);
-                    return None;
-                };
-                let into = self.test_texts(into)?;
-                let from = match from {
-                    Some(node) => self.test_texts(node)?,
-                    None => Vec::new(),
-                };
-                let before = self.path(before, "before", scope)?;
-                Some(Test::Becomes {
-                    before,
-                    after: path?,
-                    from,
-                    into,
-                })
-            }
-            _ => {
-                self.complain(&place, "a test asks one thing", TEST_HELP);
-                None
-            }
+        if not.is_none() && present.is_none() && becomes.is_none() {
+            self.complain(&place, "the test asks nothing", TEST_HELP);
+            return None;
         }
+        let mut tests = Vec::new();
+        if let Some(present) = present {
+            let present = self.parsed(present, "present", |text| values::choice(text, &TRUTHS))?;
+            let path = path.clone()?;
+            tests.push(Test::Present { path, present });
+        }
+        if let Some(not) = not {
+            let texts = self.test_texts(not)?;
+            let path = path.clone()?;
+            tests.push(Test::IsNot { path, texts });
+        }
+        if let Some(into) = becomes {
+            tests.push(self.becomes(path?, into, (before, from), &place, scope)?);
+        }
+        Some(tests)
+    }
+
+    fn becomes(
+        &mut self,
+        after: Path,
+        into: Node,
+        (before, from): (Option<Node>, Option<Node>),
+        place: &Place,
+        scope: Scope,
+    ) -> Option<Test> {
+        let Some(before) = before else {
+            let help = "write `before:` with the path of the value before the change";
+            self.complain(place, "`becomes` has no `before`", help);
+            return None;
+        };
+        let into = self.test_texts(into)?;
+        let from = match from {
+            Some(node) => self.test_texts(node)?,
+            None => Vec::new(),
+        };
+        let before = self.path(before, "before", scope)?;
+        Some(Test::Becomes {
+            before,
+            after,
+            from,
+            into,
+        })
     }
 
     fn test_texts(&mut self, node: Node) -> Option<Vec<String>> {

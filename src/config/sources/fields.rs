@@ -33,6 +33,16 @@ impl Fields {
         let found = names.find(|found| found.text == name)?;
         Some(&found.place)
     }
+
+    /// The names of what was not taken.
+    pub fn names(&self) -> impl Iterator<Item = &Name> {
+        self.found.iter().map(|(name, _)| name)
+    }
+
+    /// What was not taken.
+    pub fn rest(self) -> Vec<(Name, Node)> {
+        self.found
+    }
 }
 
 impl Reader<'_> {

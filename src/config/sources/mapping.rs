@@ -99,13 +99,13 @@ impl Reader<'_> {
         if let Some(about) = fields.take("about") {
             self.text(about, "about")?;
         }
-        let envelope = self.word(&mut fields, "envelope", options, &ENVELOPES)?;
-        let format = self.word(&mut fields, "format", options, &FORMATS)?;
-        let key_format = self.word(&mut fields, "key_format", options, &FORMATS)?;
-        let otherwise = self.word(&mut fields, "otherwise", options, &OTHERWISE)?;
-        let envelope = envelope.unwrap_or_default();
+        let envelope = self.word(&mut fields, "envelope", options, &ENVELOPES);
+        let format = self.word(&mut fields, "format", options, &FORMATS);
+        let key_format = self.word(&mut fields, "key_format", options, &FORMATS);
+        let otherwise = self.word(&mut fields, "otherwise", options, &OTHERWISE);
         let scope = Scope {
-            cloudevents: envelope == Envelope::CloudEvents,
+            // After a complaint about it, none follows about the paths.
+            cloudevents: envelope != Some(None),
             item: false,
         };
         let skip = match fields.take("skip") {
@@ -120,12 +120,12 @@ impl Reader<'_> {
             }
         };
         Some(Rules {
-            envelope,
-            format: format.unwrap_or_default(),
-            key_format: key_format.unwrap_or_default(),
+            envelope: envelope?.unwrap_or_default(),
+            format: format?.unwrap_or_default(),
+            key_format: key_format?.unwrap_or_default(),
             skip: skip?,
             events: events?,
-            otherwise: otherwise.unwrap_or_default(),
+            otherwise: otherwise?.unwrap_or_default(),
         })
     }
 

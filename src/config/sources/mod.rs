@@ -9,6 +9,7 @@ mod fields;
 mod mapping;
 mod options;
 mod preset;
+pub mod trials;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -32,6 +33,17 @@ pub use preset::{Preset, PresetOption, presets};
 /// The preset that stands for native events.
 const NATIVE: &str = "native";
 
+/// What can stand below a topic: also the keys of a mapping.
+const OF_SOURCE: [&str; 8] = [
+    "preset",
+    "mapping",
+    "envelope",
+    "format",
+    "key_format",
+    "skip",
+    "otherwise",
+    "events",
+];
 const OF_PRESET: [&str; 2] = ["preset", "options"];
 const OF_FILE: [&str; 2] = ["mapping", "options"];
 
@@ -121,12 +133,11 @@ impl Reader<'_> {
                     content: Content::Map(entries),
                     place,
                 };
-                let (how, rules) = match (preset, file) {
-                    (true, _) => self.preset_with_options(node)?,
-                    (false, true) => self.file_with_options(node)?,
-                    (false, false) => self.inline(node)?,
-                };
-                Some((how, Some(rules)))
+                match (preset, file) {
+                    (true, _) => self.preset_with_options(node),
+                    (false, true) => self.file_with_options(node),
+                    (false, false) => self.inline(node),
+                }
             }
             Content::Nothing | Content::List(_) => {
                 self.complain(&place, "this is no source of events", HELP);
@@ -135,11 +146,16 @@ impl Reader<'_> {
         }
     }
 
-    fn preset_with_options(&mut self, node: Node) -> Option<(String, Rules)> {
+    #[expect(clippy::option_option, reason = "as of `source`")]
+    fn preset_with_options(&mut self, node: Node) -> Option<(String, Option<Rules>)> {
         let mut fields = self.fields(node, "a source with a preset", &OF_PRESET)?;
         let (name, place) = self.text(fields.take("preset")?, "preset")?;
-        let (options, rules) = self.preset(&name, &place, fields.take("options"))?;
-        Some((how("preset", &name, &options), rules))
+        let options = fields.take("options");
+        if name == NATIVE && options.is_none() {
+            return Some((name, None));
+        }
+        let (options, rules) = self.preset(&name, &place, options)?;
+        Some((how("preset", &name, &options), Some(rules)))
     }
 
     fn preset(
@@ -160,7 +176,7 @@ impl Reader<'_> {
             self.complain(place, format!("there is no preset {}", quoted(name)), help);
             return None;
         };
-        let source = Source::file(format!("preset {name}"), text);
+        let source = Source::shown(format!("preset {name}"), text);
         match document::read_source(source, text) {
             Ok(root) => self.mapping(root, options, &format!("the preset `{name}`"), place),
             Err(complaint) => {
@@ -170,7 +186,8 @@ impl Reader<'_> {
         }
     }
 
-    fn file_with_options(&mut self, node: Node) -> Option<(String, Rules)> {
+    #[expect(clippy::option_option, reason = "as of `source`")]
+    fn file_with_options(&mut self, node: Node) -> Option<(String, Option<Rules>)> {
         let mut fields = self.fields(node, "a source with a mapping file", &OF_FILE)?;
         let (path, place) = self.text(fields.take("mapping")?, "mapping")?;
         let file = self.folder.join(&path);
@@ -185,7 +202,7 @@ impl Reader<'_> {
                 return None;
             }
         };
-        let source = Source::file(file.display().to_string(), &String::from_utf8_lossy(&bytes));
+        let source = Source::shown(file.display().to_string(), &String::from_utf8_lossy(&bytes));
         let read = std::str::from_utf8(&bytes)
             .map_err(|error| super::not_utf8(&source, &bytes, error.valid_up_to()))
             .and_then(|text| document::read_source(source.clone(), text));
@@ -198,7 +215,7 @@ impl Reader<'_> {
         };
         let what = format!("the mapping {shown}");
         let (options, rules) = self.mapping(root, fields.take("options"), &what, &place)?;
-        Some((how("mapping", &path, &options), rules))
+        Some((how("mapping", &path, &options), Some(rules)))
     }
 
     /// A file with a mapping, and what is given for its options where it is used, at `place`.
@@ -216,22 +233,25 @@ impl Reader<'_> {
     }
 
     /// A mapping that stands in the configuration itself.
-    fn inline(&mut self, node: Node) -> Option<(String, Rules)> {
+    #[expect(clippy::option_option, reason = "as of `source`")]
+    fn inline(&mut self, node: Node) -> Option<(String, Option<Rules>)> {
         let place = node.place.clone();
-        let mut fields = self.fields(node, "a source", &OF_MAPPING)?;
-        if let Some(options) = fields.take("options") {
+        if let Content::Map(entries) = &node.content
+            && let Some((name, _)) = entries.iter().find(|(name, _)| name.text == "options")
+        {
             let help = "options are for presets and files of mappings: write the texts themselves \
                         into this mapping";
             let message = "a mapping that stands where it is used has no `options`";
-            self.complain(&options.place, message, help);
+            self.complain(&name.place, message, help);
             return None;
         }
+        let fields = self.fields(node, "a source", &OF_SOURCE)?;
         if !fields.has("events") {
             self.complain(&place, "this is no source of events", HELP);
             return None;
         }
         let rules = self.rules(fields, &Options::default(), "the mapping", &place)?;
-        Some(("a mapping".to_owned(), rules))
+        Some(("a mapping".to_owned(), Some(rules)))
     }
 }
 

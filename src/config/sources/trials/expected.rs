@@ -1,10 +1,11 @@
 //! What a test expects.
 
-use super::fields::{Fields, Reader};
 use super::record::instant;
 use crate::config::complaint::{Place, quoted};
 use crate::config::document::{Content, Node};
 use crate::config::nearest::nearest;
+use crate::config::sources::Reader;
+use crate::config::sources::fields::Fields;
 use crate::config::values::{self, Parsed, Trouble};
 use crate::event::{Amount, EventType, Reason, Survey, Timestamp};
 
@@ -112,7 +113,7 @@ const HELP: &str = "write `events:` with a list, `skipped: true`, `rejected: REA
                     true`";
 
 impl Reader<'_> {
-    pub fn expected(
+    pub(super) fn expected(
         &mut self,
         fields: &mut Fields,
         place: &Place,
@@ -196,18 +197,19 @@ impl Reader<'_> {
         self.foreign_fields(&fields, event_type)?;
         let event = ExpectedEvent {
             event_type,
-            event_id: self.given(&mut fields, "event_id", text)?,
-            customer_id: self.given(&mut fields, "customer_id", text)?,
-            occurred_at: self.given(&mut fields, "occurred_at", instant)?,
-            amount: self.given(&mut fields, "amount", amount)?,
-            currency: self.given(&mut fields, "currency", text)?,
-            reason: self.given_or_null(&mut fields, "reason")?,
-            survey: self.given(&mut fields, "survey", |text| values::choice(text, &SURVEYS))?,
-            score: self.given(&mut fields, "score", score)?,
-            channel: self.given_or_null(&mut fields, "channel")?,
-            attributes: self.attributes(fields.take("attributes"), known)?,
+            event_id: self.expected_value(&mut fields, "event_id", text)?,
+            customer_id: self.expected_value(&mut fields, "customer_id", text)?,
+            occurred_at: self.expected_value(&mut fields, "occurred_at", instant)?,
+            amount: self.expected_value(&mut fields, "amount", amount)?,
+            currency: self.expected_value(&mut fields, "currency", text)?,
+            reason: self.expected_value_or_null(&mut fields, "reason")?,
+            survey: self
+                .expected_value(&mut fields, "survey", |text| values::choice(text, &SURVEYS))?,
+            score: self.expected_value(&mut fields, "score", score)?,
+            channel: self.expected_value_or_null(&mut fields, "channel")?,
+            attributes: self.expected_attributes(fields.take("attributes"), known)?,
         };
-        fields.sound.then(|| Expected::Event(Box::new(event)))
+        Some(Expected::Event(Box::new(event)))
     }
 
     /// Complains of fields that events of that type do not have.
@@ -238,7 +240,7 @@ impl Reader<'_> {
         clippy::option_option,
         reason = "two questions: is it right, and is it given"
     )]
-    fn given<T>(
+    fn expected_value<T>(
         &mut self,
         fields: &mut Fields,
         name: &str,
@@ -254,7 +256,11 @@ impl Reader<'_> {
         clippy::option_option,
         reason = "three questions: is it right, is it given, and is it null"
     )]
-    fn given_or_null(&mut self, fields: &mut Fields, name: &str) -> Option<Option<Option<String>>> {
+    fn expected_value_or_null(
+        &mut self,
+        fields: &mut Fields,
+        name: &str,
+    ) -> Option<Option<Option<String>>> {
         match fields.take(name) {
             None => Some(None),
             Some(node) if matches!(node.content, Content::Nothing) => Some(Some(None)),
@@ -262,7 +268,7 @@ impl Reader<'_> {
         }
     }
 
-    fn attributes(
+    fn expected_attributes(
         &mut self,
         node: Option<Node>,
         known: Option<&Known<'_>>,
@@ -319,8 +325,8 @@ impl Reader<'_> {
             return None;
         };
         let reason = self.parsed(of_reason, "reason", reason)?;
-        let field = self.given(&mut fields, "field", field)?;
-        fields.sound.then_some(ExpectedRejection { reason, field })
+        let field = self.expected_value(&mut fields, "field", field)?;
+        Some(ExpectedRejection { reason, field })
     }
 }
 

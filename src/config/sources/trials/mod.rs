@@ -7,19 +7,18 @@
 //! compared.
 
 mod expected;
-mod fields;
 mod record;
 
 use std::path::{Path, PathBuf};
 
-use super::complaint::{Complaint, Complaints, Place, Source as Lines, quoted};
-use super::document::{self, Content, Name, Node};
-use super::layers::Layers;
-use super::settings::Settings;
-use super::{MAX_FILE_BYTES, ReadFile, Sources, load, parts, read_file};
+use super::Reader;
+use crate::config::complaint::{Complaint, Complaints, Place, Source as Lines, quoted};
+use crate::config::document::{self, Content, Name, Node};
+use crate::config::layers::Layers;
+use crate::config::settings::Settings;
+use crate::config::{MAX_FILE_BYTES, ReadFile, Sources, load, not_utf8, parts, read_file};
 use crate::event::Timestamp;
 use expected::Known;
-use fields::Reader;
 
 pub use expected::{Expected, ExpectedEvent, ExpectedRejection};
 
@@ -85,12 +84,11 @@ fn trials_with(file: &Path, read_file: &ReadFile<'_>) -> Result<Trials, Complain
     let read = root(&name, file, read_file).map_err(|complaint| complaints.add(complaint));
     let trials = read.ok().and_then(|root| {
         let mut reader = Reader {
-            name: &name,
             folder: file.parent().unwrap_or(Path::new("")),
             read_file,
             complaints: &mut complaints,
         };
-        reader.trials(root)
+        reader.trials(root, &name)
     });
     complaints.sort();
     match trials {
@@ -110,12 +108,12 @@ fn root(name: &str, file: &Path, read_file: &ReadFile<'_>) -> Result<Node, Compl
     let source = Lines::shown(name.to_owned(), &String::from_utf8_lossy(&bytes));
     match std::str::from_utf8(&bytes) {
         Ok(text) => document::read_source(source, text),
-        Err(error) => Err(super::not_utf8(&source, &bytes, error.valid_up_to())),
+        Err(error) => Err(not_utf8(&source, &bytes, error.valid_up_to())),
     }
 }
 
 impl Reader<'_> {
-    fn trials(&mut self, root: Node) -> Option<Trials> {
+    fn trials(&mut self, root: Node, name: &str) -> Option<Trials> {
         let place = root.place.clone();
         let mut fields = self.fields(root, "a file of tests", &OF_FILE)?;
         let tests = fields.take("tests");
@@ -128,7 +126,7 @@ impl Reader<'_> {
         let read = match (source, config) {
             (Some(source), None) => {
                 let topic = topic.map_or(TOPIC.to_owned(), |(text, _)| text);
-                let settings = self.of_source(&topic, source, settings);
+                let settings = self.of_source(name, &topic, source, settings);
                 settings.map(|settings| (settings, topic))
             }
             (None, Some(config)) => self.of_configuration(config, topic, settings.as_ref()),
@@ -149,9 +147,9 @@ impl Reader<'_> {
             topic,
             dimensions: &settings.fold.dimensions,
         });
-        let trials = self.tests(tests, &place, known.as_ref());
+        let trials = self.tests(tests, name, &place, known.as_ref());
         let ((settings, topic), trials) = (read?, trials?);
-        fields.sound.then_some(Trials {
+        Some(Trials {
             settings,
             topic,
             trials,
@@ -159,7 +157,13 @@ impl Reader<'_> {
     }
 
     /// The settings of a configuration in which the one topic has this source.
-    fn of_source(&mut self, topic: &str, source: Node, settings: Option<Node>) -> Option<Settings> {
+    fn of_source(
+        &mut self,
+        file: &str,
+        topic: &str,
+        source: Node,
+        settings: Option<Node>,
+    ) -> Option<Settings> {
         let place = source.place.clone();
         let name = |text: &str| Name {
             text: text.to_owned(),
@@ -178,7 +182,7 @@ impl Reader<'_> {
         entries.push((name("kafka"), kafka));
         let sources = node(Content::Map(vec![(name(topic), source)]));
         entries.push((name("sources"), sources));
-        let mut layers = Layers::of_defaults(self.name);
+        let mut layers = Layers::of_defaults(file);
         layers.add_file(node(Content::Map(entries)), self.complaints);
         parts::settings(layers, self.folder, self.read_file, self.complaints)
     }
@@ -230,6 +234,7 @@ impl Reader<'_> {
     fn tests(
         &mut self,
         tests: Option<Node>,
+        file: &str,
         whole: &Place,
         known: Option<&Known<'_>>,
     ) -> Option<Vec<Trial>> {
@@ -249,11 +254,13 @@ impl Reader<'_> {
         }
         let count = items.len();
         let items = items.into_iter();
-        let trials: Vec<_> = items.filter_map(|item| self.test(item, known)).collect();
+        let trials: Vec<_> = items
+            .filter_map(|item| self.trial(item, file, known))
+            .collect();
         (trials.len() == count).then_some(trials)
     }
 
-    fn test(&mut self, node: Node, known: Option<&Known<'_>>) -> Option<Trial> {
+    fn trial(&mut self, node: Node, file: &str, known: Option<&Known<'_>>) -> Option<Trial> {
         let place = node.place.clone();
         let mut fields = self.fields(node, "a test", &expected::OF_TEST)?;
         let name = match fields.take("name") {
@@ -268,9 +275,9 @@ impl Reader<'_> {
         let samples = self.samples(fields.take("record"), fields.take("records"), &place, topic);
         let expected = self.expected(&mut fields, &place, known);
         let (name, samples, expected) = (name?, samples?, expected?);
-        fields.sound.then(|| Trial {
+        Some(Trial {
             name,
-            place: format!("{}:{}", self.name, place.line()),
+            place: format!("{file}:{}", place.line()),
             samples,
             expected,
         })

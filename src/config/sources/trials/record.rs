@@ -6,10 +6,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::Sample;
-use super::fields::{Fields, Reader};
 use crate::config::MAX_FILE_BYTES;
 use crate::config::complaint::{Place, quoted};
 use crate::config::document::{Content, Node};
+use crate::config::sources::Reader;
+use crate::config::sources::fields::Fields;
 use crate::config::values::{self, Parsed, Trouble};
 use crate::event::Timestamp;
 
@@ -31,7 +32,7 @@ type Bytes = Option<Option<Vec<u8>>>;
 
 impl Reader<'_> {
     /// The one record or the several ones of a test.
-    pub fn samples(
+    pub(super) fn samples(
         &mut self,
         record: Option<Node>,
         records: Option<Node>,
@@ -90,7 +91,7 @@ impl Reader<'_> {
             headers: headers?,
             value: value?,
         };
-        fields.sound.then_some(sample)
+        Some(sample)
     }
 
     fn value(&mut self, fields: &mut Fields, place: &Place) -> Bytes {
