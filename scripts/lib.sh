@@ -34,13 +34,14 @@ prepare_build() {
 }
 
 # Prepares what the tests and the benchmark need beyond the build: a Java runtime, the jars of
-# Apache Kafka, Prometheus and its promtool, Alertmanager and its amtool, a browser and what drives
+# Apache Kafka, a schema registry, Prometheus and its promtool, Alertmanager and its amtool, a browser and what drives
 # it, shellcheck, Grafana's schema. Exports where they are.
 prepare_tests() {
     prepare_build
     choose_cache_directory
     prepare_java
     prepare_kafka
+    prepare_registry
     prepare_prometheus
     prepare_browser
     prepare_alertmanager
@@ -234,6 +235,36 @@ prepare_kafka() {
         fail "the jars from Maven Central differ from scripts/kafka/jars.sha256"
     }
     replace_folder "$staging" "$TENURE_KAFKA_LIBS"
+}
+
+# Exports TENURE_REGISTRY, a folder with exactly the jars of scripts/registry/jars.sha256: Apicurio
+# Registry, which speaks the protocol of Confluent's, whose own is not on Maven Central.
+prepare_registry() {
+    local list=$repository/scripts/registry/jars.sha256 version staging output
+    version=$(sed -n 's/.* apicurio-registry-app-\(.*\)-runner\.jar$/\1/p' "$list")
+    export TENURE_REGISTRY=$TENURE_CACHE/apicurio-$version
+    if jars_complete "$TENURE_REGISTRY" "$list"; then return; fi
+    if ! command -v mvn >/dev/null; then
+        install_packages "Maven fetches the schema registry" maven
+    fi
+    say "fetching Apicurio Registry $version from Maven Central into $TENURE_REGISTRY"
+    staging=$(mktemp -d "$TENURE_REGISTRY.XXXXXX")
+    # Later versions of the plugin want the descriptor of a parent that is not on Maven Central.
+    output=$(mvn --quiet --batch-mode org.apache.maven.plugins:maven-dependency-plugin:2.10:copy \
+        -Dartifact="io.apicurio:apicurio-registry-app:$version:tar.gz:all" \
+        -DoutputDirectory="$staging" 2>&1 </dev/null &&
+        tar --extract --gzip --directory "$staging" \
+            --file "$staging/apicurio-registry-app-$version-all.tar.gz" 2>&1 &&
+        rm "$staging/apicurio-registry-app-$version-all.tar.gz") || {
+        rm -rf "$staging"
+        printf '%s\n' "$output" >&2
+        fail "Maven could not fetch the schema registry; run the command again to resume"
+    }
+    jars_complete "$staging" "$list" || {
+        rm -rf "$staging"
+        fail "the jars from Maven Central differ from scripts/registry/jars.sha256"
+    }
+    replace_folder "$staging" "$TENURE_REGISTRY"
 }
 
 # jars_complete FOLDER LIST: true if the folder holds the listed jars, undamaged, and no others.

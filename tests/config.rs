@@ -395,6 +395,11 @@ fn other_value(key: Key) -> (&'static str, &'static str) {
         Key::StateKeep => ("12", "12"),
         Key::ShutdownGrace => ("2m", "2m"),
         Key::DeadLettersTopic => ("rejected", "rejected"),
+        Key::SchemaRegistryUrl => ("http://a:8081/, https://b/x/", "http://a:8081,https://b/x"),
+        Key::SchemaRegistryUser => ("reader", "reader"),
+        Key::SchemaRegistryPasswordFile => ("/run/password", "/run/password"),
+        Key::SchemaRegistryCaFile => ("/run/ca.pem", "/run/ca.pem"),
+        Key::SchemaRegistryTimeout => ("500ms", "500ms"),
         Key::AlertsRetentionTarget => ("0.90", "0.9"),
         Key::AlertsNpsTarget => ("-5.5", "-5.5"),
         Key::AlertsCsatTarget => ("1", "1"),
@@ -413,6 +418,8 @@ fn every_key_can_be_set_by_its_variable_and_by_a_flag() {
         ("/run/key", "00112233445566778899aabbccddeeff\n"),
         ("/run/token", "hunter2-hunter2-hunter2\n"),
         ("/run/corrections", "corrections: []\n"),
+        ("/run/password", "hunter2\n"),
+        ("/run/ca.pem", "-----BEGIN CERTIFICATE-----\n"),
         ("/run/web.yml", "http_server_config: { http2: false }\n"),
     ]);
     let of_file = |key: &Key| matches!(key.shape(), Shape::Map | Shape::Tree);
@@ -424,6 +431,8 @@ fn every_key_can_be_set_by_its_variable_and_by_a_flag() {
                 ("TENURE_CUSTOMER_DIGEST_KEY_FILE", "/run/key"),
                 ("TENURE_API_TOKEN_FILE", "/run/token"),
             ],
+            Key::SchemaRegistryUser => &[("TENURE_SCHEMA_REGISTRY_PASSWORD_FILE", "/run/password")],
+            Key::SchemaRegistryPasswordFile => &[("TENURE_SCHEMA_REGISTRY_USER", "reader")],
             _ => &[],
         };
         let by_variable = Sources {
@@ -911,6 +920,158 @@ fn complaints_can_be_taken_apart() {
     assert_eq!(first.message(), "`history`: `soon` is no length of time");
     assert_eq!(first.location().as_deref(), Some("tenure.yaml:1:10"));
     assert!(first.way_out().is_some_and(|help| help.contains("90d")));
+}
+
+// Mappings.
+
+const MAPPING: &str = "skip: { value.test: true }\nevents:\n  - when: { value.kind: new }\n    type: signup\n    \
+                       event_id: value.id\n    customer_id: value.who\n    occurred_at: value.at\n";
+
+/// The fingerprint of the state with the topic's source written like this, beside further files.
+fn state_of(source: &str, others: &[(&str, &str)]) -> u128 {
+    let text = format!("sources:\n  customer-events: {source}\n");
+    let mut all = others.to_vec();
+    all.push(("tenure.yaml", &text));
+    let settings = load(&Sources {
+        file: Some("tenure.yaml".into()),
+        read_file: &files(&all),
+        ..Sources::none()
+    });
+    let settings = settings.unwrap_or_else(|complaints| panic!("{complaints}"));
+    fingerprint(&settings.fold)
+}
+
+fn indented(text: &str) -> String {
+    let lines: Vec<String> = text.lines().map(|line| format!("    {line}\n")).collect();
+    format!("\n{}", lines.concat())
+}
+
+#[test]
+fn what_a_mapping_says_decides_the_state_and_not_where_and_how_it_is_written() {
+    let native = fingerprint(&FoldSettings::default());
+    assert_eq!(state_of("native", &[]), native);
+    assert_eq!(state_of("{ preset: native }", &[]), native);
+    let mapped = state_of(&indented(MAPPING), &[]);
+    assert_ne!(mapped, native);
+    let with_remarks =
+        format!("# Why\nabout: x\nenvelope: null\notherwise: unmapped\nformat: json\n{MAPPING}");
+    let turned = "events:\n  - { occurred_at: [value.at], customer_id: value.who, type: { text: signup }, event_id: \
+                  { from: value.id }, when: [{ value.kind: [new] }] }\nskip: [{ value.test: \"true\" }]\n";
+    let with_options = MAPPING.replace("value.who", "${path}");
+    let with_options = format!("options: {{ path: {{ default: value.x }} }}\n{with_options}");
+    for (source, text) in [
+        ("{ mapping: a.yaml }", MAPPING),
+        ("{ mapping: b/c.yaml }", with_remarks.as_str()),
+        ("{ mapping: d.yaml }", turned),
+        (
+            "{ mapping: e.yaml, options: { path: value.who } }",
+            with_options.as_str(),
+        ),
+    ] {
+        let path = source
+            .trim_start_matches("{ mapping: ")
+            .split([' ', ','])
+            .next()
+            .expect("a path");
+        assert_eq!(state_of(source, &[(path, text)]), mapped, "{source}");
+    }
+}
+
+#[test]
+fn every_part_of_a_mapping_decides_the_state() {
+    let full = "\
+envelope: cloudevents
+skip: { value.test: true }
+events:
+  - when: { value.a: { becomes: [x, y], before: value.b, from: w }, value.k: { not: n, present: true } }
+    each: value.list
+    each_when: { item.kind: q }
+    type: { from: item.type, map: { s: survey_submitted, p: purchase, c: churn }, else: churn }
+    event_id: { join: [ce.id, { text: t }], with: \"-\" }
+    customer_id: [key.id, header.h]
+    occurred_at: { from: [item.at], as: naive, zone: Europe/Istanbul }
+    amount: { from: item.cents, unit: minor, digits: { UGX: 2 } }
+    currency: { from: item.currency, case: upper }
+    reason: value.answers[ref=why].text
+    survey: nps
+    score: item.score
+    channel: record.topic
+    attributes: { plan: \"value[0].plan\" }
+";
+    let state = |text: &str| state_of(&indented(text), &[]);
+    let before = state(full);
+    let mut seen = BTreeSet::from([before]);
+    for (part, other) in [
+        ("skip: { value.test: true }", "skip: { value.test: false }"),
+        (
+            "skip: { value.test: true }",
+            "skip: { value.test: { present: true } }",
+        ),
+        ("skip: { value.test: true }", "otherwise: skipped"),
+        ("skip: { value.test: true }", "format: avro"),
+        ("skip: { value.test: true }", "key_format: avro"),
+        ("[x, y]", "[x]"),
+        ("before: value.b", "before: value.c"),
+        (", from: w", ""),
+        ("not: n, present: true", "not: n"),
+        ("not: n, present: true", "not: n, present: false"),
+        ("each: value.list", "each: value.items"),
+        ("item.kind: q", "item.kind: r"),
+        ("p: purchase,", "r: purchase,"),
+        ("else: churn", "else: signup"),
+        ("text: t", "text: u"),
+        ("with: \"-\"", "with: \"/\""),
+        ("[key.id, header.h]", "[header.h, key.id]"),
+        ("as: naive, zone: Europe/Istanbul", "as: naive, zone: UTC"),
+        ("as: naive, zone: Europe/Istanbul", "as: seconds"),
+        ("as: naive, zone: Europe/Istanbul", "as: days"),
+        ("digits: { UGX: 2 }", "digits: { UGX: 3 }"),
+        ("unit: minor, digits: { UGX: 2 }", "digits: item.digits"),
+        ("unit: minor, digits: { UGX: 2 }", "unit: units"),
+        ("case: upper", "case: lower"),
+        ("[ref=why]", "[ref=how]"),
+        ("[ref=why]", "[1]"),
+        ("survey: nps", "survey: csat"),
+        ("score: item.score", "score: item.points"),
+        ("channel: record.topic", "channel: ce.source"),
+        ("value[0]", "value[-1]"),
+        ("{ plan:", "{ level:"),
+    ] {
+        let changed = full.replacen(part, other, 1);
+        assert_ne!(changed, full, "{part}");
+        assert!(seen.insert(state(&changed)), "{part} -> {other}");
+    }
+}
+
+#[test]
+fn a_source_is_described_as_it_was_given_and_hashed_by_what_it_says() {
+    let of = |source: &str| {
+        let text = format!("sources:\n  customer-events: {source}\n");
+        let read_file = files(&[
+            ("tenure.yaml", &text),
+            ("a.yaml", MAPPING),
+            ("b.yaml", MAPPING),
+        ]);
+        load(&Sources {
+            file: Some("tenure.yaml".into()),
+            read_file: &read_file,
+            ..Sources::none()
+        })
+        .unwrap_or_else(|complaints| panic!("{complaints}"))
+    };
+    let (a, b, native) = (
+        of("{ mapping: a.yaml }"),
+        of("{ mapping: b.yaml }"),
+        of("native"),
+    );
+    let source = described(&a, "sources.customer-events");
+    assert_eq!(source.value, "{ mapping: a.yaml }");
+    assert_eq!(source.origin.to_string(), "tenure.yaml:2");
+    assert_eq!(a.definition_hash(), b.definition_hash());
+    assert_eq!(a.hash(), b.hash());
+    let defaults = load(&Sources::none()).expect("defaults");
+    assert_eq!(native.definition_hash(), defaults.definition_hash());
+    assert_ne!(a.definition_hash(), defaults.definition_hash());
 }
 
 // Examples.

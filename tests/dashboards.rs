@@ -312,7 +312,7 @@ fn check_names(
 
 /// Metrics that no dashboard shows: parts of others that are shown, and details that a person
 /// looks up when something is wrong.
-const NOT_ON_ANY_DASHBOARD: [&str; 18] = [
+const NOT_ON_ANY_DASHBOARD: [&str; 21] = [
     "tenure_attributes_ignored_total",
     "tenure_channel_nps_responses",
     "tenure_checkpoint_pause_seconds_bucket",
@@ -327,6 +327,9 @@ const NOT_ON_ANY_DASHBOARD: [&str; 18] = [
     "tenure_orders_per_customer",
     "tenure_reorder_base_customers",
     "tenure_repeat_ordering_customers",
+    "tenure_schema_registry_requests_total",
+    "tenure_schemas_awaited",
+    "tenure_schemas_known",
     "tenure_scored_customers",
     "tenure_shard_degraded",
     "tenure_web_config_last_reload_success_timestamp_seconds",

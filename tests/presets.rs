@@ -44,7 +44,7 @@ mod stripe;
 #[path = "presets/typeform.rs"]
 mod typeform;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -223,6 +223,36 @@ fn check_alone(topic: &str, backend: &dyn Backend) {
         backend,
         takes: |_| true,
     }]);
+}
+
+#[test]
+fn every_preset_is_told_by_a_backend() {
+    let told: [&dyn Backend; 13] = [
+        &adobe_commerce::AdobeCommerce,
+        &cloudevents::CloudEvents,
+        &commercetools::Commercetools,
+        &debezium::Debezium { schema: true },
+        &delighted::Delighted,
+        &formbricks::Formbricks,
+        &lago::Lago,
+        &saleor::Saleor,
+        &segment::Segment,
+        &shopify::Shopify,
+        &snowplow::Snowplow,
+        &stripe::Stripe,
+        &typeform::Typeform,
+    ];
+    let told: BTreeSet<String> = told.iter().map(|backend| preset_of(*backend)).collect();
+    let presets = tenure::config::sources::presets().into_iter();
+    let presets: BTreeSet<String> = presets.map(|preset| preset.name.to_owned()).collect();
+    assert_eq!(told, presets);
+}
+
+/// The name of the preset that reads a backend.
+fn preset_of(backend: &dyn Backend) -> String {
+    let source = backend.source();
+    let name = source.trim_start_matches("{ preset: ");
+    name.split(',').next().unwrap_or_default().to_owned()
 }
 
 #[test]

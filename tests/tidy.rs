@@ -11,7 +11,7 @@ use tenure::measure::report::WithheldReason;
 use tenure::telemetry::catalogue::{CATALOGUE, Kind};
 
 /// What each module may know of the crate, beside itself.
-const LAYERS: [(&str, &[&str]); 12] = [
+const LAYERS: [(&str, &[&str]); 13] = [
     ("event", &[]),
     ("ledger", &["event"]),
     ("measure", &["ledger", "event"]),
@@ -19,6 +19,7 @@ const LAYERS: [(&str, &[&str]); 12] = [
     ("config", &["alert", "measure", "ledger", "event"]),
     ("checkpoint", &["config", "ledger", "event"]),
     ("telemetry", &["event"]),
+    ("registry", &["config", "telemetry", "event"]),
     ("generate", &["event"]),
     ("kafka", &["config", "telemetry", "event"]),
     ("serve", &["config", "measure", "telemetry", "event"]),
@@ -26,6 +27,7 @@ const LAYERS: [(&str, &[&str]); 12] = [
         "engine",
         &[
             "kafka",
+            "registry",
             "serve",
             "checkpoint",
             "config",
@@ -41,6 +43,7 @@ const LAYERS: [(&str, &[&str]); 12] = [
             "engine",
             "checkpoint",
             "kafka",
+            "registry",
             "serve",
             "checkpoint",
             "config",

@@ -295,7 +295,7 @@ fn the_example_of_the_help_passes() {
     let order = r#"{"id":1,"total_price":"129.90","currency":"TRY","customer":{"id":42},
         "processed_at":"2026-11-01T09:31:12Z","created_at":"2026-11-01T09:31:00Z"}"#;
     let folder = folder_of(&[
-        ("example.yaml", &format!("source: shopify\n{example}\n")),
+        ("example.yaml", &format!("  source: shopify\n{example}\n")),
         ("samples/order.json", order),
     ]);
     let run = tenure(folder.path(), &["test", "example.yaml"]);

@@ -106,7 +106,7 @@ pub fn fold(
         };
         // A line stands nowhere: its number is no offset that a correction could mean.
         take_from(&mut shard, &of_lines.source, None, record, |fate| {
-            tally.add(fate)
+            tally.add(fate);
         });
     })?;
     Ok((shard, tally))

@@ -24,6 +24,7 @@ pub mod presets;
 pub mod replay;
 pub mod rules;
 pub mod run;
+pub mod schemas;
 pub mod service;
 pub mod signal;
 pub mod state;

@@ -3,9 +3,12 @@
 use clap::builder::PossibleValuesParser;
 use serde_json::{Value, json};
 
-use crate::command::paper::{Paper, emphasis, plain, print};
+use crate::command::paper::{Paper, emphasis, plain, print, wrapped};
 use crate::command::{Failure, Form};
 use crate::config::sources::{Preset, PresetOption, presets};
+
+/// Of a line about an option, without its indentation.
+const WIDTH: usize = 76;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -46,10 +49,10 @@ pub fn run(args: &PresetsArgs) -> Result<(), Failure> {
     let Some(name) = &args.name else {
         return print(&match args.format {
             Form::Text => list(&presets, emphasis()),
-            Form::Json => presets
-                .iter()
-                .map(|it| format!("{}\n", object(it)))
-                .collect(),
+            Form::Json => {
+                let lines: Vec<String> = presets.iter().map(|it| object(it).to_string()).collect();
+                lines.join("\n") + "\n"
+            }
         });
     };
     match presets.iter().find(|preset| preset.name == name) {
@@ -71,18 +74,23 @@ fn list(presets: &[Preset], emphasis: bool) -> String {
         paper.heading(preset.name);
         paper.paragraph(&plain(&preset.about));
         for option in &preset.options {
-            paper.paragraph(&plain(&sentence(option)));
+            add(option, &mut paper);
         }
     }
     paper.finish()
 }
 
-fn sentence(option: &PresetOption) -> String {
-    let PresetOption { name, about, .. } = option;
-    match (&option.default, option.required) {
-        (Some(default), _) => format!("- {name} ({default}): {about}"),
-        (None, true) => format!("- {name} (must be set): {about}"),
-        (None, false) => format!("- {name} (not set): {about}"),
+/// Writes an option below its preset; its second line is indented.
+fn add(option: &PresetOption, paper: &mut Paper) {
+    let default = match (&option.default, option.required) {
+        (Some(default), _) => default,
+        (None, true) => "must be set",
+        (None, false) => "not set",
+    };
+    let sentence = plain(&format!("{} ({default}): {}", option.name, option.about));
+    for (number, line) in wrapped(&sentence, WIDTH).iter().enumerate() {
+        let before = if number == 0 { "- " } else { "  " };
+        paper.line(&format!("{before}{line}"));
     }
 }
 

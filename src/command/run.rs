@@ -104,7 +104,7 @@ pub fn service(
         let engine =
             Engine::start(settings, terms, Arc::clone(&telemetry)).map_err(
                 |error| match error {
-                    StartError::Client(_) | StartError::Store(_) => {
+                    StartError::Client(_) | StartError::Store(_) | StartError::Registry(_) => {
                         Failure::configuration(error.to_string())
                     }
                     StartError::Thread(_) => Failure::work(error.to_string()),

@@ -240,6 +240,9 @@ fn syntax(message: &str) -> (String, Option<&'static str>) {
         text if text.contains("illegal placement") || text.contains("unclosed bracket") => {
             Some("close every `[` and `{`")
         }
+        text if text.contains("did not find expected ',' or") => {
+            Some("between `{` and `}`, or `[` and `]`, put a text with one of these in quotes")
+        }
         text if text.contains("did not find expected key") => {
             Some("indent the line like its neighbours")
         }

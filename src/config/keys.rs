@@ -46,6 +46,11 @@ pub enum Key {
     StateKeep,
     ShutdownGrace,
     DeadLettersTopic,
+    SchemaRegistryUrl,
+    SchemaRegistryUser,
+    SchemaRegistryPasswordFile,
+    SchemaRegistryCaFile,
+    SchemaRegistryTimeout,
     AlertsRetentionTarget,
     AlertsNpsTarget,
     AlertsCsatTarget,
@@ -78,7 +83,7 @@ pub const NOTHING: &str = "null";
 
 impl Key {
     /// All keys, in the order of the documented file.
-    pub const ALL: [Self; 50] = [
+    pub const ALL: [Self; 55] = [
         Self::Listen,
         Self::TimeZone,
         Self::WeekStartsOn,
@@ -119,6 +124,11 @@ impl Key {
         Self::StateKeep,
         Self::ShutdownGrace,
         Self::DeadLettersTopic,
+        Self::SchemaRegistryUrl,
+        Self::SchemaRegistryUser,
+        Self::SchemaRegistryPasswordFile,
+        Self::SchemaRegistryCaFile,
+        Self::SchemaRegistryTimeout,
         Self::AlertsRetentionTarget,
         Self::AlertsNpsTarget,
         Self::AlertsCsatTarget,
@@ -178,6 +188,13 @@ impl Key {
             Self::StateKeep => ("state.keep", Scalar, "3"),
             Self::ShutdownGrace => ("shutdown_grace", Scalar, "25s"),
             Self::DeadLettersTopic => ("dead_letters.topic", Optional, NOTHING),
+            Self::SchemaRegistryUrl => ("schema_registry.url", Optional, NOTHING),
+            Self::SchemaRegistryUser => ("schema_registry.user", Optional, NOTHING),
+            Self::SchemaRegistryPasswordFile => {
+                ("schema_registry.password_file", Optional, NOTHING)
+            }
+            Self::SchemaRegistryCaFile => ("schema_registry.ca_file", Optional, NOTHING),
+            Self::SchemaRegistryTimeout => ("schema_registry.timeout", Scalar, "5s"),
             Self::AlertsRetentionTarget => ("alerts.retention_target", Optional, NOTHING),
             Self::AlertsNpsTarget => ("alerts.nps_target", Optional, NOTHING),
             Self::AlertsCsatTarget => ("alerts.csat_target", Optional, NOTHING),

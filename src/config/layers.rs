@@ -281,7 +281,7 @@ fn shaped(key: Key, node: Node, complaints: &mut Complaints) -> Result<Value, Co
     let wrong = |message: String| Complaint::error(message).at(Some(&place));
     match (key.shape(), node.content) {
         (Shape::Scalar | Shape::Optional, Content::Text(text)) => Ok(Value::Text(text)),
-        (Shape::Scalar | Shape::Optional, Content::Nothing) => Ok(Value::Nothing),
+        (Shape::Scalar | Shape::Optional | Shape::Tree, Content::Nothing) => Ok(Value::Nothing),
         (Shape::Scalar | Shape::Optional, Content::List(_)) => {
             let help = match key {
                 Key::BootstrapServers => "write them as one text: host-1:9092,host-2:9092",
@@ -308,7 +308,6 @@ fn shaped(key: Key, node: Node, complaints: &mut Complaints) -> Result<Value, Co
         })),
         (Shape::Map, Content::Nothing) => Ok(Value::Map(Vec::new())),
         (Shape::Map, Content::Map(entries)) => Ok(Value::Map(map(path, entries, complaints))),
-        (Shape::Tree, Content::Nothing) => Ok(Value::Nothing),
         (Shape::Tree, content @ Content::Map(_)) => Ok(Value::Tree(Node { content, place })),
         (Shape::Tree, Content::Text(_) | Content::List(_)) => Err(sources::wrong_shape(&place)),
         (Shape::Map, Content::Text(_) | Content::List(_)) => {

@@ -29,6 +29,7 @@ mod passthrough;
 mod properties;
 mod reading;
 mod redaction;
+mod registry;
 mod settings;
 pub mod sources;
 mod state;
@@ -46,7 +47,7 @@ pub use complaint::{Complaint, Complaints, Severity};
 pub use keys::{Key, Shape};
 pub use settings::{
     ApiSettings, BucketKind, DeadLetterSettings, Described, KafkaSettings, LogFormat, LogSettings,
-    Origin, Property, Secret, Settings, StateSettings, StateUrl,
+    Origin, Property, SchemaRegistrySettings, Secret, Settings, StateSettings, StateUrl,
 };
 
 use complaint::{Source, Span};

@@ -97,6 +97,10 @@ impl Reading<'_> {
         let (sources, given_sources) = self.sources(topics).unzip();
         let fold = self.fold(key, corrections, sources);
         let dead_letters = self.dead_letters(kafka.as_ref());
+        let schema_registry = self.schema_registry();
+        if let (Some(fold), Some(registry)) = (&fold, &schema_registry) {
+            self.check_formats(&fold.sources, registry);
+        }
         let periods = evaluation.as_ref().map(|evaluation| &*evaluation.periods);
         let alerts = self.alerts(periods);
         let log = self.log();
@@ -121,6 +125,7 @@ impl Reading<'_> {
             state: state?,
             shutdown_grace: shutdown_grace?,
             dead_letters: dead_letters?,
+            schema_registry: schema_registry?,
             alerts: alerts?,
             log: log?,
             built_in_digest_key: digest_key_file.is_none(),

@@ -44,6 +44,7 @@ pub struct Settings {
     /// How long the process may take to end once it is asked to.
     pub shutdown_grace: Duration,
     pub dead_letters: DeadLetterSettings,
+    pub schema_registry: SchemaRegistrySettings,
     pub alerts: AlertSettings,
     pub log: LogSettings,
     /// No key was configured, so that anybody can compute the digest of a customer.
@@ -85,6 +86,23 @@ pub struct KafkaSettings {
 pub struct DeadLetterSettings {
     /// The topic they are written to, none of those that are read; nothing if they are not kept.
     pub topic: Option<String>,
+}
+
+/// Who knows the schemas of records.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SchemaRegistrySettings {
+    /// Without a slash at the end; the next is asked where one does not answer. None if no registry is
+    /// configured.
+    pub urls: Vec<String>,
+    /// Together with a password.
+    pub user: Option<String>,
+    pub password: Option<Secret>,
+    /// Certificates of the authorities that may vouch for it (PEM); nothing: those of public services.
+    pub authorities: Option<Vec<u8>>,
+    /// How long one answer may take.
+    pub timeout: Duration,
+    pub(super) password_file: Option<PathBuf>,
+    pub(super) ca_file: Option<PathBuf>,
 }
 
 /// A property of librdkafka.
@@ -263,6 +281,7 @@ fn decides(key: &str) -> bool {
         "state",
         "shutdown_grace",
         "dead_letters",
+        "schema_registry",
         "alerts",
         "evaluation_interval",
         "max_staleness",
@@ -409,6 +428,24 @@ impl Settings {
             Key::StateKeep => self.state.keep.to_string(),
             Key::ShutdownGrace => length(self.shutdown_grace),
             Key::DeadLettersTopic => optional(self.dead_letters.topic.as_ref()),
+            Key::SchemaRegistryUrl => {
+                let urls = &self.schema_registry.urls;
+                optional((!urls.is_empty()).then(|| urls.join(",")))
+            }
+            Key::SchemaRegistryUser => optional(self.schema_registry.user.as_ref()),
+            Key::SchemaRegistryPasswordFile => optional(
+                self.schema_registry
+                    .password_file
+                    .as_ref()
+                    .map(|path| path.display()),
+            ),
+            Key::SchemaRegistryCaFile => optional(
+                self.schema_registry
+                    .ca_file
+                    .as_ref()
+                    .map(|path| path.display()),
+            ),
+            Key::SchemaRegistryTimeout => length(self.schema_registry.timeout),
             Key::AlertsRetentionTarget => optional(self.alerts.retention_target),
             Key::AlertsNpsTarget => optional(self.alerts.nps_target),
             Key::AlertsCsatTarget => optional(self.alerts.csat_target),

@@ -9,7 +9,8 @@ use arc_swap::ArcSwapOption;
 use crate::event::Timestamp;
 use crate::kafka::letters::outbox::Outbox;
 use crate::kafka::progress::Progress;
-use crate::serve::readiness::Readiness;
+use crate::registry::Registry;
+use crate::serve::readiness::{Obstacle, Readiness};
 use crate::serve::{Published, Source};
 use crate::telemetry::Telemetry;
 use crate::telemetry::partition::PartitionStatus;
@@ -25,6 +26,8 @@ pub struct Live {
     rekeyed: AtomicBool,
     /// Where rejected records go, if they are kept.
     outbox: OnceLock<Arc<Outbox>>,
+    /// Who knows the schemas of records, if a registry is configured.
+    registry: OnceLock<Arc<Registry>>,
     stopping: AtomicBool,
     failure: OnceLock<String>,
 }
@@ -39,6 +42,7 @@ impl Live {
             repartitioned: Arc::new(AtomicBool::new(false)),
             rekeyed: AtomicBool::new(false),
             outbox: OnceLock::new(),
+            registry: OnceLock::new(),
             stopping: AtomicBool::new(false),
             failure: OnceLock::new(),
         }
@@ -89,6 +93,18 @@ impl Live {
         let _ = self.outbox.set(outbox);
     }
 
+    /// Who knows the schemas of records, if a registry is configured.
+    #[must_use]
+    pub fn registry(&self) -> Option<Arc<Registry>> {
+        self.registry.get().cloned()
+    }
+
+    /// From now on there is a registry. Has to be called before anybody reads.
+    pub fn ask_for_schemas(&self, registry: Arc<Registry>) {
+        // A service has one registry for life, so a second call changes nothing.
+        let _ = self.registry.set(registry);
+    }
+
     /// The partition numbers that are read, each a shard.
     #[must_use]
     pub fn shards(&self) -> BTreeSet<i32> {
@@ -136,7 +152,11 @@ impl Source for Live {
 
     fn readiness(&self) -> Readiness {
         let up = self.telemetry.kafka.up.get() == 1;
-        Readiness::of(up, &self.partitions(), self.published().as_deref())
+        let awaited = self.registry.get().map_or(0, |registry| registry.awaited());
+        let awaited = (awaited > 0).then_some(Obstacle::SchemasAwaited { schemas: awaited });
+        let mut readiness = Readiness::of(up, &self.partitions(), self.published().as_deref());
+        readiness.obstacles.extend(awaited);
+        readiness
     }
 
     fn alive(&self) -> bool {

@@ -19,6 +19,7 @@
 //! A start restores every shard before anything is read; an end reads nothing more, folds what was
 //! read, and makes all of it durable.
 
+pub mod admission;
 pub mod evaluation;
 pub mod ground;
 pub mod inquiry;
@@ -39,6 +40,7 @@ use rdkafka::consumer::CommitMode;
 
 use crate::checkpoint::OpenError;
 use crate::config::Settings;
+use crate::engine::admission::BySchema;
 use crate::engine::evaluation::Evaluation;
 use crate::engine::inquiry::Inquiry;
 use crate::engine::keeper::Keeper;
@@ -52,6 +54,7 @@ use crate::kafka::letters::outbox::Outbox;
 use crate::kafka::progress::Start;
 use crate::kafka::reader::{Assignment, Ended, Reader};
 use crate::kafka::watch::Watch;
+use crate::registry::Registry;
 use crate::serve::api::archive::Archive;
 use crate::telemetry::{Failure, Telemetry};
 
@@ -96,6 +99,8 @@ struct Ending {
 pub enum StartError {
     #[error("the Kafka client refuses its configuration (kafka.properties): {0}")]
     Client(String),
+    #[error("the schema registry cannot be asked: {0}")]
+    Registry(String),
     #[error("the checkpoints cannot be kept at state.url: {0}")]
     Store(#[from] OpenError),
     #[error("could not start a thread: {0}")]
@@ -118,6 +123,7 @@ impl Engine {
         let ending = Arc::new(Ending::default());
         let mut threads = Vec::new();
         threads.extend(keep_rejected(settings, &live, &ending)?);
+        threads.extend(ask_for_schemas(settings, &live, &ending)?);
 
         let mut queues = Vec::new();
         for number in 0..worker_count() {
@@ -241,6 +247,24 @@ fn keep_rejected(
     Ok(Some(writing?))
 }
 
+/// The thread that asks the schema registry, if there is one.
+fn ask_for_schemas(
+    settings: &Settings,
+    live: &Arc<Live>,
+    ending: &Arc<Ending>,
+) -> Result<Option<JoinHandle<()>>, StartError> {
+    let registry = Registry::new(&settings.schema_registry, live.telemetry());
+    let Some(registry) = registry.map_err(StartError::Registry)? else {
+        return Ok(None);
+    };
+    let registry = Arc::new(registry);
+    live.ask_for_schemas(Arc::clone(&registry));
+    let ending = Arc::clone(ending);
+    Ok(Some(spawn("schemas", live, move || {
+        registry.run(&ending.stop);
+    })?))
+}
+
 /// What talks to Kafka and to the store: one thread that restores, starts the others, and then
 /// watches.
 struct DataPath {
@@ -306,6 +330,13 @@ impl DataPath {
             Dispatcher::new(self.queues.clone()),
         )
         .with_envelopes(self.envelopes());
+        let reader = match self.live.registry() {
+            Some(registry) => {
+                let sources = self.restore.fold().sources_of(&self.watch.topics);
+                reader.with_admission(Box::new(BySchema::new(&sources, registry)))
+            }
+            None => reader,
+        };
         if let Err(error) = self.read(reader, restored.assignments, keeper, &commits) {
             self.live.failed(error.to_string());
         }

@@ -12,6 +12,7 @@ use crate::engine::ground::Ground;
 use crate::engine::intake::{Fate, Tally, take_after, take_from};
 use crate::engine::live::Live;
 use crate::engine::slices::{Sliced, Wanted};
+use crate::event::schema::Schemas;
 use crate::event::source::Source;
 use crate::event::{Event, Reason, Rejection, Timestamp, record};
 use crate::kafka::batch::Batch;
@@ -178,7 +179,7 @@ impl Worker {
     pub fn new(settings: &Settings, live: &Live, tasks: Receiver<Task>) -> Self {
         Self {
             tasks,
-            sources: settings.fold.sources_of(&settings.kafka.topics),
+            sources: sources(settings, live),
             fold: Arc::new(settings.fold.clone()),
             topics: settings.kafka.topics.clone(),
             shards: BTreeMap::new(),
@@ -456,6 +457,19 @@ impl Worker {
         // Who asked may have given up.
         let _ = look_up.answer.send(found);
     }
+}
+
+/// How the records of each topic become events, in the order of the topics.
+fn sources(settings: &Settings, live: &Live) -> Vec<Source> {
+    let sources = settings.fold.sources_of(&settings.kafka.topics);
+    let Some(registry) = live.registry() else {
+        return sources;
+    };
+    let schemas: Arc<dyn Schemas> = registry;
+    sources
+        .into_iter()
+        .map(|source| source.with_schemas(&schemas))
+        .collect()
 }
 
 /// Says what was rejected and where, but not what it holds, and not too often.

@@ -11,6 +11,7 @@ pub mod currency;
 pub mod decode;
 pub mod mapping;
 pub mod record;
+pub mod schema;
 pub mod source;
 pub mod time;
 

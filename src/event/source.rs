@@ -1,8 +1,11 @@
 //! A source: how the records of one topic become events.
 
+use std::sync::Arc;
+
 use crate::event::decode::{DecodeSettings, Decoder};
 use crate::event::mapping::{Mapping, Rules};
 use crate::event::record::Record;
+use crate::event::schema::{Formats, NoSchemas, Room, Schemas};
 use crate::event::{Event, Rejection};
 
 /// What a record holds, or one part of it.
@@ -21,6 +24,8 @@ pub enum Decoded<'a> {
 pub enum Source {
     Native(Decoder),
     Mapped(Box<Mapping>),
+    /// The same, of records that have to become JSON first.
+    Formatted(Formats, Box<Mapping>),
 }
 
 impl Source {
@@ -30,10 +35,43 @@ impl Source {
         Self::Native(Decoder::new(settings))
     }
 
-    /// Of whatever the rules make events of.
+    /// Of whatever the rules make events of. Where they say that records have schemas, nobody knows
+    /// any yet.
     #[must_use]
     pub fn mapped(rules: Rules, settings: DecodeSettings) -> Self {
-        Self::Mapped(Box::new(Mapping::new(rules, settings)))
+        let (value, key) = (rules.format, rules.key_format);
+        let mapping = Box::new(Mapping::new(rules, settings));
+        if !Formats::needed(value, key) {
+            return Self::Mapped(mapping);
+        }
+        let schemas = Arc::new(NoSchemas);
+        let formats = Formats {
+            value,
+            key,
+            schemas,
+        };
+        Self::Formatted(formats, mapping)
+    }
+
+    /// The same with somebody who knows the schemas of records that have any.
+    #[must_use]
+    pub fn with_schemas(self, schemas: &Arc<dyn Schemas>) -> Self {
+        match self {
+            Self::Native(_) | Self::Mapped(_) => self,
+            Self::Formatted(formats, mapping) => {
+                let schemas = Arc::clone(schemas);
+                Self::Formatted(Formats { schemas, ..formats }, mapping)
+            }
+        }
+    }
+
+    /// What records have to become JSON from, if they are not.
+    #[must_use]
+    pub const fn formats(&self) -> Option<&Formats> {
+        match self {
+            Self::Native(_) | Self::Mapped(_) => None,
+            Self::Formatted(formats, _) => Some(formats),
+        }
     }
 
     /// Whether keys and headers are looked at, so that they have to be kept with records.
@@ -41,7 +79,7 @@ impl Source {
     pub const fn needs_envelope(&self) -> bool {
         match self {
             Self::Native(_) => false,
-            Self::Mapped(mapping) => mapping.needs_envelope(),
+            Self::Mapped(mapping) | Self::Formatted(_, mapping) => mapping.needs_envelope(),
         }
     }
 
@@ -55,6 +93,13 @@ impl Source {
                     .map_or_else(Decoded::Rejected, Decoded::Event),
             ),
             (Self::Mapped(mapping), _) => mapping.decode(record, each),
+            (Self::Formatted(formats, mapping), _) => {
+                let mut room = Room::default();
+                match formats.as_json(record, &mut room) {
+                    Ok(record) => mapping.decode(record, each),
+                    Err(rejection) => each(Decoded::Rejected(rejection)),
+                }
+            }
         }
     }
 }

@@ -11,6 +11,7 @@
 //!                 +---------- watch  (one thread: end offsets, metadata) --> Progress
 //! ```
 
+pub mod admission;
 pub mod batch;
 pub mod client;
 pub mod commits;

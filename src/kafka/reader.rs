@@ -13,6 +13,9 @@
 //!                                                            no: this is another log
 //! ```
 //!
+//! A record that cannot be handed on yet holds its partition: it is not fetched until the record can
+//! be, and then from the last record that was handed on.
+//!
 //! The checksum of a batch does not cover its first offset. A bit of it changed on the way moves the
 //! batch up or down, which looks like a gap, as compaction and transactions leave them. So the first
 //! gaps are fetched once more, and are believed if they are there again:
@@ -37,6 +40,7 @@ use siphasher::sip::SipHasher13;
 use tenure_librdkafka::{each_header, leader_epoch};
 
 use crate::event::Timestamp;
+use crate::kafka::admission::{Admission, Awaited, Open};
 use crate::kafka::batch::{Batch, Record};
 use crate::kafka::client::{Consumer, failure};
 use crate::kafka::commits::Commits;
@@ -82,7 +86,10 @@ pub struct Reader<S> {
     /// Of which topics keys and headers are kept with the records.
     envelopes: Vec<bool>,
     sink: S,
+    admission: Box<dyn Admission>,
     partitions: HashMap<Place, Partition>,
+    /// Whether a partition has been held since the last assignment.
+    holds: bool,
     waiting: usize,
     attempts: u32,
     attempted_at: Option<Instant>,
@@ -120,6 +127,8 @@ struct Partition {
     /// The record that must come first after an assignment, if it is still there.
     expected: Option<Seen>,
     stood: Option<Stood>,
+    /// What the next record waits for; until then the partition is not fetched.
+    held: Option<Awaited>,
     /// The last offset that the client gave since the assignment.
     given: Option<i64>,
     /// The gap seen last: the offset that was missing, and the one that came instead.
@@ -182,6 +191,7 @@ impl Partition {
             last: None,
             expected: None,
             stood: None,
+            held: None,
             given: None,
             gap: None,
             batch: Batch::new(place),
@@ -254,7 +264,9 @@ impl<S: Sink> Reader<S> {
             commits,
             envelopes: Vec::new(),
             sink,
+            admission: Box::new(Open),
             partitions: HashMap::new(),
+            holds: false,
             waiting: 0,
             attempts: 0,
             attempted_at: None,
@@ -270,6 +282,12 @@ impl<S: Sink> Reader<S> {
     #[must_use]
     pub fn with_envelopes(self, envelopes: Vec<bool>) -> Self {
         Self { envelopes, ..self }
+    }
+
+    /// The same with somebody who says which records have to wait.
+    #[must_use]
+    pub fn with_admission(self, admission: Box<dyn Admission>) -> Self {
+        Self { admission, ..self }
     }
 
     /// Assigns the partitions at their offsets and reads until told to stop.
@@ -317,6 +335,11 @@ impl<S: Sink> Reader<S> {
             {
                 return ended;
             }
+            if self.holds
+                && let Some(ended) = self.fetch_others()
+            {
+                return ended;
+            }
             if self.contradicted
                 && let Some(ended) = self.fetch_again()
             {
@@ -328,6 +351,9 @@ impl<S: Sink> Reader<S> {
             }
             let now = Instant::now();
             if let Some(ended) = self.heed_changes() {
+                return ended;
+            }
+            if let Some(ended) = self.let_go_on() {
                 return ended;
             }
             if idle || now - flushed >= LINGER {
@@ -372,6 +398,9 @@ impl<S: Sink> Reader<S> {
         let Some(partition) = self.partitions.get_mut(&place) else {
             return true;
         };
+        if partition.held.is_some() {
+            return true;
+        }
         let offset = message.offset();
         let recorded_at = message
             .timestamp()
@@ -412,6 +441,12 @@ impl<S: Sink> Reader<S> {
                 offset,
                 "the offset of a batch was damaged on its way: fetched again"
             );
+        }
+        let admission = &mut self.admission;
+        if let Some(awaited) = admission.awaits(place, message.key(), record.value) {
+            partition.held = Some(awaited);
+            self.holds = true;
+            return true;
         }
         partition.polled = offset + 1;
         partition.behind = offset + 1;
@@ -566,6 +601,30 @@ impl<S: Sink> Reader<S> {
         self.fetch_again()
     }
 
+    /// Fetches everything anew but the partitions that are held.
+    fn fetch_others(&mut self) -> Option<Ended> {
+        self.holds = false;
+        if !self.flush() {
+            return Some(Ended::Abandoned);
+        }
+        if let Some(ended) = self.let_go() {
+            return Some(ended);
+        }
+        self.assigned()
+    }
+
+    /// Fetches the partitions again whose next record can be handed on by now.
+    fn let_go_on(&mut self) -> Option<Ended> {
+        let mut some = false;
+        for partition in self.partitions.values_mut() {
+            if partition.held.is_some_and(|held| self.admission.came(held)) {
+                partition.held = None;
+                some = true;
+            }
+        }
+        if some { self.fetch_others() } else { None }
+    }
+
     /// Fetches everything anew from before a gap.
     fn fetch_gap_again(&mut self) -> Option<Ended> {
         self.doubtful = false;
@@ -614,6 +673,9 @@ impl<S: Sink> Reader<S> {
             .partitions
             .iter()
             .filter(|(place, partition)| {
+                if partition.held.is_some() {
+                    return false;
+                }
                 let topic = &self.topics[place.topic];
                 let bounds = self
                     .consumer
@@ -692,6 +754,10 @@ impl<S: Sink> Reader<S> {
             let Some(partition) = self.partitions.get_mut(&place) else {
                 continue;
             };
+            if partition.held.is_some() {
+                partition.stood = None;
+                continue;
+            }
             let polled = partition.polled;
             let stood = partition.stood.filter(|stood| stood.polled == polled);
             let stood = stood.unwrap_or(Stood { polled, since: now });
@@ -752,7 +818,7 @@ impl<S: Sink> Reader<S> {
     fn list(&mut self, wanted: impl Fn(Place) -> bool) -> Result<TopicPartitionList, KafkaError> {
         let mut list = TopicPartitionList::new();
         for (place, partition) in &mut self.partitions {
-            if !wanted(*place) {
+            if !wanted(*place) || partition.held.is_some() {
                 continue;
             }
             let topic = &self.topics[place.topic];

@@ -5,6 +5,7 @@
 //! them. Does not know how mappings are written.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 use crate::event::mapping::Rules;
 use crate::ledger::hash::checksum;
@@ -41,7 +42,8 @@ impl Sources {
     pub fn fingerprint(&self) -> u128 {
         let mut text = String::new();
         for (topic, rules) in &self.0 {
-            text.push_str(&format!("{} {topic} {}\n", topic.len(), rules.canonical()));
+            // Writing into a text cannot fail.
+            let _ = writeln!(text, "{} {topic} {}", topic.len(), rules.canonical());
         }
         checksum(text.as_bytes())
     }

@@ -19,6 +19,8 @@ pub struct Readiness {
 pub enum Obstacle {
     /// No broker answers.
     KafkaUnreachable,
+    /// The next record of some partition has a schema that the registry has not told yet.
+    SchemasAwaited { schemas: usize },
     /// A partition has not reached the end that was seen at the start.
     CatchingUp {
         topic: String,
@@ -103,6 +105,10 @@ impl Obstacle {
             Self::KafkaUnreachable => {
                 "Kafka does not answer: look at kafka.bootstrap_servers and at the log.".to_owned()
             }
+            Self::SchemasAwaited { schemas } => format!(
+                "Partitions wait for the schema registry, which has not told {schemas} of the schemas \
+                 that they need: look at schema_registry.url and at the log."
+            ),
             Self::CatchingUp {
                 topic,
                 partition,
@@ -217,6 +223,10 @@ mod tests {
         };
         for (obstacle, expected) in [
             (Obstacle::KafkaUnreachable, "Kafka does not answer"),
+            (
+                Obstacle::SchemasAwaited { schemas: 2 },
+                "has not told 2 of the schemas",
+            ),
             (
                 at(Some(66.6)),
                 "Partition 3 of orders is being read: 66.6 %.",

@@ -118,6 +118,12 @@ catalogue! {
         "Rejected records that were given up, because the dead-letter topic takes none so large.";
     DEAD_LETTERS_PENDING = Gauge "tenure_dead_letters_pending" []
         "Rejected records that the dead-letter topic has not acknowledged yet; durable positions wait for them.";
+    SCHEMA_REQUESTS = Counter "tenure_schema_registry_requests_total" ["outcome"]
+        "Questions to the schema registry by outcome: answered, unknown, refused or failed.";
+    SCHEMAS_KNOWN = Gauge "tenure_schemas_known" []
+        "Schemas by which records can be read.";
+    SCHEMAS_AWAITED = Gauge "tenure_schemas_awaited" []
+        "Schemas that the registry has not told yet; partitions whose next record needs one wait.";
     ERRORS = Counter "tenure_errors_total" ["error_type", "stage"]
         "Errors by type and stage: receiving, processing or exporting.";
     APPLY_DURATION = Histogram "tenure_apply_duration_seconds" []

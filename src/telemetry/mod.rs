@@ -42,6 +42,7 @@ pub struct Telemetry {
     pub evaluation: EvaluationTelemetry,
     pub durability: DurabilityTelemetry,
     pub dead_letters: DeadLetterTelemetry,
+    pub schemas: SchemaTelemetry,
     pub web: WebTelemetry,
     pub errors: ErrorCounters,
     pub log: LogCounters,
@@ -114,6 +115,22 @@ pub struct DeadLetterCounters {
     written: [IntCounter; Reason::ALL.len()],
     /// Given up.
     pub failures: IntCounter,
+}
+
+/// What is counted of questions to the schema registry.
+pub struct SchemaTelemetry {
+    /// There was a schema.
+    pub answered: IntCounter,
+    /// The registry knows no such schema.
+    pub unknown: IntCounter,
+    /// The registry wants to see other credentials.
+    pub refused: IntCounter,
+    /// There was no answer.
+    pub failed: IntCounter,
+    /// Schemas by which records can be read.
+    pub known: IntGauge,
+    /// Schemas that somebody waits for.
+    pub awaited: IntGauge,
 }
 
 /// What is known of the web config file; nothing where there is none.
@@ -281,6 +298,7 @@ impl Telemetry {
             evaluation: EvaluationTelemetry::new(&registry)?,
             durability: DurabilityTelemetry::new(&registry)?,
             dead_letters: DeadLetterTelemetry::new(&registry)?,
+            schemas: SchemaTelemetry::new(&registry)?,
             web: WebTelemetry::new(&registry)?,
             errors: ErrorCounters::new(&registry)?,
             log: LogCounters::new(&registry)?,
@@ -299,6 +317,21 @@ impl Telemetry {
     #[must_use]
     pub fn families(&self) -> Vec<MetricFamily> {
         self.registry.gather()
+    }
+}
+
+impl SchemaTelemetry {
+    fn new(registry: &Registry) -> prometheus::Result<Self> {
+        let requests = counters(registry, &catalogue::SCHEMA_REQUESTS)?;
+        let outcome = |name: &str| requests.with_label_values(&[name]);
+        Ok(Self {
+            answered: outcome("answered"),
+            unknown: outcome("unknown"),
+            refused: outcome("refused"),
+            failed: outcome("failed"),
+            known: gauge(registry, &catalogue::SCHEMAS_KNOWN)?,
+            awaited: gauge(registry, &catalogue::SCHEMAS_AWAITED)?,
+        })
     }
 }
 

@@ -51,9 +51,7 @@ impl Backend for Commercetools {
                 let id = format!("o-{number}");
                 let who = format!(r#""customerId":"{customer}""#);
                 let content = order(&id, &who, *money);
-                let paid = format!(
-                    r#""orderId":"{id}","paymentState":"Paid","oldPaymentState":"Pending""#
-                );
+                let paid = r#""paymentState":"Paid","oldPaymentState":"Pending""#;
                 vec![
                     message("OrderCreated", number, "order", &id, &content, fact.at),
                     change("ResourceCreated", "order", &id, fact.at),
@@ -62,7 +60,7 @@ impl Backend for Commercetools {
                         1_000_000 + number,
                         "order",
                         &id,
-                        &paid,
+                        paid,
                         fact.at + SECOND,
                     ),
                 ]
@@ -120,7 +118,7 @@ fn message(kind: &str, number: u32, resource: &str, id: &str, content: &str, at:
     let message = format!(
         r#"{{"notificationType":"Message","projectKey":"shop","id":"m-{kind}-{number}","version":1,"sequenceNumber":1,"resource":{{"typeId":"{resource}","id":"{id}"}},"resourceVersion":1,"type":"{kind}"{comma}{content},"createdAt":"{time}","lastModifiedAt":"{time}"}}"#
     );
-    let value = if number % 2 == 0 {
+    let value = if number.is_multiple_of(2) {
         message
     } else {
         format!(

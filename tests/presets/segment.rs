@@ -27,7 +27,7 @@ impl Backend for Segment {
         let mut records = vec![call(&message, event)];
         if fact.is_purchase() {
             records.push(call(&format!("started-{message}"), "Checkout Started"));
-            if fact.number % 4 == 0 {
+            if fact.number.is_multiple_of(4) {
                 // The server reports it as well as the browser.
                 records.push(call(&format!("server-{message}"), event));
             }

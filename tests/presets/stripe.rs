@@ -70,7 +70,7 @@ impl Backend for Stripe {
                     event("invoice.payment_succeeded", &invoice),
                     event("invoice.paid", &invoice),
                 ];
-                if number % 7 == 0 {
+                if number.is_multiple_of(7) {
                     // Another event of the same happening.
                     records.push(self::event(
                         "invoice.paid",

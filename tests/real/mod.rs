@@ -1,4 +1,4 @@
-//! The real parts that tests run against: Apache Kafka, Prometheus, Alertmanager, and the
+//! The real parts that tests run against: Apache Kafka, a schema registry, Prometheus, Alertmanager, and the
 //! program itself.
 //!
 //! Owns starting, asking and ending them, each on free ports of the loopback interface and in a
@@ -17,6 +17,7 @@ pub mod kafka;
 pub mod process;
 pub mod prometheus;
 pub mod proxy;
+pub mod registry;
 
 use std::env;
 use std::hash::{BuildHasher, RandomState};

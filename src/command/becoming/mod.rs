@@ -8,10 +8,15 @@
 mod sight;
 mod words;
 
+use std::fmt::Write as _;
+
+use crate::command::schemas::KnownSchemas;
 use crate::config::Settings;
 use crate::event::mapping::Rules;
+use crate::event::mapping::rule::Format;
 use crate::event::mapping::why::{Examination, Outcome, Why};
 use crate::event::record::Record;
+use crate::event::schema::Room;
 use crate::event::source::{Decoded, Source};
 use crate::event::{Amount, Body, Event, EventType, Reason, Rejection, Survey, Timestamp};
 
@@ -31,6 +36,8 @@ pub struct Reading {
 pub struct Account<'r> {
     /// At least one.
     pub parts: Vec<Became>,
+    /// The record as its mapping sees it: as JSON, if it could be made that.
+    pub record: Record<'r>,
     /// Of a record that a mapping reads.
     why: Option<(Why<'r>, Examination<'r>)>,
 }
@@ -77,6 +84,32 @@ impl Reading {
         }
     }
 
+    /// The same with whoever knows the schemas of records that have any.
+    #[must_use]
+    pub fn with_schemas(self, schemas: &KnownSchemas) -> Self {
+        let source = schemas.given_to(self.source);
+        Self { source, ..self }
+    }
+
+    /// The same of records that are JSON already, whatever their format is in the topic.
+    #[must_use]
+    pub fn of_json(settings: &Settings, topic: &str) -> Self {
+        let reading = Self::of(settings, topic);
+        let Some(rules) = reading.rules else {
+            return reading;
+        };
+        let rules = Rules {
+            format: Format::Json,
+            key_format: Format::Json,
+            ..rules
+        };
+        Self {
+            source: Source::mapped(rules.clone(), settings.fold.decoding()),
+            rules: Some(rules),
+            ..reading
+        }
+    }
+
     /// The rules, of a topic that has other than native events.
     #[must_use]
     pub const fn rules(&self) -> Option<&Rules> {
@@ -84,15 +117,20 @@ impl Reading {
     }
 
     /// Decodes a record, and looks into it for the reasons.
-    pub fn account<'r>(&'r self, record: Record<'r>) -> Account<'r> {
+    ///
+    /// There has to be room for a record that is made JSON of.
+    pub fn account<'r>(&'r self, record: Record<'r>, room: &'r mut Room) -> Account<'r> {
         let mut parts = Vec::new();
         self.source
             .decode(record, |decoded| parts.push(self.became(decoded)));
+        let formats = self.source.formats();
+        let json = formats.and_then(|formats| formats.as_json(record, room).ok());
+        let record = json.unwrap_or(record);
         let why = self.rules.as_ref().map(|rules| {
             let examination = Examination::new(rules, record);
             (examination.why(), examination)
         });
-        Account { parts, why }
+        Account { parts, record, why }
     }
 
     fn became(&self, decoded: Decoded<'_>) -> Became {
@@ -206,10 +244,10 @@ impl Became {
             Self::Rejected(rejection) => {
                 let mut line = format!("rejected: {}", rejection.reason.name());
                 if let Some(field) = rejection.field {
-                    line.push_str(&format!(", field {field}"));
+                    let _ = write!(line, ", field {field}");
                 }
                 if let Some(hint) = rejection.hint {
-                    line.push_str(&format!(" ({hint})"));
+                    let _ = write!(line, " ({hint})");
                 }
                 line
             }
@@ -221,26 +259,23 @@ impl Made {
     fn line(&self, sight: &Sight) -> String {
         let mut line = self.event_type.name().to_owned();
         if let (Some(amount), Some(currency)) = (self.amount, &self.currency) {
-            line.push_str(&format!(" {amount} {}", sight::clean(currency)));
+            let _ = write!(line, " {amount} {}", sight::clean(currency));
         }
         if let (Some(survey), Some(score)) = (self.survey, self.score) {
-            line.push_str(&format!(" {} {score}", survey.name()));
+            let _ = write!(line, " {} {score}", survey.name());
         }
-        line.push_str(&format!(" at {}", self.occurred_at));
+        let _ = write!(line, " at {}", self.occurred_at);
         let labels = [("reason", &self.reason), ("channel", &self.channel)];
         for (name, text) in labels {
             if let Some(text) = text {
-                line.push_str(&format!(", {name} {}", sight::clean(text)));
+                let _ = write!(line, ", {name} {}", sight::clean(text));
             }
         }
         for (name, value) in &self.attributes {
-            line.push_str(&format!(", {name} {}", sight::clean(value)));
+            let _ = write!(line, ", {name} {}", sight::clean(value));
         }
         let customer = sight.id(&self.customer);
-        line.push_str(&format!(
-            ", customer {customer}, event {}",
-            sight.id(&self.id)
-        ));
+        let _ = write!(line, ", customer {customer}, event {}", sight.id(&self.id));
         line
     }
 }

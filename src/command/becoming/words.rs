@@ -159,9 +159,8 @@ fn told(tested: &Tested<'_>, sight: &Sight) -> String {
         Test::IsNot { texts, .. } if tested.holds => {
             format!("{}, not {}", is(first, sight), any_of(texts))
         }
-        Test::Is { .. } | Test::IsNot { .. } => is(first, sight),
         Test::Present { .. } if first.found.present() => format!("{} is there", first.path),
-        Test::Present { .. } => is(first, sight),
+        Test::Is { .. } | Test::IsNot { .. } | Test::Present { .. } => is(first, sight),
         Test::Becomes { into, from, .. } => became(tested, into, from, sight),
     }
 }

@@ -15,6 +15,7 @@ use crate::command::Failure;
 use crate::command::check::findings::Findings;
 use crate::command::check::sample::Sample;
 use crate::command::configuration::{ConfigurationArgs, WebArgs};
+use crate::command::schemas::KnownSchemas;
 use crate::config::Settings;
 use crate::config::web::WebFile;
 use crate::kafka::client::{Consumer, Context, configuration};
@@ -145,8 +146,10 @@ fn look_at_kafka(
     dead_letters(&consumer, settings, findings);
     may_commit(&consumer, settings, &starts, findings);
     retention(settings, findings);
-    let sample = Sample::read(&consumer, settings, &starts, args.sample as usize)
+    let schemas = KnownSchemas::of(settings)?;
+    let sample = Sample::read(&consumer, settings, &schemas, &starts, args.sample as usize)
         .map_err(|error| Failure::unavailable(format!("could not read a sample: {error}")))?;
+    schemas.complete()?;
     sample.tell(settings, findings);
     Ok(())
 }

@@ -12,6 +12,7 @@ use rdkafka::message::BorrowedMessage;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use crate::command::check::findings::Findings;
+use crate::command::schemas::KnownSchemas;
 use crate::config::Settings;
 use crate::event::record::Record;
 use crate::event::source::{Decoded, Source};
@@ -84,12 +85,13 @@ impl Sample {
     pub fn read(
         consumer: &Consumer,
         settings: &Settings,
+        schemas: &KnownSchemas,
         starts: &[Start],
         limit: usize,
     ) -> Result<Self, KafkaError> {
         let mut sample = Self {
             hashes: Hashes::new(settings.fold.digest_key),
-            sources: settings.fold.sources_of(&settings.kafka.topics),
+            sources: schemas.given_to_all(settings.fold.sources_of(&settings.kafka.topics)),
             topics: Seen::of(settings),
             available: starts
                 .iter()

@@ -13,6 +13,7 @@ use serde::{Serialize, Serializer};
 
 use crate::command::configuration::ConfigurationArgs;
 use crate::command::paper::print;
+use crate::command::schemas::KnownSchemas;
 use crate::command::topics::{Topics, failed};
 use crate::command::{Failure, Form, file};
 use crate::config::Settings;
@@ -170,10 +171,11 @@ fn of_topics(at: Option<Timestamp>, settings: &Settings) -> Result<Effect, Failu
     let question = question(at.unwrap_or(Timestamp::from_millis(now)), settings);
     let mut sums = [Partial::empty(&question), Partial::empty(&question)];
     let mut counts = Counts::new(&settings.fold.corrections);
+    let schemas = KnownSchemas::of(settings)?;
     topics.show_progress(topics.offsets());
     for partition in 0..topics.partitions() {
         let sources = settings.fold.sources_of(&settings.kafka.topics);
-        let mut twins = Twins::new(settings, sources);
+        let mut twins = Twins::new(settings, schemas.given_to_all(sources));
         for start in topics.starts_of(partition) {
             let topic = start.place.topic;
             twins.begin(topic, start.first_offset);
@@ -193,6 +195,7 @@ fn of_topics(at: Option<Timestamp>, settings: &Settings) -> Result<Effect, Failu
             topics
                 .read(range, &mut each)
                 .map_err(|error| failed(&error))?;
+            schemas.complete()?;
         }
         let number = usize::try_from(partition).unwrap_or(0);
         let partials = twins.evaluate(number, &question)?;
@@ -248,7 +251,7 @@ impl Twins {
         self.before
             .advance(topic, record.offset, record.recorded_at);
         take_from(&mut self.before, source, whence, record, |_| {
-            counts.read += 1
+            counts.read += 1;
         });
         self.after.advance(topic, record.offset, record.recorded_at);
         take_from(&mut self.after, source, whence, record, |fate| {

@@ -8,6 +8,7 @@ use crate::command::Failure;
 use crate::command::configuration::ConfigurationArgs;
 use crate::command::letters::{bar, open, reasons, unreadable};
 use crate::command::paper::{Paper, emphasis, print};
+use crate::command::schemas::KnownSchemas;
 use crate::config::Settings;
 use crate::event::record::{Header, Record};
 use crate::event::source::{Decoded, Source};
@@ -75,27 +76,32 @@ pub fn run(args: &ReplayArgs) -> Result<(), Failure> {
     let refused = |error| unreadable(&error, &settings);
     let letters = Letters::find(&consumer, &topic).map_err(refused)?;
     let mut returns = Returns::open(&settings.kafka).map_err(|error| failed(&error))?;
+    let schemas = KnownSchemas::of(&settings)?;
     let mut sources = BTreeMap::new();
     let bar = bar(letters.about());
     let mut tally = Tally::default();
-    let mut outcome = Ok(());
+    let (mut outcome, mut unread) = (Ok(()), Ok(()));
     let read = letters.read(|letter| {
         bar.inc(1);
         if let Some(Origin { topic, .. }) = &letter.origin {
-            let source = || settings.fold.source_of(topic);
+            let source = || schemas.given_to(settings.fold.source_of(topic));
             let source = sources.entry(topic.clone()).or_insert_with(source);
             outcome = look_at(args, source, &letter, &mut returns, &mut tally);
+            // Without its schema a record looks as if it were still to be rejected.
+            unread = schemas.complete();
         } else {
             tally.foreign += 1;
         }
-        match outcome {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(_) => ControlFlow::Break(()),
+        if outcome.is_ok() && unread.is_ok() {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
         }
     });
     let outcome = outcome.and_then(|()| returns.finish());
     bar.finish_and_clear();
     read.map_err(refused)?;
+    unread?;
     let written = outcome.map_err(|error| failed(&error))?;
     print(&tally.table())?;
     tell(&tally, args.dry_run, written, &settings);

@@ -15,11 +15,13 @@ use clap::ValueEnum;
 use crate::command::becoming::{Became, Reading, Sight};
 use crate::command::configuration::ConfigurationArgs;
 use crate::command::paper::print;
+use crate::command::schemas::KnownSchemas;
 use crate::command::signal::watch_for_interruption;
 use crate::command::{Failure, Form};
 use crate::config::{Settings, length_of_time};
 use crate::event::Reason;
 use crate::event::record::Record;
+use crate::event::schema::Room;
 use crate::kafka::tap::{Begin, Tap};
 use crate::kafka::watch::Unreadable;
 use crate::telemetry::Telemetry;
@@ -135,9 +137,13 @@ impl Only {
 pub fn run(args: &TapArgs) -> Result<(), Failure> {
     let settings = args.configuration.load()?;
     let topics = chosen(&args.topic, &settings)?;
+    let schemas = KnownSchemas::of(&settings)?;
     let channels: BTreeMap<&str, Channel> = topics
         .iter()
-        .map(|topic| (topic.as_str(), Channel::of(&settings, topic, args)))
+        .map(|topic| {
+            let channel = Channel::of(&settings, &schemas, topic, args);
+            (topic.as_str(), channel)
+        })
         .collect();
     let interrupted = watch_for_interruption().map_err(|error| Failure::work(error.to_string()))?;
     let telemetry = Telemetry::new().map_err(|error| Failure::work(error.to_string()))?;
@@ -157,7 +163,7 @@ pub fn run(args: &TapArgs) -> Result<(), Failure> {
         let Some(text) = channel.tell(record, args, &mut tally) else {
             return ControlFlow::Continue(());
         };
-        outcome = text.and_then(|text| print(&text));
+        outcome = schemas.complete().and(text).and_then(|text| print(&text));
         shown += 1;
         if outcome.is_err() || shown == args.limit {
             return ControlFlow::Break(());
@@ -181,8 +187,8 @@ impl TapArgs {
 }
 
 impl Channel {
-    fn of(settings: &Settings, topic: &str, args: &TapArgs) -> Self {
-        let reading = Reading::of(settings, topic);
+    fn of(settings: &Settings, schemas: &KnownSchemas, topic: &str, args: &TapArgs) -> Self {
+        let reading = Reading::of(settings, topic).with_schemas(schemas);
         let sight = if args.show_values {
             Sight::open()
         } else {
@@ -198,7 +204,8 @@ impl Channel {
         args: &TapArgs,
         tally: &mut Tally,
     ) -> Option<Result<String, Failure>> {
-        let account = self.reading.account(record);
+        let mut room = Room::default();
+        let account = self.reading.account(record, &mut room);
         tally.add(&account.parts);
         let wanted = |became: &Became| {
             args.only.is_empty() || args.only.iter().any(|only| only.fits(became))
@@ -207,7 +214,7 @@ impl Channel {
             return None;
         }
         let shown = Shown {
-            record,
+            record: account.record,
             account: &account,
             sight: &self.sight,
             values: args.show_values,

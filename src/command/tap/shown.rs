@@ -1,10 +1,13 @@
 //! A record with what it becomes, as text or as JSON.
 
+use std::fmt::Write as _;
+
 use serde_json::{Map, Value, json};
 
 use crate::command::Failure;
 use crate::command::becoming::{Account, Became, Made, Sight};
 use crate::command::paper::plain;
+use crate::event::Survey;
 use crate::event::record::Record;
 
 /// A record to be shown.
@@ -31,9 +34,9 @@ impl Shown<'_> {
         let size = self.record.value.map_or(0, <[u8]>::len);
         let mut text = format!("{topic} {partition}:{offset}  {time}  {size} bytes\n");
         for (number, became) in self.account.parts.iter().enumerate() {
-            text.push_str(&format!("  {}\n", became.line(self.sight)));
+            let _ = writeln!(text, "  {}", became.line(self.sight));
             for reason in self.account.reasons(number, self.sight) {
-                text.push_str(&format!("    {reason}\n"));
+                let _ = writeln!(text, "    {reason}");
             }
         }
         if self.values {
@@ -44,14 +47,14 @@ impl Shown<'_> {
 
     fn add_values(&self, text: &mut String) {
         if let Some(key) = self.record.key {
-            text.push_str(&format!("    key {}\n", lossy(key)));
+            let _ = writeln!(text, "    key {}", lossy(key));
         }
         for (name, value) in self.record.headers {
             let value = value.map_or_else(|| "null".to_owned(), lossy);
-            text.push_str(&format!("    header {}: {value}\n", lossy(name)));
+            let _ = writeln!(text, "    header {}: {value}", lossy(name));
         }
         if let Some(value) = self.record.value {
-            text.push_str(&format!("    value {}\n", lossy(value)));
+            let _ = writeln!(text, "    value {}", lossy(value));
         }
     }
 
@@ -117,7 +120,7 @@ impl Shown<'_> {
             ("amount", json!(made.amount.map(|it| it.to_string()))),
             ("currency", json!(made.currency)),
             ("reason", json!(made.reason)),
-            ("survey", json!(made.survey.map(|it| it.name()))),
+            ("survey", json!(made.survey.map(Survey::name))),
             ("score", json!(made.score)),
             ("channel", json!(made.channel)),
             ("attributes", json!(attributes)),

@@ -1,6 +1,6 @@
 //! What was expected against what came, field by field.
 
-use std::fmt::Display;
+use std::fmt::{Display, Write as _};
 
 use crate::command::becoming::{Account, Became, Made, Sight};
 use crate::command::paper::plain;
@@ -60,8 +60,8 @@ fn told(number: usize, differences: &[Difference]) -> String {
     let widest = widest.max().unwrap_or(0);
     let mut lines = format!("  event {}\n", number + 1);
     for (field, expected, came) in differences {
-        lines.push_str(&format!("    {field:<widest$}  expected {expected}\n"));
-        lines.push_str(&format!("    {:<widest$}  got      {came}\n", ""));
+        let _ = writeln!(lines, "    {field:<widest$}  expected {expected}");
+        let _ = writeln!(lines, "    {:<widest$}  got      {came}", "");
     }
     lines
 }
@@ -89,9 +89,9 @@ fn against(expected: &str, accounts: &[Account<'_>]) -> String {
             _ => format!("record {}: ", number + 1),
         };
         for (part, became) in account.parts.iter().enumerate() {
-            lines.push_str(&format!("  got       {record}{}\n", became.line(&sight)));
+            let _ = writeln!(lines, "  got       {record}{}", became.line(&sight));
             for reason in account.reasons(part, &sight) {
-                lines.push_str(&format!("              {reason}\n"));
+                let _ = writeln!(lines, "              {reason}");
             }
         }
     }

@@ -16,6 +16,7 @@ use crate::checkpoint::store::StoreErrorKind;
 use crate::checkpoint::{Entry, LoadError, Objects, Shelf, StoreError};
 use crate::command::configuration::ConfigurationArgs;
 use crate::command::paper::print;
+use crate::command::schemas::KnownSchemas;
 use crate::command::topics::Topics;
 use crate::command::verify::line::Line;
 use crate::command::verify::refold::{Comparison, Refold, Target, Verdict};
@@ -228,6 +229,7 @@ fn verify_topics(
             topics.partitions()
         )));
     }
+    let schemas = KnownSchemas::of(settings)?;
     topics.show_progress(topics.offsets());
     let fold = Arc::new(settings.fold.clone());
     for (partition, mut entries) in shelf.all().map_err(store_failed)? {
@@ -239,6 +241,7 @@ fn verify_topics(
                 fold: &fold,
                 shelf,
                 topics: &topics,
+                schemas: &schemas,
             };
             partition.verify(&entries, args.from_beginning, told)?;
         }
@@ -254,6 +257,7 @@ struct Partition<'a> {
     fold: &'a Arc<FoldSettings>,
     shelf: &'a Shelf,
     topics: &'a Topics,
+    schemas: &'a KnownSchemas,
 }
 
 impl Partition<'_> {
@@ -322,7 +326,8 @@ impl Partition<'_> {
     }
 
     fn refold(&self, shard: Shard, from: Option<Target>) -> Refold<'_> {
-        Refold::new(self.settings, self.topics, self.number, shard, from)
+        let (topics, schemas) = (self.topics, self.schemas);
+        Refold::new(self.settings, topics, schemas, self.number, shard, from)
     }
 
     fn tell(

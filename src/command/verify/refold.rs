@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::checkpoint::{Accepted, Checkpoint, TopicId};
 use crate::command::Failure;
+use crate::command::schemas::KnownSchemas;
 use crate::command::topics::{Topics, failed};
 use crate::config::Settings;
 use crate::engine::intake::take_from;
@@ -160,6 +161,7 @@ pub struct Refold<'a> {
     partition: i32,
     /// In the order of the topics.
     sources: Vec<Source>,
+    schemas: &'a KnownSchemas,
     hashes: Hashes,
     shard: Shard,
     /// The checkpoint that it began with; none if it began at the beginning.
@@ -171,6 +173,7 @@ impl<'a> Refold<'a> {
     pub fn new(
         settings: &'a Settings,
         topics: &'a Topics,
+        schemas: &'a KnownSchemas,
         partition: i32,
         shard: Shard,
         from: Option<Target>,
@@ -179,7 +182,8 @@ impl<'a> Refold<'a> {
             settings,
             topics,
             partition,
-            sources: settings.fold.sources_of(&settings.kafka.topics),
+            sources: schemas.given_to_all(settings.fold.sources_of(&settings.kafka.topics)),
+            schemas,
             hashes: Hashes::new(settings.fold.digest_key),
             shard,
             from,
@@ -222,7 +226,7 @@ impl<'a> Refold<'a> {
     /// Folds on to the positions of a checkpoint and compares.
     ///
     /// # Errors
-    /// If Kafka hands nothing out.
+    /// If Kafka hands nothing out, or the schema registry does not.
     pub fn compare(&mut self, target: &Target) -> Result<Comparison, Failure> {
         if let Err(why) = self.comparable(target) {
             return Ok(Comparison::none(why));
@@ -239,6 +243,7 @@ impl<'a> Refold<'a> {
                 Err(error) => return Ok(Comparison::none(error.to_string())),
             }
         }
+        self.schemas.complete()?;
         let took = started.elapsed();
         Ok(Comparison {
             verdict: self.verdict(target, &witnesses),

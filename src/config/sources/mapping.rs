@@ -87,6 +87,13 @@ const SURVEYS: [(&str, ()); Survey::ALL.len()] = {
 const EXAMPLE: &str = "write for instance `- when: { value.kind: order }` with `type: purchase` and \
                        where its fields come from below it; see docs/mapping.md";
 
+/// To what a rule applies.
+struct Applies {
+    when: Vec<Condition>,
+    each: Option<Path>,
+    each_when: Vec<Condition>,
+}
+
 impl Reader<'_> {
     /// The rules of a mapping whose keys have been read; `place` is where it is used.
     pub fn rules(
@@ -209,6 +216,21 @@ impl Reader<'_> {
     fn rule(&mut self, node: Node, scope: Scope) -> Option<Rule> {
         let place = node.place.clone();
         let mut fields = self.fields(node, "a rule of `events`", &OF_RULE)?;
+        // After a complaint about `each` there is an item all the same, so that none follows from it.
+        let within = Scope {
+            item: fields.has("each"),
+            ..scope
+        };
+        let applies = self.applies(&mut fields, scope, within);
+        let types = self.types(&mut fields, &place, within);
+        let makes = types.as_ref().and_then(|(_, makes)| makes.as_ref());
+        let complete = self.check_fields(&fields, makes, &place);
+        let rule = self.body(&mut fields, &place, within, applies, types);
+        complete.and(rule)
+    }
+
+    /// To which records a rule applies, and to which items of them.
+    fn applies(&mut self, fields: &mut Fields, scope: Scope, within: Scope) -> Option<Applies> {
         let when = match fields.take("when") {
             Some(node) => self.conditions(node, "when", scope),
             None => Some(Vec::new()),
@@ -217,11 +239,8 @@ impl Reader<'_> {
             Some(node) => self.path(node, "each", scope).map(Some),
             None => Some(None),
         };
-        // After a complaint about `each` there is an item all the same, so that none follows from it.
-        let item = !matches!(each, Some(None));
-        let scope = Scope { item, ..scope };
         let each_when = match fields.take("each_when") {
-            Some(node) if !item => {
+            Some(node) if !within.item => {
                 self.complain(
                     &node.place,
                     "`each_when` stands without `each`",
@@ -229,14 +248,14 @@ impl Reader<'_> {
                 );
                 None
             }
-            Some(node) => self.conditions(node, "each_when", scope),
+            Some(node) => self.conditions(node, "each_when", within),
             None => Some(Vec::new()),
         };
-        let types = self.types(&mut fields, &place, scope);
-        let makes = types.as_ref().and_then(|(_, makes)| makes.as_ref());
-        let complete = self.check_fields(&fields, makes, types.is_some(), &place);
-        let rule = self.body(&mut fields, &place, scope, (when, each, each_when), types);
-        complete.and(rule)
+        Some(Applies {
+            when: when?,
+            each: each?,
+            each_when: each_when?,
+        })
     }
 
     /// The fields of the events that a rule makes.
@@ -245,11 +264,7 @@ impl Reader<'_> {
         fields: &mut Fields,
         place: &Place,
         scope: Scope,
-        (when, each, each_when): (
-            Option<Vec<Condition>>,
-            Option<Option<Path>>,
-            Option<Vec<Condition>>,
-        ),
+        applies: Option<Applies>,
         types: Option<(Text, Option<BTreeSet<EventType>>)>,
     ) -> Option<Rule> {
         let event_id = self.required(fields, "event_id", place, scope);
@@ -277,10 +292,15 @@ impl Reader<'_> {
                 None => Some(None),
             });
         let attributes = self.attributes(fields, scope);
+        let Applies {
+            when,
+            each,
+            each_when,
+        } = applies?;
         Some(Rule {
-            when: when?,
-            each: each?,
-            each_when: each_when?,
+            when,
+            each,
+            each_when,
             event_id: event_id?,
             event_type: types?.0,
             customer_id: customer_id?,
@@ -325,10 +345,6 @@ impl Reader<'_> {
     }
 
     /// The type of the events, and which ones there can be, as far as the rule tells.
-    #[expect(
-        clippy::type_complexity,
-        reason = "the inner option is what the rule does not tell"
-    )]
     fn types(
         &mut self,
         fields: &mut Fields,
@@ -349,10 +365,6 @@ impl Reader<'_> {
 
     /// A text that is one of a few words: fixed, or from the record. Which ones there can be, unless
     /// the record alone says it.
-    #[expect(
-        clippy::type_complexity,
-        reason = "the inner option is what the rule does not tell"
-    )]
     fn among(
         &mut self,
         node: Node,
@@ -411,10 +423,9 @@ impl Reader<'_> {
         &mut self,
         fields: &Fields,
         makes: Option<&BTreeSet<EventType>>,
-        known: bool,
         place: &Place,
     ) -> Option<()> {
-        let Some(makes) = makes.filter(|_| known) else {
+        let Some(makes) = makes else {
             return Some(());
         };
         let mut sound = Some(());

@@ -114,10 +114,6 @@ impl Reading<'_> {
 
 impl Reader<'_> {
     /// What stands below a topic: in words, and its rules unless it is native.
-    #[expect(
-        clippy::option_option,
-        reason = "two questions: is it right, and is it a mapping"
-    )]
     fn source(&mut self, node: Node) -> Option<(String, Option<Rules>)> {
         let place = node.place.clone();
         match node.content {
@@ -146,7 +142,6 @@ impl Reader<'_> {
         }
     }
 
-    #[expect(clippy::option_option, reason = "as of `source`")]
     fn preset_with_options(&mut self, node: Node) -> Option<(String, Option<Rules>)> {
         let mut fields = self.fields(node, "a source with a preset", &OF_PRESET)?;
         let (name, place) = self.text(fields.take("preset")?, "preset")?;
@@ -186,7 +181,6 @@ impl Reader<'_> {
         }
     }
 
-    #[expect(clippy::option_option, reason = "as of `source`")]
     fn file_with_options(&mut self, node: Node) -> Option<(String, Option<Rules>)> {
         let mut fields = self.fields(node, "a source with a mapping file", &OF_FILE)?;
         let (path, place) = self.text(fields.take("mapping")?, "mapping")?;
@@ -233,7 +227,6 @@ impl Reader<'_> {
     }
 
     /// A mapping that stands in the configuration itself.
-    #[expect(clippy::option_option, reason = "as of `source`")]
     fn inline(&mut self, node: Node) -> Option<(String, Option<Rules>)> {
         let place = node.place.clone();
         if let Content::Map(entries) = &node.content

@@ -147,7 +147,7 @@ impl Reader<'_> {
             topic,
             dimensions: &settings.fold.dimensions,
         });
-        let trials = self.tests(tests, name, &place, known.as_ref());
+        let trials = self.trial_list(tests, name, &place, known.as_ref());
         let ((settings, topic), trials) = (read?, trials?);
         Some(Trials {
             settings,
@@ -231,7 +231,7 @@ impl Reader<'_> {
         Some((loaded, topic))
     }
 
-    fn tests(
+    fn trial_list(
         &mut self,
         tests: Option<Node>,
         file: &str,

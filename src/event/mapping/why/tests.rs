@@ -220,7 +220,7 @@ fn first(found: impl IntoIterator<Item = Found>) -> Option<String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..Default::default() })]
 
     #[test]
     fn an_explanation_never_disagrees_with_what_is_decoded(
