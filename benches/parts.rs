@@ -1,4 +1,4 @@
-//! The parts on the way of an event, each alone: decode, fold, evaluate.
+//! The parts on the way of an event, each alone: decode, map, fold, evaluate.
 //!
 //! Owns the measuring of single functions in one process and one thread, on events of the
 //! generator. Knows nothing of Kafka, threads or HTTP: those are in the benchmark `end_to_end`.
@@ -6,6 +6,7 @@
 //! Cargo's tests run benchmarks too; without `--bench`, which `cargo bench` passes, nothing happens.
 
 mod history;
+mod shapes;
 
 use std::cell::LazyCell;
 use std::hint::black_box;
@@ -16,7 +17,9 @@ use criterion::{BenchmarkId, Criterion, Throughput};
 
 use history::{Folding, UNTIL, history};
 use tenure::event::decode::{DecodeSettings, Decoder};
-use tenure::event::{Event, Timestamp};
+use tenure::event::record::Header;
+use tenure::event::source::{Decoded, Source};
+use tenure::event::{self, Event, Timestamp};
 use tenure::generate::{Generator, Record};
 use tenure::measure::pass::evaluate;
 use tenure::measure::question::Question;
@@ -43,6 +46,7 @@ fn main() {
         .warm_up_time(Duration::from_secs(1))
         .configure_from_args();
     decode(&mut criterion);
+    map(&mut criterion);
     fold(&mut criterion);
     evaluations(&mut criterion);
     criterion.final_summary();
@@ -63,6 +67,59 @@ fn decode(criterion: &mut Criterion) {
         });
     });
     group.finish();
+}
+
+/// One iteration is one record; what it would cost as a native event is in the group before.
+fn map(criterion: &mut Criterion) {
+    let native = take(&mut history(50_000, UNTIL, None), DECODED);
+    let native: Vec<Vec<u8>> = native.into_iter().map(|record| record.payload).collect();
+    let mut group = criterion.benchmark_group("map");
+    for (topic, name, headers, records) in [
+        (
+            "copied",
+            "an event of the mix, field by field",
+            &[][..],
+            native,
+        ),
+        ("segment", "a call of Segment", &[], shapes::segment()),
+        (
+            "shopify",
+            "an order of Shopify",
+            &shapes::SHOPIFY_HEADERS[..],
+            shapes::shopify(),
+        ),
+        ("batch", "a batch of answers", &[], shapes::batch()),
+    ] {
+        let source = shapes::source(topic);
+        let bytes: usize = records.iter().map(Vec::len).sum();
+        group.throughput(Throughput::Bytes((bytes / records.len()) as u64));
+        let made: usize = records
+            .iter()
+            .map(|value| events(&source, headers, value))
+            .sum();
+        assert!(3 * made >= records.len(), "{name}: {made} events");
+        let mut all = records.iter().cycle();
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                all.next()
+                    .map(|value| events(&source, headers, black_box(value)))
+            });
+        });
+    }
+    group.finish();
+}
+
+/// How many events a source makes of a record.
+fn events(source: &Source, headers: &[Header<'_>], value: &[u8]) -> usize {
+    let record = event::record::Record {
+        headers,
+        ..event::record::Record::of_value(value)
+    };
+    let mut events = 0;
+    source.decode(record, |decoded| {
+        events += usize::from(matches!(black_box(decoded), Decoded::Event(_)));
+    });
+    events
 }
 
 /// One iteration is one decoded event, of a customer that the shard mostly knows.

@@ -10,7 +10,7 @@ use std::fs;
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 
-use properties::{checkpoint, configuration, decode, fold};
+use properties::{checkpoint, configuration, decode, fold, mapping};
 
 /// Gives every kept input of a target to its property.
 fn check(target: &str, least: usize, property: fn(&[u8])) {
@@ -53,4 +53,9 @@ fn kept_snapshots_are_refused_or_written_again_the_same() {
 #[test]
 fn kept_configurations_show_no_secret() {
     check("configuration", 200, configuration::check);
+}
+
+#[test]
+fn kept_records_are_mapped_within_bounds_and_copied_as_native_ones() {
+    check("mapping", 100, mapping::check);
 }

@@ -8,4 +8,5 @@ pub mod checkpoint;
 pub mod configuration;
 pub mod decode;
 pub mod fold;
+pub mod mapping;
 pub mod script;

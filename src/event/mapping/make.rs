@@ -68,7 +68,10 @@ impl Expression {
         let Some(found) = self.source.value(view)? else {
             return Ok(otherwise());
         };
-        let found = found.in_case(self.case)?;
+        let found = match self.case {
+            Case::AsItIs => found,
+            case => found.in_case(case)?,
+        };
         match &self.map {
             Some(map) if !matches!(found, Value::Composite(_)) => {
                 let text = found.text()?.unwrap_or_default();

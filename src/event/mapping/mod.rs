@@ -48,6 +48,8 @@ pub struct Mapping {
     layout: Layout,
     skip: Conditions,
     events: Vec<Compiled>,
+    /// Whether a record can make more than one event.
+    several: bool,
 }
 
 /// A rule, compiled.
@@ -86,12 +88,14 @@ impl Mapping {
         let skip = compiler.conditions(&rules.skip);
         let compiled = |rule| Compiled::new(rule, &mut layout, &settings.dimensions);
         let events = rules.events.iter().map(compiled).collect();
+        let several = rules.events.len() > 1 || rules.events.iter().any(|rule| rule.each.is_some());
         Self {
             rules,
             settings,
             layout,
             skip,
             events,
+            several,
         }
     }
 
@@ -130,13 +134,16 @@ impl Mapping {
             memory: &memory,
             item: &[],
         };
-        let mut outlet = Outlet::new(each);
+        let mut outlet = Outlet {
+            each,
+            several: self.several,
+            ids: Keys::default(),
+            made: false,
+        };
         match self.events(&view, &mut outlet) {
-            Ok(nothing) => outlet.close(nothing),
-            Err(rejection) => {
-                outlet.hand_on(Err(rejection));
-                outlet.close(Decoded::Skipped);
-            }
+            Ok(_) if outlet.made => {}
+            Ok(nothing) => (outlet.each)(nothing),
+            Err(rejection) => outlet.hand_on(Err(rejection)),
         }
     }
 
@@ -256,66 +263,28 @@ impl Compiled {
 }
 
 /// Hands on what a record makes, and sees that no two of its events share an id.
-///
-/// An event waits here until it is known whether another follows: of a single one, the usual case,
-/// the id need not be remembered.
 struct Outlet<'e, F> {
     each: F,
-    waiting: Option<Event<'e>>,
-    /// The ids of all events, once there are two.
+    /// Whether a record can make several events at all: of a single one the id need not be known.
+    several: bool,
     ids: Keys<'e>,
-    events: usize,
-    rejections: usize,
+    made: bool,
 }
 
 impl<'e, F: FnMut(Decoded<'_>)> Outlet<'e, F> {
-    fn new(each: F) -> Self {
-        Self {
-            each,
-            waiting: None,
-            ids: Keys::default(),
-            events: 0,
-            rejections: 0,
-        }
-    }
-
     fn hand_on(&mut self, made: Result<Event<'e>, Rejection>) {
-        if let Some(event) = self.waiting.take() {
-            if self.events == 1 {
-                self.ids.insert(event.id.clone());
-            }
-            (self.each)(Decoded::Event(event));
-        }
-        match made {
-            Ok(event) if self.events > 0 && !self.ids.insert(event.id.clone()) => {
-                self.reject(Rejection {
+        self.made = true;
+        (self.each)(match made {
+            Ok(event) if self.several && !self.ids.insert(event.id.clone()) => {
+                Decoded::Rejected(Rejection {
                     reason: Reason::InvalidId,
                     field: Some("event_id"),
                     hint: Some("another event of the same record has this id: join what differs"),
-                });
+                })
             }
-            Ok(event) => {
-                self.events += 1;
-                self.waiting = Some(event);
-            }
-            Err(rejection) => self.reject(rejection),
-        }
-    }
-
-    fn reject(&mut self, rejection: Rejection) {
-        self.rejections += 1;
-        (self.each)(Decoded::Rejected(rejection));
-    }
-
-    /// Hands on what is left; `nothing` is what the record is if it made nothing.
-    fn close(mut self, nothing: Decoded<'_>) {
-        let made = self.events + self.rejections > 0;
-        if let Some(event) = self.waiting.take() {
-            (self.each)(Decoded::Event(event));
-        }
-        if !made {
-            (self.each)(nothing);
-        }
+            Ok(event) => Decoded::Event(event),
+            Err(rejection) => Decoded::Rejected(rejection),
+        });
     }
 }
 

@@ -25,9 +25,25 @@ pub struct Tree {
 struct Node {
     /// Where the text of the value that stands here is put.
     slots: Vec<usize>,
-    keys: Vec<(Box<str>, Self)>,
+    keys: Vec<(Key, Self)>,
     /// Places in an array, ascending.
     items: Vec<(usize, Self)>,
+}
+
+/// A key that is looked for.
+#[derive(Debug, Clone)]
+struct Key {
+    text: Box<str>,
+    /// What tells most other keys from it without a look at all of their bytes.
+    mark: u32,
+}
+
+/// The length of a key, and its first and its last byte.
+#[inline]
+fn mark(key: &[u8]) -> u32 {
+    let first = key.first().copied().unwrap_or_default();
+    let last = key.last().copied().unwrap_or_default();
+    ((key.len() as u32) << 16) | (u32::from(first) << 8) | u32::from(last)
 }
 
 /// A step that a walk from front to back can take.
@@ -46,7 +62,14 @@ impl Tree {
     /// Looks for a place, whose text goes into `slot`.
     pub fn add<'t>(&mut self, turns: impl Iterator<Item = Turn<'t>>, slot: usize) {
         let node = turns.fold(&mut self.root, |node, turn| match turn {
-            Turn::Key(key) => child(&mut node.keys, |(known, _)| **known == *key, || key.into()),
+            Turn::Key(key) => child(
+                &mut node.keys,
+                |(known, _)| *known.text == *key,
+                || Key {
+                    text: key.into(),
+                    mark: mark(key.as_bytes()),
+                },
+            ),
             Turn::Item(index) => child(&mut node.items, |(known, _)| *known == index, || index),
         });
         if !node.slots.contains(&slot) {
@@ -215,8 +238,8 @@ impl<'a> Scanner<'a> {
             return Ok(());
         }
         loop {
-            let key = self.key()?;
-            match wanted(&node.keys, key) {
+            let (key, escaped) = self.key()?;
+            match wanted(&node.keys, key, escaped) {
                 Some(place) if !found.add(place) => {
                     return Err(Fault::Structure(Reason::InvalidJson));
                 }
@@ -261,16 +284,16 @@ impl<'a> Scanner<'a> {
         Ok(())
     }
 
-    /// A key with its quotes; what follows is the value.
+    /// A key with its quotes, and whether it holds escapes; what follows is the value.
     #[inline]
-    fn key(&mut self) -> Result<&'a str, Fault> {
+    fn key(&mut self) -> Result<(&'a str, bool), Fault> {
         let start = self.at;
-        self.string()?;
+        let escaped = self.string()?;
         let key = self.since(start);
         self.blanks();
         self.expects(b':')?;
         self.blanks();
-        Ok(key)
+        Ok((key, escaped))
     }
 
     /// Walks over a value of which nothing is wanted but its end.
@@ -291,7 +314,9 @@ impl<'a> Scanner<'a> {
                         continue;
                     }
                 }
-                Some(b'"') => self.string()?,
+                Some(b'"') => {
+                    self.string()?;
+                }
                 Some(b'-' | b'0'..=b'9') => self.number()?,
                 Some(b't') => self.word(b"true")?,
                 Some(b'f') => self.word(b"false")?,
@@ -318,19 +343,22 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    /// Walks over a text; whether it holds escapes.
     #[inline]
-    fn string(&mut self) -> Walked {
+    fn string(&mut self) -> Result<bool, Fault> {
         self.expects(b'"')?;
+        let mut escaped = false;
         loop {
             self.at += plain(self.bytes().get(self.at..).unwrap_or_default());
             match self.byte() {
                 Some(b'"') => {
                     self.at += 1;
-                    return Ok(());
+                    return Ok(escaped);
                 }
                 Some(b'\\') => self.escape()?,
                 _ => return Err(Fault::Syntax),
             }
+            escaped = true;
         }
     }
 
@@ -389,13 +417,15 @@ impl<'a> Scanner<'a> {
 
 /// Which of the keys that are looked for stands there, in its quotes.
 #[inline]
-fn wanted(keys: &[(Box<str>, Node)], quoted: &str) -> Option<usize> {
-    let inside = inside(quoted);
-    if inside.as_bytes().contains(&b'\\') {
+fn wanted(keys: &[(Key, Node)], quoted: &str, escaped: bool) -> Option<usize> {
+    if escaped {
         let plain = unquote(quoted).ok()?;
-        return keys.iter().position(|(key, _)| **key == *plain);
+        return keys.iter().position(|(key, _)| *key.text == *plain);
     }
-    keys.iter().position(|(key, _)| **key == *inside)
+    let inside = inside(quoted);
+    let own = mark(inside.as_bytes());
+    keys.iter()
+        .position(|(key, _)| key.mark == own && *key.text == *inside)
 }
 
 /// What stands between quotes.
@@ -462,7 +492,7 @@ pub fn member<'a>(object: &'a str, wanted: &str) -> Result<Option<&'a str>, Reas
     let mut found = None;
     while scanner.takes(if scanner.at == 0 { b'{' } else { b',' }) {
         scanner.blanks();
-        let Ok(key) = scanner.key() else { break };
+        let Ok((key, _)) = scanner.key() else { break };
         let start = scanner.at;
         if scanner.skip(0).is_err() {
             break;

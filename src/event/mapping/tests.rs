@@ -1316,17 +1316,16 @@ fn the_canonical_text_stays_what_it_is() {
     }]);
     assert_eq!(
         rules.canonical(),
-        "none json json 0[] 1[1[1[is header 1[4:kind ] 1[2:é ] ] ] 1[value 1[7:answers \
-         ] ] 1[1[is item 1[4:kind ] 2[3:nps 4:csat ] ] ] join 2[first 1[value \
-         1[8:event_id ] ] first 1[item 2[2:in 2:id ] ] ] 1:/ 0[] 0[] as_it_is fixed \
-         16:survey_submitted 0[] 0[] as_it_is first 1[value 1[11:customer_id ] ] 0[] \
-         0[] as_it_is 1[value 1[11:occurred_at ] ] native 1[1[value 1[6:amount ] ] \
-         units ] 1[first 1[value 1[8:currency ] ] 0[] 0[] as_it_is ] 1[first 1[value \
-         1[6:reason ] ] 0[] 0[] as_it_is ] 1[first 1[item 1[4:kind ] ] 0[] 0[] as_it_is \
-         ] 1[first 1[item 1[5:score ] ] 0[] 0[] as_it_is ] 1[first 1[value 1[7:channel \
-         ] ] 0[] 0[] as_it_is ] 2[7:country first 1[value 2[10:attributes 7:country ] ] \
-         0[] 0[] as_it_is 4:plan first 1[value 2[10:attributes 4:plan ] ] 0[] 0[] \
-         as_it_is ] ] unmapped "
+        "(event (when (is (header 4:kind )2:é ))(each (value 7:answers ))\
+         (each_when (is (item 4:kind )3:nps 4:csat ))\
+         (event_id (join 1:/ (first (value 8:event_id ))(first (item 2:in 2:id ))))\
+         (type (text 16:survey_submitted ))(customer_id (first (value 11:customer_id )))\
+         (occurred_at (first (value 11:occurred_at )))(amount (first (value 6:amount )))\
+         (currency (first (value 8:currency )))(reason (first (value 6:reason )))\
+         (survey (first (item 4:kind )))(score (first (item 5:score )))\
+         (channel (first (value 7:channel )))\
+         (attribute 7:country (first (value 10:attributes 7:country )))\
+         (attribute 4:plan (first (value 10:attributes 4:plan ))))"
     );
 }
 

@@ -133,10 +133,12 @@ fn field(name: &'static str) -> impl Strategy<Value = String> {
             r#"{"plan":"a","plan":"b"}"#,
         ],
     };
+    // A score may be a text in a mapping only, so there the text itself is found fault with.
+    let no_text = if name == "score" { "{}" } else { "\"\\ud800\"" };
     prop_oneof![
         8 => select(own).prop_map(str::to_owned),
         1 => Just("null".to_owned()),
-        1 => Just("\"\\ud800\"".to_owned()),
+        1 => Just(no_text.to_owned()),
     ]
 }
 
