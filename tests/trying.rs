@@ -239,11 +239,16 @@ fn the_source_of_a_topic_of_a_configuration_can_be_tested() {
             "config: ../config/tenure.yaml\ntopic: native\ntests:\n  - name: a\n    record: { value: \
              '{\"id\":1}' }\n    rejected: { reason: missing_field, field: type }\n",
         ),
+        // Samples of records with schemas are JSON, and nobody is asked for the schemas.
+        (
+            "tests/avro.yaml",
+            "source:\n  format: avro\n  events:\n    - { type: signup, event_id: value.id, customer_id: \
+             value.id, occurred_at: value.at }\ntests:\n  - name: a\n    record: { value: \
+             '{\"id\":1,\"at\":1793577600000}' }\n    events: [{ type: signup, customer_id: 1 }]\n",
+        ),
     ]);
-    let run = tenure(
-        folder.path(),
-        &["test", "tests/orders.yaml", "tests/native.yaml"],
-    );
+    let files = ["tests/orders.yaml", "tests/native.yaml", "tests/avro.yaml"];
+    let run = tenure(folder.path(), &[&["test"], &files[..]].concat());
     assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
 }
 

@@ -57,13 +57,10 @@ pub struct Sample {
 const OF_FILE: [&str; 5] = ["source", "config", "topic", "settings", "tests"];
 
 /// What `settings` may say: that on which decoding depends.
-const OF_SETTINGS: [&str; 5] = [
-    "currencies",
-    "dimensions",
-    "max_future_skew",
-    "surveys",
-    "schema_registry",
-];
+const OF_SETTINGS: [&str; 4] = ["currencies", "dimensions", "max_future_skew", "surveys"];
+
+/// Samples are JSON, so nobody is asked for schemas; but a source that has them must name somebody.
+const NO_REGISTRY: &str = "http://localhost";
 
 /// How the source of a file is called that names no topic.
 const TOPIC: &str = "sample";
@@ -180,6 +177,9 @@ impl Reader<'_> {
         let topics = node(Content::List(vec![node(Content::Text(topic.to_owned()))]));
         let kafka = node(Content::Map(vec![(name("topics"), topics)]));
         entries.push((name("kafka"), kafka));
+        let url = node(Content::Text(NO_REGISTRY.to_owned()));
+        let registry = node(Content::Map(vec![(name("url"), url)]));
+        entries.push((name("schema_registry"), registry));
         let sources = node(Content::Map(vec![(name(topic), source)]));
         entries.push((name("sources"), sources));
         let mut layers = Layers::of_defaults(file);
