@@ -11,6 +11,7 @@ use crate::command::serving::{Work, serve};
 use crate::command::{Failure, log};
 use crate::config::Settings;
 use crate::kafka::routed::RoutedWatch;
+use crate::registry::Registry;
 use crate::router::{Router, kafka_settings};
 use crate::serve::access::Access;
 use crate::serve::http::Endpoint;
@@ -54,7 +55,9 @@ pub fn run(args: &RouteArgs) -> Result<(), Failure> {
     let telemetry = Telemetry::new().map_err(|error| Failure::work(error.to_string()))?;
     telemetry.configured(&settings.hash(), &settings.definition_hash());
     let telemetry = Arc::new(telemetry);
-    let Some(router) = Router::new(&settings, Arc::clone(&telemetry)) else {
+    let registry = Registry::new(&settings.schema_registry, Arc::clone(&telemetry));
+    let registry = registry.map_err(Failure::configuration)?.map(Arc::new);
+    let Some(router) = Router::new(&settings, Arc::clone(&telemetry), registry.clone()) else {
         return Err(Failure::configuration(
             "there is nothing to route: `router.to` is not set; name the topic that the events are \
              to be written to",
@@ -74,7 +77,7 @@ pub fn run(args: &RouteArgs) -> Result<(), Failure> {
         failure: OnceLock::new(),
     });
     serve(settings.listen, settings.shutdown_grace, |address| {
-        let routing = Routing::start(&shown, watch)?;
+        let routing = Routing::start(&shown, watch, registry)?;
         let access = Access::of(settings.api.open, settings.web.clone());
         introduce_access(&settings, &access, address);
         let source: Arc<dyn Source> = shown;
@@ -124,9 +127,15 @@ impl Source for Shown {
     fn readiness(&self) -> Readiness {
         let up = self.telemetry.kafka.up.get() == 1;
         let unreachable = (!up).then_some(Obstacle::KafkaUnreachable);
+        let schemas = self.router.awaited();
+        let awaited = (schemas > 0).then_some(Obstacle::SchemasAwaited { schemas });
         let outside = (!self.router.joined()).then_some(Obstacle::NotRouting);
         Readiness {
-            obstacles: unreachable.into_iter().chain(outside).collect(),
+            obstacles: unreachable
+                .into_iter()
+                .chain(outside)
+                .chain(awaited)
+                .collect(),
         }
     }
 
@@ -143,7 +152,11 @@ struct Routing {
 }
 
 impl Routing {
-    fn start(shown: &Arc<Shown>, watch: RoutedWatch) -> Result<Self, Failure> {
+    fn start(
+        shown: &Arc<Shown>,
+        watch: RoutedWatch,
+        registry: Option<Arc<Registry>>,
+    ) -> Result<Self, Failure> {
         let stop = Arc::new(AtomicBool::new(false));
         let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
             let named = std::thread::Builder::new().name(name.to_owned());
@@ -153,7 +166,7 @@ impl Routing {
         };
         let (watched, routed) = (Arc::clone(&stop), Arc::clone(&stop));
         let owner = Arc::clone(shown);
-        let threads = vec![
+        let mut threads = vec![
             spawn("router-watch", Box::new(move || watch.run(&watched)))?,
             spawn(
                 "router",
@@ -165,6 +178,10 @@ impl Routing {
                 }),
             )?,
         ];
+        if let Some(registry) = registry {
+            let stop = Arc::clone(&stop);
+            threads.push(spawn("schemas", Box::new(move || registry.run(&stop)))?);
+        }
         Ok(Self {
             shown: Arc::clone(shown),
             stop,

@@ -19,7 +19,6 @@
 //! A start restores every shard before anything is read; an end reads nothing more, folds what was
 //! read, and makes all of it durable.
 
-pub mod admission;
 pub mod evaluation;
 pub mod ground;
 pub mod inquiry;
@@ -40,7 +39,6 @@ use rdkafka::consumer::CommitMode;
 
 use crate::checkpoint::OpenError;
 use crate::config::Settings;
-use crate::engine::admission::BySchema;
 use crate::engine::evaluation::Evaluation;
 use crate::engine::inquiry::Inquiry;
 use crate::engine::keeper::Keeper;
@@ -55,7 +53,7 @@ use crate::kafka::progress::Start;
 use crate::kafka::reader::{Assignment, Ended, Reader};
 use crate::kafka::routed::{self, Routed, RoutedWatch};
 use crate::kafka::watch::Watch;
-use crate::registry::Registry;
+use crate::registry::{BySchema, Registry};
 use crate::router::{Router, kafka_settings};
 use crate::serve::api::archive::Archive;
 use crate::telemetry::{Failure, Telemetry};
@@ -304,7 +302,7 @@ fn route(
     ending: &Arc<Ending>,
     threads: &mut Vec<JoinHandle<()>>,
 ) -> Result<Option<Arc<Router>>, StartError> {
-    let router = Router::new(settings, live.telemetry());
+    let router = Router::new(settings, live.telemetry(), live.registry());
     let Some(router) = router.filter(|_| settings.router.inside).map(Arc::new) else {
         return Ok(None);
     };

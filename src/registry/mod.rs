@@ -3,7 +3,7 @@
 //! Owns what is known of schemas, the one thread that asks for them, and how long a schema is waited
 //! for. A schema never changes under its id, so what is known stays known. Promises that looking up a
 //! known schema takes no lock, that a registry that does not answer makes nothing unknown, and that
-//! nothing of a record goes to the registry but the id in front of it. Does not know Kafka: who has a
+//! nothing of a record goes to the registry but the id in front of it. Reads no records: who has a
 //! record with an unknown schema says so with [`Registry::want`], and holds the record back until it
 //! [is settled](Registry::settled).
 //!
@@ -14,6 +14,7 @@
 //!                +------- a little later --------------+--> no answer
 //! ```
 
+mod admission;
 mod client;
 mod patient;
 #[cfg(test)]
@@ -31,6 +32,7 @@ use crate::config::SchemaRegistrySettings;
 use crate::event::schema::{Found, Schema, SchemaText, Schemas};
 use crate::telemetry::Telemetry;
 
+pub use admission::BySchema;
 pub use client::{Client, Unanswered};
 pub use patient::Patient;
 

@@ -30,9 +30,12 @@ use rdkafka::config::ClientConfig;
 use rdkafka::error::KafkaError;
 
 use crate::config::{KafkaSettings, Settings};
+use crate::event::schema::Schemas;
 use crate::event::source::Source;
+use crate::kafka::admission::{Admission, Open};
 use crate::kafka::client::{configuration, producer_configuration};
 use crate::kafka::letters::outbox::Outbox;
+use crate::registry::{BySchema, Registry};
 use crate::router::session::{Ended, Session};
 use crate::router::topic::{Unusable, ensure};
 use crate::telemetry::Telemetry;
@@ -67,6 +70,8 @@ pub struct Router {
     partitions: i32,
     /// By the number of the topic in `kafka`.
     sources: Vec<Source>,
+    /// Who knows the schemas of records, if a registry is configured.
+    registry: Option<Arc<Registry>>,
     dimensions: Vec<String>,
     telemetry: Arc<Telemetry>,
     outbox: Option<Arc<Outbox>>,
@@ -97,7 +102,11 @@ pub enum RouterError {
 impl Router {
     /// The router of these settings; nothing if they have none.
     #[must_use]
-    pub fn new(settings: &Settings, telemetry: Arc<Telemetry>) -> Option<Self> {
+    pub fn new(
+        settings: &Settings,
+        telemetry: Arc<Telemetry>,
+        registry: Option<Arc<Registry>>,
+    ) -> Option<Self> {
         let to = settings.router.to.clone()?;
         let kafka = kafka_settings(settings);
         let outbox = settings.dead_letters.topic.as_ref().map(|topic| {
@@ -110,8 +119,9 @@ impl Router {
             sources: kafka
                 .topics
                 .iter()
-                .map(|topic| settings.source_of(topic))
+                .map(|topic| source(settings, topic, registry.as_ref()))
                 .collect(),
+            registry,
             dimensions: settings.fold.dimensions.clone(),
             kafka,
             telemetry,
@@ -148,6 +158,21 @@ impl Router {
             over.store(true, Ordering::Relaxed);
             routed
         })
+    }
+
+    /// Who says which records have to wait for their schemas.
+    fn admission(&self) -> Box<dyn Admission> {
+        match &self.registry {
+            Some(registry) => Box::new(BySchema::new(&self.sources, Arc::clone(registry))),
+            None => Box::new(Open),
+        }
+    }
+
+    /// How many schemas are waited for.
+    #[must_use]
+    pub fn awaited(&self) -> usize {
+        let registry = self.registry.as_ref();
+        registry.map_or(0, |registry| registry.awaited())
     }
 
     /// From now on nobody waits for room among the rejected records.
@@ -249,5 +274,17 @@ fn nap(length: Duration, stop: &AtomicBool) {
     let until = Instant::now() + length;
     while Instant::now() < until && !stop.load(Ordering::Relaxed) {
         std::thread::sleep(NAP.min(length));
+    }
+}
+
+/// How the records of a topic become events.
+fn source(settings: &Settings, topic: &str, registry: Option<&Arc<Registry>>) -> Source {
+    let source = settings.source_of(topic);
+    match registry {
+        None => source,
+        Some(registry) => {
+            let schemas: Arc<dyn Schemas> = Arc::clone(registry) as Arc<dyn Schemas>;
+            source.with_schemas(&schemas)
+        }
     }
 }

@@ -7,7 +7,10 @@
 //!                                     |
 //!   commit, five times a second <-----+
 //! ```
+//!
+//! A record whose schema is not known yet pauses its partition, which goes on from it later.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -16,7 +19,7 @@ use rdkafka::Message;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::error::KafkaError;
 use rdkafka::message::BorrowedMessage;
-use rdkafka::topic_partition_list::Offset;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use tenure_librdkafka::{Outgoing, each_header};
 
 use crate::event::encode::encode;
@@ -24,6 +27,7 @@ use crate::event::record::Record;
 use crate::event::source::Decoded;
 use crate::event::{Event, Reason, Rejection, Timestamp};
 use crate::kafka::Place;
+use crate::kafka::admission::{Admission, Awaited};
 use crate::kafka::batch::{self, Batch, Envelope};
 use crate::kafka::client::failure;
 use crate::kafka::letters::producer::producer;
@@ -42,6 +46,8 @@ const POLL_BUSY: Duration = Duration::from_millis(2);
 /// Records polled between two looks around.
 const LOOK_AROUND_EVERY: u32 = 128;
 const COMMIT_EVERY: Duration = Duration::from_millis(200);
+/// How long the client may take to go back to a record.
+const SEEK: Duration = Duration::from_secs(10);
 
 /// Why a session ended.
 #[derive(Debug)]
@@ -60,7 +66,76 @@ pub struct Session<'a> {
     counters: Vec<TopicTelemetry>,
     rejections: [Throttle; Reason::ALL.len()],
     paused: bool,
+    gate: Gate,
     written: Vec<u8>,
+}
+
+/// Which partitions wait for the schemas of their next records.
+struct Gate {
+    admission: Box<dyn Admission>,
+    /// Those are paused.
+    held: BTreeMap<Place, Held>,
+    /// Those that go on, but gave nothing yet: where the client says it is may be ahead of them.
+    gone_back: BTreeSet<Place>,
+}
+
+/// What becomes of a record that was polled.
+enum Verdict {
+    Pass,
+    /// One before it waits; it is fetched again.
+    Wait,
+    /// Its partition has to be paused.
+    Hold(Place),
+}
+
+/// A record that waits for its schema.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    offset: i64,
+    awaited: Awaited,
+}
+
+impl Gate {
+    fn judge(&mut self, traffic: &Traffic, message: &BorrowedMessage<'_>) -> Verdict {
+        let Some(topic) = traffic.topic(message.topic()) else {
+            return Verdict::Pass;
+        };
+        let (partition, offset) = (message.partition(), message.offset());
+        let place = Place { topic, partition };
+        // What was fetched before the partition was paused.
+        let held = self.held.get(&place);
+        if held.is_some_and(|held| offset > held.offset) {
+            return Verdict::Wait;
+        }
+        if !traffic.flights().expects(place, offset) {
+            return Verdict::Pass;
+        }
+        let awaited = self
+            .admission
+            .awaits(place, message.key(), message.payload());
+        let Some(awaited) = awaited else {
+            // After partitions changed hands, the record can come by itself.
+            self.held.remove(&place);
+            self.gone_back.remove(&place);
+            return Verdict::Pass;
+        };
+        self.held.insert(place, Held { offset, awaited });
+        Verdict::Hold(place)
+    }
+
+    /// Whether the client's own position says how far a partition was read: not where records were
+    /// fetched and put aside.
+    fn follows(&self, place: Place) -> bool {
+        !self.held.contains_key(&place) && !self.gone_back.contains(&place)
+    }
+
+    /// The partitions whose record has its schema by now, and where that record is.
+    fn came(&self) -> Vec<(Place, i64)> {
+        let held = self.held.iter();
+        held.filter(|(_, held)| self.admission.came(held.awaited))
+            .map(|(place, held)| (*place, held.offset))
+            .collect()
+    }
 }
 
 impl<'a> Session<'a> {
@@ -90,6 +165,11 @@ impl<'a> Session<'a> {
             counters,
             rejections: Default::default(),
             paused: false,
+            gate: Gate {
+                admission: router.admission(),
+                held: BTreeMap::new(),
+                gone_back: BTreeSet::new(),
+            },
             written: Vec::new(),
         })
     }
@@ -122,6 +202,7 @@ impl<'a> Session<'a> {
             }
             self.traffic.settle(Duration::ZERO);
             self.hold_or_go_on();
+            self.let_go_on();
             if committed.elapsed() >= COMMIT_EVERY {
                 committed = Instant::now();
                 if idle {
@@ -148,6 +229,16 @@ impl<'a> Session<'a> {
                 return true;
             }
         };
+        match self.gate.judge(&self.traffic, &message) {
+            Verdict::Pass => {}
+            Verdict::Wait => return true,
+            Verdict::Hold(place) => {
+                if let Err(error) = self.consumer.pause(&self.list([place])) {
+                    self.traffic.fail(error.to_string());
+                }
+                return true;
+            }
+        }
         let post = Post {
             router: self.router,
             traffic: &self.traffic,
@@ -156,6 +247,38 @@ impl<'a> Session<'a> {
         };
         post.take(&mut message, &mut self.written);
         true
+    }
+
+    /// Goes on with the partitions whose record has its schema by now, from that record.
+    fn let_go_on(&mut self) {
+        for (place, offset) in self.gate.came() {
+            let ours = self.traffic.flights().expects(place, offset);
+            // While all are paused, that is why it goes on being so.
+            if self.paused && ours {
+                continue;
+            }
+            self.gate.held.remove(&place);
+            self.gate.gone_back.insert(place);
+            if ours && let Err(error) = self.go_on_from(place, offset) {
+                self.traffic.fail(error.to_string());
+            }
+        }
+    }
+
+    /// What is fetched between the two is dropped by the client: seeking waits for its answer.
+    fn go_on_from(&self, place: Place, offset: i64) -> Result<(), KafkaError> {
+        self.consumer.resume(&self.list([place]))?;
+        let topic = &self.router.kafka.topics[place.topic];
+        let offset = Offset::Offset(offset);
+        self.consumer.seek(topic, place.partition, offset, SEEK)
+    }
+
+    fn list(&self, places: impl IntoIterator<Item = Place>) -> TopicPartitionList {
+        let mut list = TopicPartitionList::new();
+        for place in places {
+            list.add_partition(&self.router.kafka.topics[place.topic], place.partition);
+        }
+        list
     }
 
     fn failed(&self, error: &KafkaError) {
@@ -184,7 +307,9 @@ impl<'a> Session<'a> {
         let all = self.consumer.assignment();
         let done = all.and_then(|all| {
             if self.paused {
-                self.consumer.resume(&all)
+                self.consumer.resume(&all)?;
+                self.consumer
+                    .pause(&self.list(self.gate.held.keys().copied()))
             } else {
                 self.consumer.pause(&all)
             }
@@ -206,7 +331,10 @@ impl<'a> Session<'a> {
             let topic = self.traffic.topic(element.topic());
             if let (Some(topic), Offset::Offset(next)) = (topic, element.offset()) {
                 let partition = element.partition();
-                flights.steps_to(Place { topic, partition }, next);
+                let place = Place { topic, partition };
+                if self.gate.follows(place) {
+                    flights.steps_to(place, next);
+                }
             }
         }
     }
