@@ -19,13 +19,10 @@ const LAYERS: [(&str, &[&str]); 13] = [
     ("config", &["alert", "measure", "ledger", "event"]),
     ("checkpoint", &["config", "ledger", "event"]),
     ("telemetry", &["event"]),
-    ("registry", &["kafka", "config", "telemetry", "event"]),
+    ("registry", &["config", "telemetry", "event"]),
     ("generate", &["event"]),
     ("kafka", &["config", "telemetry", "event"]),
-    (
-        "router",
-        &["registry", "kafka", "config", "telemetry", "event"],
-    ),
+    ("router", &["kafka", "config", "telemetry", "event"]),
     ("serve", &["config", "measure", "telemetry", "event"]),
     (
         "engine",

@@ -10,6 +10,7 @@ use crate::command::run::introduce_access;
 use crate::command::serving::{Work, serve};
 use crate::command::{Failure, log};
 use crate::config::Settings;
+use crate::engine::admission::with_registry;
 use crate::kafka::routed::RoutedWatch;
 use crate::registry::Registry;
 use crate::router::{Router, kafka_settings};
@@ -55,9 +56,7 @@ pub fn run(args: &RouteArgs) -> Result<(), Failure> {
     let telemetry = Telemetry::new().map_err(|error| Failure::work(error.to_string()))?;
     telemetry.configured(&settings.hash(), &settings.definition_hash());
     let telemetry = Arc::new(telemetry);
-    let registry = Registry::new(&settings.schema_registry, Arc::clone(&telemetry));
-    let registry = registry.map_err(Failure::configuration)?.map(Arc::new);
-    let Some(router) = Router::new(&settings, Arc::clone(&telemetry), registry.clone()) else {
+    let Some(router) = Router::new(&settings, Arc::clone(&telemetry)) else {
         return Err(Failure::configuration(
             "there is nothing to route: `router.to` is not set; name the topic that the events are \
              to be written to",
@@ -65,6 +64,15 @@ pub fn run(args: &RouteArgs) -> Result<(), Failure> {
     };
     log::start(settings.log, &telemetry);
     introduce(&settings);
+    let registry = Registry::new(&settings.schema_registry, Arc::clone(&telemetry));
+    let registry = registry.map_err(|reason| {
+        Failure::configuration(format!("the schema registry cannot be asked: {reason}"))
+    })?;
+    let registry = registry.map(Arc::new);
+    let router = match &registry {
+        Some(registry) => with_registry(router, registry),
+        None => router,
+    };
     let watch = RoutedWatch::new(kafka_settings(&settings), Arc::clone(&telemetry), None);
     let watch = watch.map_err(|error| {
         Failure::configuration(format!(
@@ -74,6 +82,7 @@ pub fn run(args: &RouteArgs) -> Result<(), Failure> {
     let shown = Arc::new(Shown {
         telemetry: Arc::clone(&telemetry),
         router: Arc::new(router),
+        registry: registry.clone(),
         failure: OnceLock::new(),
     });
     serve(settings.listen, settings.shutdown_grace, |address| {
@@ -112,6 +121,7 @@ fn introduce(settings: &Settings) {
 struct Shown {
     telemetry: Arc<Telemetry>,
     router: Arc<Router>,
+    registry: Option<Arc<Registry>>,
     failure: OnceLock<String>,
 }
 
@@ -127,7 +137,7 @@ impl Source for Shown {
     fn readiness(&self) -> Readiness {
         let up = self.telemetry.kafka.up.get() == 1;
         let unreachable = (!up).then_some(Obstacle::KafkaUnreachable);
-        let schemas = self.router.awaited();
+        let schemas = self.registry.as_ref().map_or(0, |known| known.awaited());
         let awaited = (schemas > 0).then_some(Obstacle::SchemasAwaited { schemas });
         let outside = (!self.router.joined()).then_some(Obstacle::NotRouting);
         Readiness {
@@ -179,8 +189,9 @@ impl Routing {
             )?,
         ];
         if let Some(registry) = registry {
-            let stop = Arc::clone(&stop);
-            threads.push(spawn("schemas", Box::new(move || registry.run(&stop)))?);
+            let asked = Arc::clone(&stop);
+            let asking = Box::new(move || registry.run(&asked));
+            threads.push(spawn("schemas", asking)?);
         }
         Ok(Self {
             shown: Arc::clone(shown),

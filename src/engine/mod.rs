@@ -19,6 +19,7 @@
 //! A start restores every shard before anything is read; an end reads nothing more, folds what was
 //! read, and makes all of it durable.
 
+pub mod admission;
 pub mod evaluation;
 pub mod ground;
 pub mod inquiry;
@@ -39,6 +40,7 @@ use rdkafka::consumer::CommitMode;
 
 use crate::checkpoint::OpenError;
 use crate::config::Settings;
+use crate::engine::admission::{BySchema, with_registry};
 use crate::engine::evaluation::Evaluation;
 use crate::engine::inquiry::Inquiry;
 use crate::engine::keeper::Keeper;
@@ -53,7 +55,7 @@ use crate::kafka::progress::Start;
 use crate::kafka::reader::{Assignment, Ended, Reader};
 use crate::kafka::routed::{self, Routed, RoutedWatch};
 use crate::kafka::watch::Watch;
-use crate::registry::{BySchema, Registry};
+use crate::registry::Registry;
 use crate::router::{Router, kafka_settings};
 use crate::serve::api::archive::Archive;
 use crate::telemetry::{Failure, Telemetry};
@@ -302,10 +304,14 @@ fn route(
     ending: &Arc<Ending>,
     threads: &mut Vec<JoinHandle<()>>,
 ) -> Result<Option<Arc<Router>>, StartError> {
-    let router = Router::new(settings, live.telemetry(), live.registry());
-    let Some(router) = router.filter(|_| settings.router.inside).map(Arc::new) else {
+    let router = Router::new(settings, live.telemetry());
+    let Some(router) = router.filter(|_| settings.router.inside) else {
         return Ok(None);
     };
+    let router = Arc::new(match live.registry() {
+        Some(registry) => with_registry(router, &registry),
+        None => router,
+    });
     let (routing, ending, owner) = (Arc::clone(&router), Arc::clone(ending), Arc::clone(live));
     threads.push(spawn("router", live, move || {
         if let Err(error) = routing.run(&ending.stop) {

@@ -14,7 +14,6 @@
 //!                +------- a little later --------------+--> no answer
 //! ```
 
-mod admission;
 mod client;
 mod patient;
 #[cfg(test)]
@@ -32,7 +31,6 @@ use crate::config::SchemaRegistrySettings;
 use crate::event::schema::{Found, Schema, SchemaText, Schemas};
 use crate::telemetry::Telemetry;
 
-pub use admission::BySchema;
 pub use client::{Client, Unanswered};
 pub use patient::Patient;
 

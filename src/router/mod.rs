@@ -21,9 +21,10 @@ pub mod flights;
 pub mod session;
 pub mod topic;
 pub mod traffic;
+pub mod waiting;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::config::ClientConfig;
@@ -35,7 +36,6 @@ use crate::event::source::Source;
 use crate::kafka::admission::{Admission, Open};
 use crate::kafka::client::{configuration, producer_configuration};
 use crate::kafka::letters::outbox::Outbox;
-use crate::registry::{BySchema, Registry};
 use crate::router::session::{Ended, Session};
 use crate::router::topic::{Unusable, ensure};
 use crate::telemetry::Telemetry;
@@ -70,11 +70,11 @@ pub struct Router {
     partitions: i32,
     /// By the number of the topic in `kafka`.
     sources: Vec<Source>,
-    /// Who knows the schemas of records, if a registry is configured.
-    registry: Option<Arc<Registry>>,
     dimensions: Vec<String>,
     telemetry: Arc<Telemetry>,
     outbox: Option<Arc<Outbox>>,
+    /// What records may have to wait for. Asked by the thread that routes alone.
+    admission: Mutex<Box<dyn Admission>>,
     joined: Arc<AtomicBool>,
     troubles: Throttle,
 }
@@ -102,11 +102,7 @@ pub enum RouterError {
 impl Router {
     /// The router of these settings; nothing if they have none.
     #[must_use]
-    pub fn new(
-        settings: &Settings,
-        telemetry: Arc<Telemetry>,
-        registry: Option<Arc<Registry>>,
-    ) -> Option<Self> {
+    pub fn new(settings: &Settings, telemetry: Arc<Telemetry>) -> Option<Self> {
         let to = settings.router.to.clone()?;
         let kafka = kafka_settings(settings);
         let outbox = settings.dead_letters.topic.as_ref().map(|topic| {
@@ -119,16 +115,35 @@ impl Router {
             sources: kafka
                 .topics
                 .iter()
-                .map(|topic| source(settings, topic, registry.as_ref()))
+                .map(|topic| settings.source_of(topic))
                 .collect(),
-            registry,
             dimensions: settings.fold.dimensions.clone(),
             kafka,
             telemetry,
             outbox,
+            admission: Mutex::new(Box::new(Open)),
             joined: Arc::new(AtomicBool::new(false)),
             troubles: Throttle::default(),
         })
+    }
+
+    /// With schemas for the topics whose records need them, and who says when they are known.
+    #[must_use]
+    pub fn with_schemas(
+        mut self,
+        schemas: &Arc<dyn Schemas>,
+        admission: impl FnOnce(&[Source]) -> Box<dyn Admission>,
+    ) -> Self {
+        let sources = self.sources.into_iter();
+        self.sources = sources.map(|source| source.with_schemas(schemas)).collect();
+        self.admission = Mutex::new(admission(&self.sources));
+        self
+    }
+
+    fn admission(&self) -> MutexGuard<'_, Box<dyn Admission>> {
+        self.admission
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Routes until told to stop, and then commits what is acknowledged and leaves the group.
@@ -158,21 +173,6 @@ impl Router {
             over.store(true, Ordering::Relaxed);
             routed
         })
-    }
-
-    /// Who says which records have to wait for their schemas.
-    fn admission(&self) -> Box<dyn Admission> {
-        match &self.registry {
-            Some(registry) => Box::new(BySchema::new(&self.sources, Arc::clone(registry))),
-            None => Box::new(Open),
-        }
-    }
-
-    /// How many schemas are waited for.
-    #[must_use]
-    pub fn awaited(&self) -> usize {
-        let registry = self.registry.as_ref();
-        registry.map_or(0, |registry| registry.awaited())
     }
 
     /// From now on nobody waits for room among the rejected records.
@@ -274,17 +274,5 @@ fn nap(length: Duration, stop: &AtomicBool) {
     let until = Instant::now() + length;
     while Instant::now() < until && !stop.load(Ordering::Relaxed) {
         std::thread::sleep(NAP.min(length));
-    }
-}
-
-/// How the records of a topic become events.
-fn source(settings: &Settings, topic: &str, registry: Option<&Arc<Registry>>) -> Source {
-    let source = settings.source_of(topic);
-    match registry {
-        None => source,
-        Some(registry) => {
-            let schemas: Arc<dyn Schemas> = Arc::clone(registry) as Arc<dyn Schemas>;
-            source.with_schemas(&schemas)
-        }
     }
 }
