@@ -8,11 +8,13 @@ use super::*;
 use crate::config::{Override, SchemaRegistrySettings, Sources, load};
 use crate::event::schema::Language;
 
+/// The path and the credentials.
+type Request = (String, Option<String>);
+
 /// A server that answers by path, for as long as the test runs.
 struct Server {
     address: SocketAddr,
-    /// The path and the credentials of every request.
-    asked: Arc<Mutex<Vec<(String, Option<String>)>>>,
+    asked: Arc<Mutex<Vec<Request>>>,
 }
 
 impl Server {
@@ -43,7 +45,7 @@ impl Server {
 fn serve(
     mut stream: TcpStream,
     answer: fn(&str) -> (u16, &'static str),
-    asked: &Mutex<Vec<(String, Option<String>)>>,
+    asked: &Mutex<Vec<Request>>,
 ) -> std::io::Result<()> {
     let mut lines = BufReader::new(stream.try_clone()?).lines();
     let first = lines.next().transpose()?.unwrap_or_default();
@@ -243,7 +245,7 @@ fn a_registry_that_is_away_settles_nothing_and_is_asked_again() {
         scope.spawn(|| registry.run(&stop));
         registry.want(1);
         // It is not waited for where there is no hope.
-        while registry.wait(1, Duration::from_secs(60)) {}
+        while registry.wait(1, Duration::from_mins(1)) {}
         while telemetry.schemas.failed.get() < 2 {
             assert!(begun.elapsed() < Duration::from_secs(50));
             thread::yield_now();
