@@ -399,7 +399,7 @@ fn other_value(key: Key) -> (&'static str, &'static str) {
         Key::SchemaRegistryUser => ("reader", "reader"),
         Key::SchemaRegistryPasswordFile => ("/run/password", "/run/password"),
         Key::SchemaRegistryCaFile => ("/run/ca.pem", "/run/ca.pem"),
-        Key::SchemaRegistryTimeout => ("500ms", "500ms"),
+        Key::SchemaRegistryTimeout => ("700ms", "700ms"),
         Key::RouterTo => ("routed", "routed"),
         Key::RouterPartitions => ("24", "24"),
         Key::RouterInside => ("false", "false"),
