@@ -284,7 +284,11 @@ impl<'a> Session<'a> {
             let topic = self.traffic.topic(element.topic());
             if let (Some(topic), Offset::Offset(next)) = (topic, element.offset()) {
                 let partition = element.partition();
-                flights.steps_to(Place { topic, partition }, next);
+                let place = Place { topic, partition };
+                // Of a partition that waits, the client has handed out what is not read yet.
+                if !self.waiting.holds(place) {
+                    flights.steps_to(place, next);
+                }
             }
         }
     }
