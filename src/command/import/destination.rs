@@ -58,6 +58,12 @@ struct First {
     ours: bool,
 }
 
+/// Topics as they are now.
+struct Look {
+    starts: Vec<Start>,
+    heads: Heads,
+}
+
 /// What the heads of the topics say.
 #[derive(Default)]
 struct Heads {
@@ -88,16 +94,10 @@ impl Destination {
                  SASL, kafka.properties"
             )));
         }
-        let starts = starts(&consumer, &settings.kafka.topics).map_err(|error| match error {
-            Unreadable::NotCopartitioned { .. } => Failure::configuration(error.to_string()),
-            Unreadable::Missing { .. } | Unreadable::Client(_) => Failure::unavailable(format!(
-                "{error}; check kafka.topics and the permission to READ"
-            )),
-        })?;
-        let heads = heads(&consumer, settings, &starts)?;
-        let (partitioner, note) = heads.placed.partitioner(partitioner)?;
+        let look = Look::at(&consumer, settings, &settings.kafka.topics)?;
+        let (partitioner, note) = look.heads.placed.partitioner(partitioner)?;
         let mut destination = Self {
-            begins_at: begins_at(&starts, &heads.firsts),
+            begins_at: begins_at(&look.starts, &look.heads.firsts),
             topic,
             partitioner,
             notes: vec![note],
@@ -182,14 +182,31 @@ fn chosen(settings: &Settings, topic: Option<&str>) -> Result<String, Failure> {
     }
 }
 
+impl Look {
+    /// Looks at topics that have the same number of partitions.
+    fn at(consumer: &Consumer, settings: &Settings, topics: &[String]) -> Result<Self, Failure> {
+        let starts = starts(consumer, topics).map_err(|error| match error {
+            Unreadable::NotCopartitioned { .. } => Failure::configuration(error.to_string()),
+            Unreadable::Missing { .. } | Unreadable::Client(_) => Failure::unavailable(format!(
+                "{error}; check kafka.topics and the permission to READ"
+            )),
+        })?;
+        let heads = heads(consumer, &settings.fold.sources_of(topics), topics, &starts)?;
+        Ok(Self { starts, heads })
+    }
+}
+
 /// Looks at the first records of each partition.
-fn heads(consumer: &Consumer, settings: &Settings, starts: &[Start]) -> Result<Heads, Failure> {
+fn heads(
+    consumer: &Consumer,
+    sources: &[Source],
+    topics: &[String],
+    starts: &[Start],
+) -> Result<Heads, Failure> {
     let failed = |error: rdkafka::error::KafkaError| {
         Failure::unavailable(format!("could not look at the topics' records: {error}"))
     };
-    let sources = settings.fold.sources_of(&settings.kafka.topics);
     let mut headers = Headers::default();
-    let topics = &settings.kafka.topics;
     let partitions = starts.iter().map(|start| start.place.partition + 1).max();
     let partitions = partitions.unwrap_or(1);
     let share = (LOOKS / starts.len().max(1) as i64).max(LEAST_LOOKS);
