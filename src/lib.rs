@@ -30,5 +30,6 @@ pub mod generate;
 pub mod kafka;
 pub mod ledger;
 pub mod measure;
+pub mod router;
 pub mod serve;
 pub mod telemetry;

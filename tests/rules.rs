@@ -669,6 +669,10 @@ const MUTATIONS: &[(Alert, &[(&str, &str)])] = &[
         ],
     ),
     (
+        Alert::RoutedRecordsLost,
+        &[("> 0\n", ">= 0\n"), ("> 0\n", "> 7\n")],
+    ),
+    (
         Alert::SplitCustomers,
         &[
             ("> 0\n", ">= 0\n"),

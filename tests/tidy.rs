@@ -11,7 +11,7 @@ use tenure::measure::report::WithheldReason;
 use tenure::telemetry::catalogue::{CATALOGUE, Kind};
 
 /// What each module may know of the crate, beside itself.
-const LAYERS: [(&str, &[&str]); 12] = [
+const LAYERS: [(&str, &[&str]); 13] = [
     ("event", &[]),
     ("ledger", &["event"]),
     ("measure", &["ledger", "event"]),
@@ -21,10 +21,12 @@ const LAYERS: [(&str, &[&str]); 12] = [
     ("telemetry", &["event"]),
     ("generate", &["event"]),
     ("kafka", &["config", "telemetry", "event"]),
+    ("router", &["kafka", "config", "telemetry", "event"]),
     ("serve", &["config", "measure", "telemetry", "event"]),
     (
         "engine",
         &[
+            "router",
             "kafka",
             "serve",
             "checkpoint",
@@ -39,6 +41,7 @@ const LAYERS: [(&str, &[&str]); 12] = [
         "command",
         &[
             "engine",
+            "router",
             "checkpoint",
             "kafka",
             "serve",

@@ -122,6 +122,7 @@ alerts! {
         CatchingUpTooLong,
         CheckpointTooOld,
         EventsRejected,
+        RoutedRecordsLost,
         ClockSkew,
         SeriesLimitReached,
     }

@@ -66,6 +66,7 @@ pub(super) fn alerts(setup: &Setup) -> Vec<Told> {
     told.extend(metrics.checkpoint_too_old());
     told.extend([
         metrics.events_rejected(),
+        metrics.routed_records_lost(),
         metrics.clock_skew(),
         metrics.series_limit_reached(),
     ]);
@@ -183,6 +184,21 @@ impl Metrics<'_> {
             "Part of the log is missing, or is not what was read.",
             "{{ $value }} partitions of {{ $labels.job }} are degraded: {{ $labels.reason }}. All numbers \
              are withheld.",
+        )
+    }
+
+    /// Losses are found when a router takes partitions over, often before its first scrape, so there
+    /// is no increase to see.
+    fn routed_records_lost(&self) -> Told {
+        let lost = self.max("tenure_router_records_lost_total", "");
+        told(
+            Alert::RoutedRecordsLost,
+            Severity::Warning,
+            0,
+            format!("{lost} > 0"),
+            "Records were deleted before they were routed.",
+            "{{ $value }} records of the topic {{ $labels.topic }} were gone when the router of \
+             {{ $labels.job }} came to them. Their events are in no number.",
         )
     }
 

@@ -53,13 +53,13 @@ impl LinesArgs {
                 source: Source::native(settings.fold.decoding()),
             });
         };
-        if !settings.kafka.topics.contains(&topic) {
+        if !settings.router.from.contains(&topic) {
             return Err(Failure::usage(format!(
                 "--source {topic}: this is none of kafka.topics, which are {}",
-                settings.kafka.topics.join(", ")
+                settings.router.from.join(", ")
             )));
         }
-        let source = settings.fold.source_of(&topic);
+        let source = settings.source_of(&topic);
         Ok(OfLines { topic, source })
     }
 }

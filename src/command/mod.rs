@@ -23,9 +23,11 @@ pub mod paper;
 pub mod password;
 pub mod presets;
 pub mod replay;
+pub mod route;
 pub mod rules;
 pub mod run;
 pub mod service;
+pub mod serving;
 pub mod signal;
 pub mod state;
 pub mod statement;
@@ -76,6 +78,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Run(run::RunArgs),
+    Route(route::RouteArgs),
     Check(check::CheckArgs),
     Import(import::ImportArgs),
     Tap(tap::TapArgs),
@@ -173,6 +176,7 @@ impl Failure {
 pub fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Run(args) => run::run(&args),
+        Command::Route(args) => route::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Import(args) => import::run(&args),
         Command::Tap(args) => tap::run(&args),

@@ -2,20 +2,18 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-use tokio::net::TcpListener;
+use std::time::Instant;
 
 use crate::command::configuration::{ConfigurationArgs, WebArgs};
 use crate::command::explain::plain_settings;
-use crate::command::signal::Termination;
+use crate::command::serving::{Work, serve};
 use crate::command::{Failure, log};
 use crate::config::Settings;
 use crate::engine::{Engine, StartError, Terms};
 use crate::ledger::corrections::Corrections;
 use crate::serve::access::Access;
 use crate::serve::api::{Api, Token};
-use crate::serve::http::{self, Endpoint};
+use crate::serve::http::Endpoint;
 use crate::telemetry::Telemetry;
 
 const EXAMPLES: &str = "\
@@ -31,13 +29,6 @@ Examples:
   # Part of the log is gone for good (tenure_shard_degraded): go on with what there is
   tenure run --config /etc/tenure/tenure.yaml --accept-history-loss
 ";
-
-/// What is left of the time for ending once the state is safe, or is not going to be.
-const LAST: Duration = Duration::from_millis(500);
-/// How long threads may take to end after one of them failed.
-const AFTER_FAILURE: Duration = Duration::from_millis(1500);
-/// How often it is looked whether everything is still at work.
-const PULSE: Duration = Duration::from_millis(200);
 
 /// Consume events and serve the metrics page
 #[derive(Debug, Clone, clap::Args)]
@@ -84,23 +75,8 @@ pub fn service(
     let telemetry = Arc::new(telemetry);
     log::start(settings.log, &telemetry);
     introduce(settings);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .thread_name("http")
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::work(format!("could not start the HTTP side: {error}")))?;
-    runtime.block_on(async {
-        let listener = TcpListener::bind(settings.listen).await.map_err(|error| {
-            Failure::unavailable(format!(
-                "could not listen on {}: {error}; choose another address with --listen",
-                settings.listen
-            ))
-        })?;
-        let address = listener
-            .local_addr()
-            .map_err(|error| Failure::work(error.to_string()))?;
-        let termination = Termination::watch().map_err(|error| Failure::work(error.to_string()))?;
+    let grace = settings.shutdown_grace;
+    serve(settings.listen, grace, |address| {
         let engine =
             Engine::start(settings, terms, Arc::clone(&telemetry)).map_err(
                 |error| match error {
@@ -118,72 +94,19 @@ pub fn service(
             access,
             ..Endpoint::new(telemetry, engine.live())
         };
-        serve_until_the_end(
-            listener,
-            engine,
-            endpoint,
-            termination,
-            settings.shutdown_grace,
-        )
-        .await
+        Ok((engine, endpoint))
     })
 }
 
-async fn serve_until_the_end(
-    listener: TcpListener,
-    engine: Engine,
-    endpoint: Endpoint,
-    mut termination: Termination,
-    grace: Duration,
-) -> Result<(), Failure> {
-    let live = engine.live();
-    let (end, ended) = tokio::sync::watch::channel(false);
-    let shutdown = async move {
-        let mut ended = ended;
-        // An error means that nobody can say so any more, which is an end too.
-        let _ = ended.wait_for(|over| *over).await;
-    };
-    let server = tokio::spawn(http::run(listener, endpoint, shutdown));
-    let cause = tokio::select! {
-        name = termination.wait() => Ok(name),
-        reason = failed(&live) => Err(reason),
-    };
-    let grace = if cause.is_ok() {
-        grace
-    } else {
-        grace.min(AFTER_FAILURE)
-    };
-    let until = Instant::now() + grace;
-    if let Ok(signal) = cause {
-        tracing::info!(signal, ?grace, "stopping; a second signal ends at once");
-        tokio::spawn(async move {
-            termination.wait().await;
-            tracing::warn!("ended by a second signal, without the last checkpoint");
-            std::process::exit(1);
-        });
+impl Work for Engine {
+    const UNDONE: &str = "what was not yet in a checkpoint is read again";
+
+    fn failure(&self) -> Option<String> {
+        self.live().failure().map(str::to_owned)
     }
-    // Scrapes are answered until the state is safe.
-    let safe_until = until.checked_sub(LAST.min(grace / 4)).unwrap_or(until);
-    let stopping = tokio::task::spawn_blocking(move || engine.stop(safe_until));
-    let stopped = stopping.await.unwrap_or(false);
-    // The server ends by itself once it is told; what is left of the grace is all it has.
-    let _ = end.send(true);
-    let _ = tokio::time::timeout(until.saturating_duration_since(Instant::now()), server).await;
-    match cause {
-        Ok(_) => {
-            if stopped {
-                tracing::info!("stopped");
-            } else {
-                tracing::warn!(
-                    "not everything ended within shutdown_grace, going without it: what was not yet \
-                     in a checkpoint is read again"
-                );
-            }
-            // The client's own clean-up can wait for brokers that are gone; there is nothing in it
-            // that the state needs.
-            std::process::exit(0);
-        }
-        Err(reason) => Err(Failure::work(reason)),
+
+    fn stop(self, until: Instant) -> bool {
+        Self::stop(self, until)
     }
 }
 
@@ -201,16 +124,6 @@ fn api(settings: &Settings, engine: &Engine) -> Api {
         token: token
             .filter(|_| settings.api.customers)
             .map(|token| Token::new(token.reveal())),
-    }
-}
-
-/// Completes once the engine cannot go on, with the reason.
-async fn failed(live: &crate::engine::live::Live) -> String {
-    loop {
-        if let Some(reason) = live.failure() {
-            return reason.to_owned();
-        }
-        tokio::time::sleep(PULSE).await;
     }
 }
 
@@ -250,6 +163,7 @@ fn introduce(settings: &Settings) {
         on = settings.api.customers,
         "looking up single customers (api.customers)"
     );
+    introduce_router(settings);
     introduce_corrections(&settings.fold.corrections);
     if settings.built_in_digest_key {
         tracing::warn!(
@@ -259,7 +173,20 @@ fn introduce(settings: &Settings) {
     }
 }
 
-fn introduce_access(settings: &Settings, access: &Access, address: SocketAddr) {
+fn introduce_router(settings: &Settings) {
+    let router = &settings.router;
+    let Some(to) = &router.to else {
+        return;
+    };
+    tracing::info!(
+        from = router.from.join(","),
+        to,
+        here = router.inside,
+        "what is read is routed (router.to)"
+    );
+}
+
+pub(super) fn introduce_access(settings: &Settings, access: &Access, address: SocketAddr) {
     let url = format!("{}://{address}", access.scheme());
     tracing::info!(%address, url, "listening");
     let local = address.ip().to_canonical().is_loopback();

@@ -46,6 +46,9 @@ pub enum Key {
     StateKeep,
     ShutdownGrace,
     DeadLettersTopic,
+    RouterTo,
+    RouterPartitions,
+    RouterInside,
     AlertsRetentionTarget,
     AlertsNpsTarget,
     AlertsCsatTarget,
@@ -78,7 +81,7 @@ pub const NOTHING: &str = "null";
 
 impl Key {
     /// All keys, in the order of the documented file.
-    pub const ALL: [Self; 50] = [
+    pub const ALL: [Self; 53] = [
         Self::Listen,
         Self::TimeZone,
         Self::WeekStartsOn,
@@ -119,6 +122,9 @@ impl Key {
         Self::StateKeep,
         Self::ShutdownGrace,
         Self::DeadLettersTopic,
+        Self::RouterTo,
+        Self::RouterPartitions,
+        Self::RouterInside,
         Self::AlertsRetentionTarget,
         Self::AlertsNpsTarget,
         Self::AlertsCsatTarget,
@@ -178,6 +184,9 @@ impl Key {
             Self::StateKeep => ("state.keep", Scalar, "3"),
             Self::ShutdownGrace => ("shutdown_grace", Scalar, "25s"),
             Self::DeadLettersTopic => ("dead_letters.topic", Optional, NOTHING),
+            Self::RouterTo => ("router.to", Optional, NOTHING),
+            Self::RouterPartitions => ("router.partitions", Scalar, "12"),
+            Self::RouterInside => ("router.inside", Scalar, "true"),
             Self::AlertsRetentionTarget => ("alerts.retention_target", Optional, NOTHING),
             Self::AlertsNpsTarget => ("alerts.nps_target", Optional, NOTHING),
             Self::AlertsCsatTarget => ("alerts.csat_target", Optional, NOTHING),

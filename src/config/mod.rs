@@ -30,6 +30,7 @@ mod passthrough;
 mod properties;
 mod reading;
 mod redaction;
+mod router;
 mod settings;
 pub mod sources;
 mod state;
@@ -47,7 +48,7 @@ pub use complaint::{Complaint, Complaints, Severity};
 pub use keys::{Key, Shape};
 pub use settings::{
     ApiSettings, BucketKind, DeadLetterSettings, Described, KafkaSettings, LogFormat, LogSettings,
-    Origin, Property, Secret, Settings, StateSettings, StateUrl,
+    Origin, Property, RouterSettings, Secret, Settings, StateSettings, StateUrl,
 };
 
 use complaint::{Source, Span};

@@ -18,6 +18,7 @@ use super::duration::Written;
 use super::keys::Key;
 use super::layers::Layers;
 use super::reading::{Checked, Reading};
+use super::router::read_by_the_service;
 use super::settings::{
     DeadLetterSettings, KafkaSettings, LogFormat, LogSettings, Origin, Origins, Settings,
 };
@@ -93,10 +94,19 @@ impl Reading<'_> {
         let key = digest_key.as_ref().map(|(key, _)| *key);
         let kafka = self.kafka();
         let topics = kafka.as_ref().map(|kafka| kafka.topics.as_slice());
-        let (corrections, corrections_files) = self.corrections(key, topics).unzip();
         let (sources, given_sources) = self.sources(topics).unzip();
-        let fold = self.fold(key, corrections, sources);
         let dead_letters = self.dead_letters(kafka.as_ref());
+        let router = self.router(kafka.as_ref(), dead_letters.as_ref());
+        let kafka = read_by_the_service(kafka, router.as_ref());
+        let topics = kafka.as_ref().map(|kafka| kafka.topics.as_slice());
+        let (corrections, corrections_files) = self.corrections(key, topics).unzip();
+        let mappings = sources.map(Arc::new);
+        // What is routed has been mapped, so that the state does not depend on how.
+        let routed = router.as_ref().is_some_and(|router| router.to.is_some());
+        let folded = mappings
+            .clone()
+            .map(|mappings| if routed { Arc::default() } else { mappings });
+        let fold = self.fold(key, corrections, folded);
         let periods = evaluation.as_ref().map(|evaluation| &*evaluation.periods);
         let alerts = self.alerts(periods);
         let log = self.log();
@@ -121,6 +131,7 @@ impl Reading<'_> {
             state: state?,
             shutdown_grace: shutdown_grace?,
             dead_letters: dead_letters?,
+            router: router?,
             alerts: alerts?,
             log: log?,
             built_in_digest_key: digest_key_file.is_none(),
@@ -128,6 +139,7 @@ impl Reading<'_> {
             digest_key_file,
             token_file,
             corrections_files: corrections_files?,
+            mappings: mappings?,
             sources: given_sources?,
             origins: self.origins,
         })
@@ -176,7 +188,7 @@ impl Reading<'_> {
         &mut self,
         digest_key: Option<DigestKey>,
         corrections: Option<Corrections>,
-        sources: Option<Sources>,
+        sources: Option<Arc<Sources>>,
     ) -> Option<FoldSettings> {
         let history = self.length(Key::History, DAY, LONGEST_HISTORY);
         self.checked.history_millis = history;
@@ -207,7 +219,7 @@ impl Reading<'_> {
             },
             dimensions: dimensions?,
             corrections: Arc::new(corrections?),
-            sources: Arc::new(sources?),
+            sources: sources?,
             late_after_millis: late_after?,
         })
     }

@@ -8,6 +8,7 @@ use std::fmt;
 use std::hash::Hasher;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use siphasher::sip::SipHasher13;
@@ -20,7 +21,9 @@ use super::sources;
 use super::web::WebFile;
 use crate::alert::Alert;
 use crate::alert::settings::{AlertSettings, Setup};
+use crate::event::source::Source;
 use crate::ledger::settings::FoldSettings;
+use crate::ledger::sources::Sources;
 use crate::measure::settings::{CustomerStart, EvaluationSettings};
 
 /// All settings, checked.
@@ -44,6 +47,9 @@ pub struct Settings {
     /// How long the process may take to end once it is asked to.
     pub shutdown_grace: Duration,
     pub dead_letters: DeadLetterSettings,
+    pub router: RouterSettings,
+    /// The mappings of the topics under `kafka.topics`, whoever reads them.
+    pub mappings: Arc<Sources>,
     pub alerts: AlertSettings,
     pub log: LogSettings,
     /// No key was configured, so that anybody can compute the digest of a customer.
@@ -73,7 +79,7 @@ pub struct ApiSettings {
 pub struct KafkaSettings {
     /// `host:port`, several separated by commas.
     pub bootstrap_servers: String,
-    /// At least one, each once.
+    /// At least one, each once. With a router it is the one that the router writes to.
     pub topics: Vec<String>,
     pub group_id: String,
     /// What is passed to librdkafka beside what Tenure decides itself, by name.
@@ -85,6 +91,19 @@ pub struct KafkaSettings {
 pub struct DeadLetterSettings {
     /// The topic they are written to, none of those that are read; nothing if they are not kept.
     pub topic: Option<String>,
+}
+
+/// Whether and how records are keyed anew before the service reads them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouterSettings {
+    /// The topic that the router writes to, none of those that it reads; nothing without a router.
+    pub to: Option<String>,
+    /// The topics under `kafka.topics`: with a router those that it reads, else those of the service.
+    pub from: Vec<String>,
+    /// How many partitions `to` has.
+    pub partitions: i32,
+    /// Whether the service routes, or another process does.
+    pub inside: bool,
 }
 
 /// A property of librdkafka.
@@ -263,6 +282,7 @@ fn decides(key: &str) -> bool {
         "state",
         "shutdown_grace",
         "dead_letters",
+        "router",
         "alerts",
         "evaluation_interval",
         "max_staleness",
@@ -296,6 +316,39 @@ impl Settings {
             .collect()
     }
 
+    /// How Kafka is reached, with the topics under `kafka.topics`: those that are read first, by the
+    /// service or by its router.
+    #[must_use]
+    pub fn kafka_as_configured(&self) -> KafkaSettings {
+        KafkaSettings {
+            topics: self.router.from.clone(),
+            ..self.kafka.clone()
+        }
+    }
+
+    /// The settings of who reads the topics under `kafka.topics` itself, each by its source, instead of
+    /// what a router makes of them.
+    #[must_use]
+    pub fn of_the_sources(&self) -> Self {
+        Self {
+            kafka: self.kafka_as_configured(),
+            fold: FoldSettings {
+                sources: Arc::clone(&self.mappings),
+                ..self.fold.clone()
+            },
+            ..self.clone()
+        }
+    }
+
+    /// How the records of a topic under `kafka.topics` become events, whoever reads it.
+    #[must_use]
+    pub fn source_of(&self, topic: &str) -> Source {
+        match self.mappings.of(topic) {
+            Some(rules) => Source::mapped(rules.clone(), self.fold.decoding()),
+            None => Source::native(self.fold.decoding()),
+        }
+    }
+
     /// A hash of all settings in use, as 16 hexadecimal digits. Secrets do not enter it.
     #[must_use]
     pub fn hash(&self) -> String {
@@ -317,7 +370,7 @@ impl Settings {
                 setting.value = format!("{:032x}", corrections.fingerprint());
             }
             let topic = setting.key.strip_prefix(OF_SOURCE);
-            if let Some(rules) = topic.and_then(|topic| self.fold.sources.of(topic)) {
+            if let Some(rules) = topic.and_then(|topic| self.mappings.of(topic)) {
                 setting.value = rules.canonical();
             }
         }
@@ -399,7 +452,7 @@ impl Settings {
             Key::CesMax => fold.ces.max.rating().to_string(),
             Key::CesBetter => fold.ces.better.name().to_owned(),
             Key::BootstrapServers => self.kafka.bootstrap_servers.clone(),
-            Key::Topics => list(&self.kafka.topics),
+            Key::Topics => list(&self.router.from),
             Key::GroupId => self.kafka.group_id.clone(),
             Key::Properties | Key::PropertiesFiles | Key::AlertsSeverities | Key::Sources => {
                 return None;
@@ -409,6 +462,9 @@ impl Settings {
             Key::StateKeep => self.state.keep.to_string(),
             Key::ShutdownGrace => length(self.shutdown_grace),
             Key::DeadLettersTopic => optional(self.dead_letters.topic.as_ref()),
+            Key::RouterTo => optional(self.router.to.as_ref()),
+            Key::RouterPartitions => self.router.partitions.to_string(),
+            Key::RouterInside => self.router.inside.to_string(),
             Key::AlertsRetentionTarget => optional(self.alerts.retention_target),
             Key::AlertsNpsTarget => optional(self.alerts.nps_target),
             Key::AlertsCsatTarget => optional(self.alerts.csat_target),

@@ -124,7 +124,7 @@ impl Evaluation {
         let progress = self.live.progress();
         let now = Live::now();
         let degraded = progress.degraded();
-        let complete_until = progress.complete_until().or(self.last.at);
+        let complete_until = self.live.complete_until().or(self.last.at);
         // Of a degraded service it must be said even if nothing of it was ever complete.
         let Some(complete_until) = complete_until.or(degraded.then_some(now)) else {
             return;

@@ -252,7 +252,7 @@ impl Archive for Inquiry {
             return Err(Refusal::Stopping);
         }
         self.whole()?;
-        let reached = self.live.progress().complete_until();
+        let reached = self.live.complete_until();
         let reached = reached.ok_or(Refusal::NotReady)?;
         Ok(reached.min(Live::now()))
     }

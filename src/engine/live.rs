@@ -9,6 +9,7 @@ use arc_swap::ArcSwapOption;
 use crate::event::Timestamp;
 use crate::kafka::letters::outbox::Outbox;
 use crate::kafka::progress::Progress;
+use crate::kafka::routed::Routed;
 use crate::serve::readiness::Readiness;
 use crate::serve::{Published, Source};
 use crate::telemetry::Telemetry;
@@ -25,6 +26,8 @@ pub struct Live {
     rekeyed: AtomicBool,
     /// Where rejected records go, if they are kept.
     outbox: OnceLock<Arc<Outbox>>,
+    /// How far routing has come, if what is read was routed.
+    routed: OnceLock<Arc<Routed>>,
     stopping: AtomicBool,
     failure: OnceLock<String>,
 }
@@ -39,6 +42,7 @@ impl Live {
             repartitioned: Arc::new(AtomicBool::new(false)),
             rekeyed: AtomicBool::new(false),
             outbox: OnceLock::new(),
+            routed: OnceLock::new(),
             stopping: AtomicBool::new(false),
             failure: OnceLock::new(),
         }
@@ -87,6 +91,22 @@ impl Live {
     pub fn keep_rejected(&self, outbox: Arc<Outbox>) {
         // A service has one outbox for life, so a second call changes nothing.
         let _ = self.outbox.set(outbox);
+    }
+
+    /// From now on nothing is complete beyond what was routed. Has to be called before anybody reads.
+    pub fn rests_on(&self, routed: Arc<Routed>) {
+        self.progress.mixes_times();
+        // A service has one routed topic for life, so a second call changes nothing.
+        let _ = self.routed.set(routed);
+    }
+
+    /// The instant up to which everything is applied; nothing while that is not known of all of it.
+    #[must_use]
+    pub fn complete_until(&self) -> Option<Timestamp> {
+        match self.routed.get() {
+            None => self.progress.complete_until(),
+            Some(routed) => routed.complete_until(&self.progress.sound_positions()),
+        }
     }
 
     /// The partition numbers that are read, each a shard.

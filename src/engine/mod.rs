@@ -51,7 +51,9 @@ use crate::kafka::identity::Identity;
 use crate::kafka::letters::outbox::Outbox;
 use crate::kafka::progress::Start;
 use crate::kafka::reader::{Assignment, Ended, Reader};
+use crate::kafka::routed::{self, Routed, RoutedWatch};
 use crate::kafka::watch::Watch;
+use crate::router::{Router, kafka_settings};
 use crate::serve::api::archive::Archive;
 use crate::telemetry::{Failure, Telemetry};
 
@@ -66,6 +68,7 @@ pub struct Engine {
     threads: Vec<JoinHandle<()>>,
     client: Arc<Consumer>,
     inquiry: Arc<Inquiry>,
+    router: Option<Arc<Router>>,
 }
 
 /// On what terms the engine starts.
@@ -118,6 +121,8 @@ impl Engine {
         let ending = Arc::new(Ending::default());
         let mut threads = Vec::new();
         threads.extend(keep_rejected(settings, &live, &ending)?);
+        threads.extend(watch_routing(settings, &live, &ending)?);
+        let router = route(settings, &live, &ending, &mut threads)?;
 
         let mut queues = Vec::new();
         for number in 0..worker_count() {
@@ -167,6 +172,7 @@ impl Engine {
             threads,
             client,
             inquiry: Arc::new(inquiry),
+            router,
         })
     }
 
@@ -189,6 +195,9 @@ impl Engine {
         self.live.stopping();
         if let Some(outbox) = self.live.outbox() {
             outbox.close();
+        }
+        if let Some(router) = &self.router {
+            router.close();
         }
         self.inquiry.close();
         // Closing the client can wait for brokers that are gone, and the state needs nothing of it.
@@ -239,6 +248,49 @@ fn keep_rejected(
         }
     });
     Ok(Some(writing?))
+}
+
+/// The thread that asks how far routing has come, if what is read was routed, be it here or elsewhere.
+fn watch_routing(
+    settings: &Settings,
+    live: &Arc<Live>,
+    ending: &Arc<Ending>,
+) -> Result<Option<JoinHandle<()>>, StartError> {
+    let Some(topic) = settings.router.to.clone() else {
+        return Ok(None);
+    };
+    let routed = Arc::new(Routed::default());
+    live.rests_on(Arc::clone(&routed));
+    let service = routed::Service {
+        routed,
+        progress: live.progress(),
+        topic,
+    };
+    let watch = RoutedWatch::new(kafka_settings(settings), live.telemetry(), Some(service));
+    let watch = watch.map_err(|error| StartError::Client(error.to_string()))?;
+    let ending = Arc::clone(ending);
+    let watching = spawn("router-watch", live, move || watch.run(&ending.stop));
+    Ok(Some(watching?))
+}
+
+/// The thread that routes, if this process does.
+fn route(
+    settings: &Settings,
+    live: &Arc<Live>,
+    ending: &Arc<Ending>,
+    threads: &mut Vec<JoinHandle<()>>,
+) -> Result<Option<Arc<Router>>, StartError> {
+    let router = Router::new(settings, live.telemetry());
+    let Some(router) = router.filter(|_| settings.router.inside).map(Arc::new) else {
+        return Ok(None);
+    };
+    let (routing, ending, owner) = (Arc::clone(&router), Arc::clone(ending), Arc::clone(live));
+    threads.push(spawn("router", live, move || {
+        if let Err(error) = routing.run(&ending.stop) {
+            owner.failed(error.to_string());
+        }
+    })?);
+    Ok(Some(router))
 }
 
 /// What talks to Kafka and to the store: one thread that restores, starts the others, and then

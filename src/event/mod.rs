@@ -9,6 +9,7 @@ pub mod attributes;
 pub mod check;
 pub mod currency;
 pub mod decode;
+pub mod encode;
 pub mod mapping;
 pub mod record;
 pub mod source;

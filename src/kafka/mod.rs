@@ -21,6 +21,7 @@ pub mod peek;
 pub mod progress;
 pub mod range;
 pub mod reader;
+pub mod routed;
 pub mod tap;
 pub mod watch;
 

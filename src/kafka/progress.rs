@@ -11,7 +11,7 @@
 //! records have reached, or up to the last instant at which it was complete. So what is known never
 //! moves back.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::event::Timestamp;
@@ -26,6 +26,8 @@ pub struct Progress {
     there_are: AtomicUsize,
     /// How often a partition was degraded, or recovered.
     changes: AtomicU64,
+    /// Timestamps of records tell nothing of those behind them.
+    mixed: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -131,6 +133,12 @@ impl Progress {
         let _ = self.partitions.set(starts.into_iter().map(entry).collect());
     }
 
+    /// From now on timestamps of records prove nothing: the partitions hold records of several logs
+    /// side by side. A partition is complete only where its end was reached.
+    pub fn mixes_times(&self) {
+        self.mixed.store(true, Ordering::Relaxed);
+    }
+
     /// Whether it is known which partitions there are.
     #[must_use]
     pub fn begun(&self) -> bool {
@@ -210,10 +218,12 @@ impl Progress {
 
     /// Notes what was applied.
     pub fn applied(&self, place: Place, applied: Applied) {
+        let proves = !self.mixed.load(Ordering::Relaxed);
         self.update(place, |reading| {
             reading.next_offset = reading.next_offset.max(applied.next_offset);
             reading.last_record_at = applied.last_record_at.or(reading.last_record_at);
-            reading.reached_at = applied.reached_at.or(reading.reached_at);
+            let reached_at = applied.reached_at.filter(|_| proves);
+            reading.reached_at = reached_at.or(reading.reached_at);
             reading.settle();
         });
     }
@@ -449,6 +459,18 @@ mod tests {
         progress.applied(PLACES[0], applied(20, 1));
         progress.applied(PLACES[0], applied(30, 1_000_000));
         assert_eq!(progress.complete_until(), Some(at(1)));
+    }
+
+    #[test]
+    fn where_times_are_mixed_an_end_that_was_reached_is_the_only_proof() {
+        let progress = progress();
+        progress.mixes_times();
+        progress.ends_at(PLACES[1], 10, at(7));
+        progress.ends_at(PLACES[0], 100, at(7));
+        progress.applied(PLACES[0], applied(50, 1));
+        assert_eq!(progress.complete_until(), None);
+        progress.applied(PLACES[0], applied(100, 2));
+        assert_eq!(progress.complete_until(), Some(at(7)));
     }
 
     #[test]

@@ -240,7 +240,6 @@ impl Watch {
 /// If a topic is missing, if the topics have different numbers of partitions, or if no broker
 /// answers.
 pub fn starts(consumer: &Consumer, topics: &[String]) -> Result<Vec<Start>, Unreadable> {
-    let client = |error: KafkaError| Unreadable::Client(error.to_string());
     let counts = partition_counts(consumer, topics)?;
     if counts.iter().any(|count| *count != counts[0]) {
         let listing: Vec<String> = topics
@@ -252,6 +251,23 @@ pub fn starts(consumer: &Consumer, topics: &[String]) -> Result<Vec<Start>, Unre
             listing: listing.join(", "),
         });
     }
+    bounds(consumer, topics, counts)
+}
+
+/// The same of topics that need not have anything to do with each other, as a router reads them.
+///
+/// # Errors
+/// If a topic is missing, or if no broker answers.
+pub fn starts_of_any(consumer: &Consumer, topics: &[String]) -> Result<Vec<Start>, Unreadable> {
+    bounds(consumer, topics, partition_counts(consumer, topics)?)
+}
+
+fn bounds(
+    consumer: &Consumer,
+    topics: &[String],
+    counts: Vec<i32>,
+) -> Result<Vec<Start>, Unreadable> {
+    let client = |error: KafkaError| Unreadable::Client(error.to_string());
     let mut starts = Vec::new();
     for (topic, (name, count)) in topics.iter().zip(counts).enumerate() {
         for partition in 0..count {

@@ -36,6 +36,8 @@ pub enum Obstacle {
         /// A value of the label `reason` of `tenure_shard_degraded`.
         because: &'static str,
     },
+    /// The router is not a member of its group yet.
+    NotRouting,
     /// Nothing was evaluated yet.
     NoReport,
     /// The report keeps its numbers back.
@@ -119,6 +121,7 @@ impl Obstacle {
                 partition,
                 because,
             } => format!("The log of {topic} partition {partition} is not what it was: {because}."),
+            Self::NotRouting => "The router has not joined its group yet.".to_owned(),
             Self::NoReport => "Nothing was evaluated yet.".to_owned(),
             Self::Withheld { because } => format!("The numbers are withheld: {because}."),
         }
@@ -226,6 +229,7 @@ mod tests {
                 Obstacle::Restoring { partition: 3 },
                 "Partition 3 is restored",
             ),
+            (Obstacle::NotRouting, "not joined its group"),
             (
                 degraded,
                 "orders partition 3 is not what it was: truncated.",

@@ -118,6 +118,14 @@ catalogue! {
         "Rejected records that were given up, because the dead-letter topic takes none so large.";
     DEAD_LETTERS_PENDING = Gauge "tenure_dead_letters_pending" []
         "Rejected records that the dead-letter topic has not acknowledged yet; durable positions wait for them.";
+    ROUTER_EVENTS = Counter "tenure_router_events_total" []
+        "Events that the router has written to its topic; what it turns away is counted in tenure_events_total.";
+    ROUTER_RECORDS_LOST = Counter "tenure_router_records_lost_total" ["topic"]
+        "Records that were deleted from a topic before the router read them.";
+    ROUTER_LAG = Gauge "tenure_router_lag_records" ["topic"]
+        "Records of a topic that are not routed yet.";
+    ROUTER_WATERMARK = Gauge "tenure_router_watermark_timestamp_seconds" []
+        "Instant up to which everything is routed, in seconds since 1970; no report is of a later one.";
     ERRORS = Counter "tenure_errors_total" ["error_type", "stage"]
         "Errors by type and stage: receiving, processing or exporting.";
     APPLY_DURATION = Histogram "tenure_apply_duration_seconds" []

@@ -42,6 +42,7 @@ pub struct Telemetry {
     pub evaluation: EvaluationTelemetry,
     pub durability: DurabilityTelemetry,
     pub dead_letters: DeadLetterTelemetry,
+    pub router: RouterTelemetry,
     pub web: WebTelemetry,
     pub errors: ErrorCounters,
     pub log: LogCounters,
@@ -114,6 +115,14 @@ pub struct DeadLetterCounters {
     written: [IntCounter; Reason::ALL.len()],
     /// Given up.
     pub failures: IntCounter,
+}
+
+/// What is counted of routing; nothing where there is no router.
+pub struct RouterTelemetry {
+    events: IntCounterVec,
+    lost: IntCounterVec,
+    lag: IntGaugeVec,
+    watermark: GaugeVec,
 }
 
 /// What is known of the web config file; nothing where there is none.
@@ -281,6 +290,7 @@ impl Telemetry {
             evaluation: EvaluationTelemetry::new(&registry)?,
             durability: DurabilityTelemetry::new(&registry)?,
             dead_letters: DeadLetterTelemetry::new(&registry)?,
+            router: RouterTelemetry::new(&registry)?,
             web: WebTelemetry::new(&registry)?,
             errors: ErrorCounters::new(&registry)?,
             log: LogCounters::new(&registry)?,
@@ -299,6 +309,47 @@ impl Telemetry {
     #[must_use]
     pub fn families(&self) -> Vec<MetricFamily> {
         self.registry.gather()
+    }
+}
+
+impl RouterTelemetry {
+    fn new(registry: &Registry) -> prometheus::Result<Self> {
+        Ok(Self {
+            events: counters(registry, &catalogue::ROUTER_EVENTS)?,
+            lost: counters(registry, &catalogue::ROUTER_RECORDS_LOST)?,
+            lag: gauges(registry, &catalogue::ROUTER_LAG)?,
+            watermark: real_gauges(registry, &catalogue::ROUTER_WATERMARK)?,
+        })
+    }
+
+    /// Shows what was counted so far, which is nothing, of a router of these topics.
+    pub fn begin(&self, topics: &[String]) {
+        self.events().inc_by(0);
+        for topic in topics {
+            self.lost(topic).inc_by(0);
+        }
+    }
+
+    /// Events written and acknowledged; begins at 0.
+    #[must_use]
+    pub fn events(&self) -> IntCounter {
+        self.events.with_label_values::<&str>(&[])
+    }
+
+    /// Records of a topic that were deleted before they were read; begins at 0.
+    #[must_use]
+    pub fn lost(&self, topic: &str) -> IntCounter {
+        self.lost.with_label_values(&[topic])
+    }
+
+    /// So many records of a topic are not routed yet.
+    pub fn lags(&self, topic: &str, records: i64) {
+        self.lag.with_label_values(&[topic]).set(records);
+    }
+
+    /// Everything up to this instant in seconds since 1970 is routed.
+    pub fn routed_until(&self, at: f64) {
+        self.watermark.with_label_values::<&str>(&[]).set(at);
     }
 }
 

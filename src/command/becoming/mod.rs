@@ -65,7 +65,7 @@ impl Reading {
     /// How the records of a topic are read.
     #[must_use]
     pub fn of(settings: &Settings, topic: &str) -> Self {
-        let rules = settings.fold.sources.of(topic).cloned();
+        let rules = settings.mappings.of(topic).cloned();
         let decoding = settings.fold.decoding();
         Self {
             source: match rules.clone() {

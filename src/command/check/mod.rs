@@ -18,7 +18,7 @@ use crate::config::Settings;
 use crate::config::web::WebFile;
 use crate::kafka::client::{Consumer, Context, configuration};
 use crate::kafka::progress::Start;
-use crate::kafka::watch::{Unreadable, starts};
+use crate::kafka::watch::{Unreadable, starts, starts_of_any};
 use crate::ledger::corrections::{Offsets, Skip};
 use crate::telemetry::Telemetry;
 
@@ -88,8 +88,13 @@ pub fn run(args: &CheckArgs) -> Result<(), Failure> {
     for sentence in settings.alert_setup().missing() {
         findings.warning(&sentence);
     }
+    if let Some(to) = &settings.router.to {
+        findings.note(&format!(
+            "the topics are routed to {to}, so their keys and numbers of partitions do not matter"
+        ));
+    }
     if !args.offline {
-        look_at_kafka(args, &settings, &mut findings)?;
+        look_at_kafka(args, &settings.of_the_sources(), &mut findings)?;
     }
     findings.verdict(args.deny_warnings)
 }
@@ -133,17 +138,25 @@ fn look_at_kafka(
         )));
     }
     findings.good(&format!("brokers answer at {servers}"));
-    let starts = starts(&consumer, topics).map_err(|error| match error {
+    let routed = settings.router.to.is_some();
+    let starts = if routed {
+        starts_of_any(&consumer, topics)
+    } else {
+        starts(&consumer, topics)
+    };
+    let starts = starts.map_err(|error| match error {
         Unreadable::NotCopartitioned { .. } => Failure::configuration(error.to_string()),
         Unreadable::Missing { .. } | Unreadable::Client(_) => Failure::unavailable(format!(
             "{error}; check kafka.topics and the permission to READ"
         )),
     })?;
     topics_found(settings, &starts, findings);
-    corrections_found(settings, &starts, findings);
     dead_letters(&consumer, settings, findings);
     may_commit(&consumer, settings, &starts, findings);
-    retention(settings, findings);
+    if !routed {
+        corrections_found(settings, &starts, findings);
+        retention(settings, findings);
+    }
     let sample = Sample::read(&consumer, settings, &starts, args.sample as usize)
         .map_err(|error| Failure::unavailable(format!("could not read a sample: {error}")))?;
     sample.tell(settings, findings);

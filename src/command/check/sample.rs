@@ -210,7 +210,9 @@ impl Sample {
             self.records, self.available
         ));
         self.tell_decoded(findings);
-        self.tell_keying(findings);
+        if settings.router.to.is_none() {
+            self.tell_keying(findings);
+        }
         self.tell_churn(settings, findings);
         self.tell_gaps(settings, findings);
     }

@@ -74,7 +74,8 @@ pub fn run(args: &ReplayArgs) -> Result<(), Failure> {
     let (topic, consumer) = open(&settings)?;
     let refused = |error| unreadable(&error, &settings);
     let letters = Letters::find(&consumer, &topic).map_err(refused)?;
-    let mut returns = Returns::open(&settings.kafka).map_err(|error| failed(&error))?;
+    let mut returns =
+        Returns::open(&settings.kafka_as_configured()).map_err(|error| failed(&error))?;
     let mut sources = BTreeMap::new();
     let bar = bar(letters.about());
     let mut tally = Tally::default();
@@ -82,7 +83,7 @@ pub fn run(args: &ReplayArgs) -> Result<(), Failure> {
     let read = letters.read(|letter| {
         bar.inc(1);
         if let Some(Origin { topic, .. }) = &letter.origin {
-            let source = || settings.fold.source_of(topic);
+            let source = || settings.source_of(topic);
             let source = sources.entry(topic.clone()).or_insert_with(source);
             outcome = look_at(args, source, &letter, &mut returns, &mut tally);
         } else {
@@ -213,7 +214,7 @@ fn tell(tally: &Tally, dry_run: bool, written: u64, settings: &Settings) {
             tally.foreign
         );
     }
-    let topics = settings.kafka.topics.join(", ");
+    let topics = settings.router.from.join(", ");
     if dry_run {
         eprintln!("nothing was written: this was a dry run");
     } else {

@@ -141,8 +141,12 @@ pub fn run(args: &TapArgs) -> Result<(), Failure> {
         .collect();
     let interrupted = watch_for_interruption().map_err(|error| Failure::work(error.to_string()))?;
     let telemetry = Telemetry::new().map_err(|error| Failure::work(error.to_string()))?;
-    let tap = Tap::open(&settings.kafka, Arc::new(telemetry), &topics)
-        .map_err(|error| unreadable(&error, &settings))?;
+    let tap = Tap::open(
+        &settings.kafka_as_configured(),
+        Arc::new(telemetry),
+        &topics,
+    )
+    .map_err(|error| unreadable(&error, &settings))?;
     begin(args, topics.len(), &tap);
     let started = Instant::now();
     let ended = || {
@@ -220,7 +224,7 @@ impl Channel {
 }
 
 fn chosen(wanted: &[String], settings: &Settings) -> Result<Vec<String>, Failure> {
-    let topics = &settings.kafka.topics;
+    let topics = &settings.router.from;
     if wanted.is_empty() {
         return Ok(topics.clone());
     }

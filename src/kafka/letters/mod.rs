@@ -30,6 +30,36 @@ const OURS: [&str; 5] = [REASON, FIELD, TOPIC, PARTITION, OFFSET];
 /// The name of a header and its value, which may be null.
 pub type Header = (Vec<u8>, Option<Vec<u8>>);
 
+/// Where a record came from, as headers of the record that was made of it: the same as a letter has.
+#[derive(Debug)]
+pub struct PlaceHeaders<'a> {
+    topic: &'a str,
+    partition: String,
+    offset: String,
+}
+
+impl<'a> PlaceHeaders<'a> {
+    /// The headers that name this place in a log.
+    #[must_use]
+    pub fn of(topic: &'a str, partition: i32, offset: i64) -> Self {
+        Self {
+            topic,
+            partition: partition.to_string(),
+            offset: offset.to_string(),
+        }
+    }
+
+    /// Names and values.
+    #[must_use]
+    pub fn headers(&self) -> [(&[u8], Option<&[u8]>); 3] {
+        [
+            (TOPIC.as_bytes(), Some(self.topic.as_bytes())),
+            (PARTITION.as_bytes(), Some(self.partition.as_bytes())),
+            (OFFSET.as_bytes(), Some(self.offset.as_bytes())),
+        ]
+    }
+}
+
 /// A rejected record that is to be kept.
 #[derive(Debug, Clone, Copy)]
 pub struct Letter<'a> {
