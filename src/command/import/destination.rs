@@ -25,7 +25,7 @@ use crate::kafka::Place;
 use crate::kafka::client::{Consumer, Context, configuration, failure};
 use crate::kafka::headers::Headers;
 use crate::kafka::progress::Start;
-use crate::kafka::watch::{Unreadable, starts};
+use crate::kafka::watch::{Unreadable, starts, starts_of_any};
 use crate::telemetry::{Failure as KafkaFailure, Telemetry};
 
 /// How long the brokers may take for one answer.
@@ -94,10 +94,16 @@ impl Destination {
                  SASL, kafka.properties"
             )));
         }
-        let look = Look::at(&consumer, settings, &settings.kafka.topics)?;
+        let look = Look::at(&consumer, settings, &settings.kafka.topics, starts)?;
         let (partitioner, note) = look.heads.placed.partitioner(partitioner)?;
+        // What a router wrote begins with what it found first, partition by partition: what the topics
+        // that it reads hold is what counts.
+        let told = match &settings.router.to {
+            Some(_) => Look::at(&consumer, settings, &settings.router.from, starts_of_any)?,
+            None => look,
+        };
         let mut destination = Self {
-            begins_at: begins_at(&look.starts, &look.heads.firsts),
+            begins_at: begins_at(&told.starts, &told.heads.firsts),
             topic,
             partitioner,
             notes: vec![note],
@@ -183,8 +189,13 @@ fn chosen(settings: &Settings, topic: Option<&str>) -> Result<String, Failure> {
 }
 
 impl Look {
-    /// Looks at topics that have the same number of partitions.
-    fn at(consumer: &Consumer, settings: &Settings, topics: &[String]) -> Result<Self, Failure> {
+    /// Looks at topics, whose bounds are asked for in this way.
+    fn at(
+        consumer: &Consumer,
+        settings: &Settings,
+        topics: &[String],
+        starts: impl Fn(&Consumer, &[String]) -> Result<Vec<Start>, Unreadable>,
+    ) -> Result<Self, Failure> {
         let starts = starts(consumer, topics).map_err(|error| match error {
             Unreadable::NotCopartitioned { .. } => Failure::configuration(error.to_string()),
             Unreadable::Missing { .. } | Unreadable::Client(_) => Failure::unavailable(format!(
