@@ -521,6 +521,32 @@ fn keys_go_where_the_other_producers_put_them_or_nowhere() {
 }
 
 #[test]
+fn behind_a_router_the_base_begins_where_the_topics_that_are_routed_do() {
+    let kafka = Kafka::shared();
+    let folder = new_folder("import");
+    let file = folder.path().join("customers.csv");
+    fs::write(&file, "customer_id,active_since\na,2026-01-01T00:00:00Z\n").unwrap();
+    kafka.create_topic("unkeyed", PARTITIONS, &[("retention.ms", "-1")]);
+    kafka.create_topic("routed", 2, &[("retention.ms", "-1")]);
+    let records = history(200);
+    send("unkeyed", "random", &records);
+    let since = behead("unkeyed", now().minus_millis(20 * DAY));
+    let set = [
+        "--set",
+        "router.to=routed",
+        "--set",
+        "router.partitions=2",
+        "--print-only",
+    ];
+    let text = succeeds(import("unkeyed", &file, None, &set));
+    assert!(text.contains("wrote 1 customers to topic routed"), "{text}");
+    assert!(
+        text.contains(&format!("records begin at {since}")),
+        "{text}"
+    );
+}
+
+#[test]
 fn the_configuration_is_changed_in_one_line_or_not_at_all() {
     let kafka = Kafka::shared();
     kafka.create_topic("configured", PARTITIONS, &[("retention.ms", "-1")]);
