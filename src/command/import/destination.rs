@@ -42,7 +42,8 @@ const LEAST_LOOKS: i64 = 10;
 pub struct Destination {
     pub topic: String,
     pub partitioner: Partitioner,
-    /// From when on the topics hold everything; nothing if they hold nothing yet.
+    /// From when on the topics hold everything, the end of time if they hold nothing for certain;
+    /// nothing if they hold nothing yet.
     pub begins_at: Option<Timestamp>,
     /// What is good to know.
     pub notes: Vec<String>,
