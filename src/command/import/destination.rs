@@ -29,10 +29,13 @@ use crate::kafka::watch::{Unreadable, starts, starts_of_any};
 use crate::telemetry::{Failure as KafkaFailure, Telemetry};
 
 /// How long the brokers may take for one answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(10);
+/// A topic that was made a moment ago is not known everywhere yet.
+const UNKNOWN: Duration = Duration::from_secs(5);
+const NAP: Duration = Duration::from_millis(200);
 /// How long looking at records may take in all, and how long nothing may come.
-const TIME: Duration = Duration::from_secs(20);
-const SILENCE: Duration = Duration::from_secs(5);
+const TIME: Duration = Duration::from_mins(1);
+const SILENCE: Duration = Duration::from_secs(15);
 const POLL: Duration = Duration::from_millis(100);
 /// Records to look at, over all partitions, and in each at least.
 const LOOKS: i64 = 4000;
@@ -197,7 +200,18 @@ impl Look {
         topics: &[String],
         starts: impl Fn(&Consumer, &[String]) -> Result<Vec<Start>, Unreadable>,
     ) -> Result<Self, Failure> {
-        let starts = starts(consumer, topics).map_err(|error| match error {
+        let asked_at = Instant::now();
+        let starts = loop {
+            match starts(consumer, topics) {
+                Err(Unreadable::Missing { .. } | Unreadable::Client(_))
+                    if asked_at.elapsed() < UNKNOWN =>
+                {
+                    std::thread::sleep(NAP);
+                }
+                answer => break answer,
+            }
+        };
+        let starts = starts.map_err(|error| match error {
             Unreadable::NotCopartitioned { .. } => Failure::configuration(error.to_string()),
             Unreadable::Missing { .. } | Unreadable::Client(_) => Failure::unavailable(format!(
                 "{error}; check kafka.topics and the permission to READ"
@@ -247,7 +261,10 @@ fn heads(
     let (deadline, mut heard) = (Instant::now() + TIME, Instant::now());
     while !left.is_empty() && Instant::now() < deadline && heard.elapsed() < SILENCE {
         let mut message = match consumer.poll(POLL) {
-            None => continue,
+            None => {
+                forget_passed(consumer, topics, &mut left);
+                continue;
+            }
             Some(Ok(message)) => message,
             Some(Err(error)) => match failure(&error) {
                 KafkaFailure::Authorization | KafkaFailure::Authentication => {
@@ -279,9 +296,29 @@ fn heads(
             }
         }
     }
-    // The client is dropped soon; a failure to let go changes nothing.
+    // Looking again assigns anew; a failure to let go changes nothing.
     let _ = consumer.unassign();
-    Ok(heads)
+    match left.keys().find(|place| !heads.firsts.contains_key(place)) {
+        Some(place) => Err(Failure::unavailable(format!(
+            "no record of topic {} partition {} came in time: when it begins, and how its keys are \
+             placed, is not known; try again",
+            topics[place.topic], place.partition
+        ))),
+        None => Ok(heads),
+    }
+}
+
+/// Partitions are done where the client has gone past what is to be seen: the rest were markers of
+/// transactions, or was compacted away.
+fn forget_passed(consumer: &Consumer, topics: &[String], left: &mut BTreeMap<Place, i64>) {
+    let Ok(positions) = consumer.position() else {
+        return;
+    };
+    left.retain(|place, until| {
+        let position = positions.find_partition(&topics[place.topic], place.partition);
+        let passed = |offset| matches!(offset, Offset::Offset(at) if at >= *until);
+        !position.is_some_and(|position| passed(position.offset()))
+    });
 }
 
 impl Heads {
