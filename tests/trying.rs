@@ -248,8 +248,16 @@ fn the_source_of_a_topic_of_a_configuration_can_be_tested() {
         ),
     ]);
     let files = ["tests/orders.yaml", "tests/native.yaml", "tests/avro.yaml"];
-    let run = tenure(folder.path(), &[&["test"], &files[..]].concat());
-    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    let check = || {
+        let run = tenure(folder.path(), &[&["test"], &files[..]].concat());
+        assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    };
+    check();
+    // With a router the sources are those of the topics that it reads.
+    let file = folder.path().join("config/tenure.yaml");
+    let text = fs::read_to_string(&file).unwrap();
+    fs::write(file, format!("{text}router: {{ to: routed }}\n")).unwrap();
+    check();
 }
 
 #[test]
