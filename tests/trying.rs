@@ -287,11 +287,9 @@ fn every_preset_has_tests_that_pass() {
 
     let tests = fs::read_dir(folder.join("tests")).unwrap();
     let tests: Vec<PathBuf> = tests.map(|entry| entry.unwrap().path()).collect();
-    let files: Vec<&str> = tests.iter().map(|file| file.to_str().unwrap()).collect();
-    let files: Vec<&str> = files
-        .into_iter()
-        .filter(|file| file.ends_with(".yaml"))
-        .collect();
+    let yaml = |file: &&PathBuf| file.extension().is_some_and(|it| it == "yaml");
+    let files = tests.iter().filter(yaml);
+    let files: Vec<&str> = files.map(|file| file.to_str().unwrap()).collect();
     for preset in &presets {
         let own = folder.join(format!("tests/{preset}.yaml"));
         assert!(tests.contains(&own), "{preset} has no tests");
