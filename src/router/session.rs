@@ -258,17 +258,15 @@ impl Post<'_> {
         let rejected = self.route(origin, message, written);
         if let (Some(rejection), Some(outbox)) = (rejected, &self.router.outbox) {
             let wrapped = wrapped(origin, message);
-            if let Some(value) = message.payload() {
-                outbox.hand_over(&Letter {
-                    place,
-                    offset: origin.offset,
-                    recorded_at: origin.recorded_at,
-                    envelope: wrapped.envelope(0),
-                    value,
-                    reason: rejection.reason,
-                    field: rejection.field,
-                });
-            }
+            outbox.hand_over(&Letter {
+                place,
+                offset: origin.offset,
+                recorded_at: origin.recorded_at,
+                envelope: wrapped.envelope(0),
+                value: message.payload(),
+                reason: rejection.reason,
+                field: rejection.field,
+            });
         }
         self.traffic.flights().read(place, origin.offset);
     }
