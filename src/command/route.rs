@@ -10,7 +10,9 @@ use crate::command::run::introduce_access;
 use crate::command::serving::{Work, serve};
 use crate::command::{Failure, log};
 use crate::config::Settings;
+use crate::engine::admission::with_registry;
 use crate::kafka::routed::RoutedWatch;
+use crate::registry::Registry;
 use crate::router::{Router, kafka_settings};
 use crate::serve::access::Access;
 use crate::serve::http::Endpoint;
@@ -62,6 +64,15 @@ pub fn run(args: &RouteArgs) -> Result<(), Failure> {
     };
     log::start(settings.log, &telemetry);
     introduce(&settings);
+    let registry = Registry::new(&settings.schema_registry, Arc::clone(&telemetry));
+    let registry = registry.map_err(|reason| {
+        Failure::configuration(format!("the schema registry cannot be asked: {reason}"))
+    })?;
+    let registry = registry.map(Arc::new);
+    let router = match &registry {
+        Some(registry) => with_registry(router, registry),
+        None => router,
+    };
     let watch = RoutedWatch::new(kafka_settings(&settings), Arc::clone(&telemetry), None);
     let watch = watch.map_err(|error| {
         Failure::configuration(format!(
@@ -74,7 +85,7 @@ pub fn run(args: &RouteArgs) -> Result<(), Failure> {
         failure: OnceLock::new(),
     });
     serve(settings.listen, settings.shutdown_grace, |address| {
-        let routing = Routing::start(&shown, watch)?;
+        let routing = Routing::start(&shown, watch, registry)?;
         let access = Access::of(settings.api.open, settings.web.clone());
         introduce_access(&settings, &access, address);
         let source: Arc<dyn Source> = shown;
@@ -143,7 +154,11 @@ struct Routing {
 }
 
 impl Routing {
-    fn start(shown: &Arc<Shown>, watch: RoutedWatch) -> Result<Self, Failure> {
+    fn start(
+        shown: &Arc<Shown>,
+        watch: RoutedWatch,
+        registry: Option<Arc<Registry>>,
+    ) -> Result<Self, Failure> {
         let stop = Arc::new(AtomicBool::new(false));
         let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
             let named = std::thread::Builder::new().name(name.to_owned());
@@ -153,7 +168,7 @@ impl Routing {
         };
         let (watched, routed) = (Arc::clone(&stop), Arc::clone(&stop));
         let owner = Arc::clone(shown);
-        let threads = vec![
+        let mut threads = vec![
             spawn("router-watch", Box::new(move || watch.run(&watched)))?,
             spawn(
                 "router",
@@ -165,6 +180,11 @@ impl Routing {
                 }),
             )?,
         ];
+        if let Some(registry) = registry {
+            let asked = Arc::clone(&stop);
+            let asking = Box::new(move || registry.run(&asked));
+            threads.push(spawn("schemas", asking)?);
+        }
         Ok(Self {
             shown: Arc::clone(shown),
             stop,

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::event::schema::Formats;
+use crate::event::schema::{Formats, Schemas};
 use crate::event::source::Source;
 use crate::kafka::Place;
 use crate::kafka::admission::{Admission, Awaited};
 use crate::registry::Registry;
+use crate::router::Router;
 
 /// How long the reader waits for a registry that answers as it should. A partition that is held is
 /// fetched anew, which costs more than this moment.
@@ -30,6 +31,15 @@ impl BySchema {
             registry,
         }
     }
+}
+
+/// A router whose topics may need the schemas of a registry.
+#[must_use]
+pub fn with_registry(router: Router, registry: &Arc<Registry>) -> Router {
+    let schemas: Arc<dyn Schemas> = Arc::clone(registry) as Arc<dyn Schemas>;
+    router.with_schemas(&schemas, |sources| {
+        Box::new(BySchema::new(sources, Arc::clone(registry)))
+    })
 }
 
 impl Admission for BySchema {

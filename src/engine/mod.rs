@@ -40,7 +40,7 @@ use rdkafka::consumer::CommitMode;
 
 use crate::checkpoint::OpenError;
 use crate::config::Settings;
-use crate::engine::admission::BySchema;
+use crate::engine::admission::{BySchema, with_registry};
 use crate::engine::evaluation::Evaluation;
 use crate::engine::inquiry::Inquiry;
 use crate::engine::keeper::Keeper;
@@ -305,9 +305,13 @@ fn route(
     threads: &mut Vec<JoinHandle<()>>,
 ) -> Result<Option<Arc<Router>>, StartError> {
     let router = Router::new(settings, live.telemetry());
-    let Some(router) = router.filter(|_| settings.router.inside).map(Arc::new) else {
+    let Some(router) = router.filter(|_| settings.router.inside) else {
         return Ok(None);
     };
+    let router = Arc::new(match live.registry() {
+        Some(registry) => with_registry(router, &registry),
+        None => router,
+    });
     let (routing, ending, owner) = (Arc::clone(&router), Arc::clone(ending), Arc::clone(live));
     threads.push(spawn("router", live, move || {
         if let Err(error) = routing.run(&ending.stop) {

@@ -21,16 +21,19 @@ pub mod flights;
 pub mod session;
 pub mod topic;
 pub mod traffic;
+pub mod waiting;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::config::ClientConfig;
 use rdkafka::error::KafkaError;
 
 use crate::config::{KafkaSettings, Settings};
+use crate::event::schema::Schemas;
 use crate::event::source::Source;
+use crate::kafka::admission::{Admission, Open};
 use crate::kafka::client::{configuration, producer_configuration};
 use crate::kafka::letters::outbox::Outbox;
 use crate::router::session::{Ended, Session};
@@ -70,6 +73,8 @@ pub struct Router {
     dimensions: Vec<String>,
     telemetry: Arc<Telemetry>,
     outbox: Option<Arc<Outbox>>,
+    /// What records may have to wait for. Asked by the thread that routes alone.
+    admission: Mutex<Box<dyn Admission>>,
     joined: Arc<AtomicBool>,
     troubles: Throttle,
 }
@@ -116,9 +121,29 @@ impl Router {
             kafka,
             telemetry,
             outbox,
+            admission: Mutex::new(Box::new(Open)),
             joined: Arc::new(AtomicBool::new(false)),
             troubles: Throttle::default(),
         })
+    }
+
+    /// With schemas for the topics whose records need them, and who says when they are known.
+    #[must_use]
+    pub fn with_schemas(
+        mut self,
+        schemas: &Arc<dyn Schemas>,
+        admission: impl FnOnce(&[Source]) -> Box<dyn Admission>,
+    ) -> Self {
+        let sources = self.sources.into_iter();
+        self.sources = sources.map(|source| source.with_schemas(schemas)).collect();
+        self.admission = Mutex::new(admission(&self.sources));
+        self
+    }
+
+    fn admission(&self) -> MutexGuard<'_, Box<dyn Admission>> {
+        self.admission
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Routes until told to stop, and then commits what is acknowledged and leaves the group.

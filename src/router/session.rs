@@ -16,19 +16,20 @@ use rdkafka::Message;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::error::KafkaError;
 use rdkafka::message::BorrowedMessage;
-use rdkafka::topic_partition_list::Offset;
-use tenure_librdkafka::{Outgoing, each_header};
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use tenure_librdkafka::Outgoing;
 
 use crate::event::encode::encode;
 use crate::event::record::Record;
 use crate::event::source::Decoded;
 use crate::event::{Event, Reason, Rejection, Timestamp};
 use crate::kafka::Place;
-use crate::kafka::batch::{self, Batch, Envelope};
+use crate::kafka::batch::Envelope;
 use crate::kafka::client::failure;
 use crate::kafka::letters::producer::producer;
 use crate::kafka::letters::{Letter, PlaceHeaders};
 use crate::router::traffic::{Member, Traffic};
+use crate::router::waiting::{Parcel, Waiting};
 use crate::router::{Router, RouterError};
 use crate::telemetry::throttle::Throttle;
 use crate::telemetry::{Failure, TopicTelemetry};
@@ -60,6 +61,8 @@ pub struct Session<'a> {
     counters: Vec<TopicTelemetry>,
     rejections: [Throttle; Reason::ALL.len()],
     paused: bool,
+    /// Records that cannot be read yet; their partitions are paused.
+    waiting: Waiting,
     written: Vec<u8>,
 }
 
@@ -90,6 +93,7 @@ impl<'a> Session<'a> {
             counters,
             rejections: Default::default(),
             paused: false,
+            waiting: Waiting::default(),
             written: Vec::new(),
         })
     }
@@ -121,6 +125,7 @@ impl<'a> Session<'a> {
                 continue;
             }
             self.traffic.settle(Duration::ZERO);
+            self.read_what_waited();
             self.hold_or_go_on();
             if committed.elapsed() >= COMMIT_EVERY {
                 committed = Instant::now();
@@ -148,14 +153,77 @@ impl<'a> Session<'a> {
                 return true;
             }
         };
+        let Some(place) = self.traffic.place(&message) else {
+            return true;
+        };
+        if self.waiting.holds(place) {
+            self.waiting.hold_behind(Parcel::of(place, &mut message));
+            return true;
+        }
+        let awaited = self
+            .router
+            .admission()
+            .awaits(place, message.key(), message.payload());
+        if let Some(awaited) = awaited {
+            let parcel = Parcel::of(place, &mut message);
+            drop(message);
+            self.waiting.hold(parcel, awaited);
+            self.change(&[place], true);
+            return true;
+        }
         let post = Post {
             router: self.router,
             traffic: &self.traffic,
             counters: &self.counters,
             rejections: &self.rejections,
         };
-        post.take(&mut message, &mut self.written);
+        post.take(place, &mut message, &mut self.written);
         true
+    }
+
+    /// Reads the records for which what they waited for has come, and lets their partitions go on.
+    fn read_what_waited(&mut self) {
+        while let Some(parcel) = self.waiting.take(|one| self.router.admission().came(one)) {
+            let (place, key) = (parcel.place, parcel.envelope().key);
+            let awaited = self.router.admission().awaits(place, key, parcel.value());
+            if let Some(awaited) = awaited {
+                self.waiting.hold(parcel, awaited);
+                continue;
+            }
+            let post = Post {
+                router: self.router,
+                traffic: &self.traffic,
+                counters: &self.counters,
+                rejections: &self.rejections,
+            };
+            post.take_parcel(&parcel, &mut self.written);
+        }
+        let free = self.waiting.take_emptied();
+        if !self.paused && !free.is_empty() {
+            self.change(&free, false);
+        }
+    }
+
+    /// Pauses partitions, or lets them go on, as far as they are this member's.
+    fn change(&self, places: &[Place], pause: bool) {
+        let topics = &self.router.kafka.topics;
+        let done = self.consumer.assignment().and_then(|mine| {
+            let mut list = TopicPartitionList::new();
+            for place in places {
+                let topic = &topics[place.topic];
+                if mine.find_partition(topic, place.partition).is_some() {
+                    list.add_partition(topic, place.partition);
+                }
+            }
+            match (list.count(), pause) {
+                (0, _) => Ok(()),
+                (_, true) => self.consumer.pause(&list),
+                (_, false) => self.consumer.resume(&list),
+            }
+        });
+        if let Err(error) = done {
+            self.traffic.fail(error.to_string());
+        }
     }
 
     fn failed(&self, error: &KafkaError) {
@@ -189,6 +257,9 @@ impl<'a> Session<'a> {
                 self.consumer.pause(&all)
             }
         });
+        if self.paused {
+            self.change(&self.waiting.places(), true);
+        }
         match done {
             Ok(()) => self.paused = !self.paused,
             Err(error) => self.traffic.fail(error.to_string()),
@@ -229,68 +300,110 @@ struct Origin<'a> {
     recorded_at: Option<Timestamp>,
 }
 
+impl<'a> Origin<'a> {
+    /// The record that stands there, without key and headers.
+    fn record<'r>(&self, value: Option<&'r [u8]>) -> Record<'r>
+    where
+        'a: 'r,
+    {
+        Record {
+            topic: self.topic,
+            partition: self.place.partition,
+            offset: self.offset,
+            recorded_at: self.recorded_at,
+            key: None,
+            headers: &[],
+            value,
+        }
+    }
+}
+
 impl Post<'_> {
     /// Writes the events of a record, and keeps it if it was rejected.
-    fn take(&self, message: &mut BorrowedMessage<'_>, written: &mut Vec<u8>) {
-        let Some(topic) = self.traffic.topic(message.topic()) else {
-            return;
-        };
-        let place = Place {
-            topic,
-            partition: message.partition(),
-        };
-        // A record that was polled before its partition was given away.
-        if !self.traffic.flights().expects(place, message.offset()) {
+    fn take(&self, place: Place, message: &mut BorrowedMessage<'_>, written: &mut Vec<u8>) {
+        let source = &self.router.sources[place.topic];
+        if source.needs_envelope() {
+            self.take_parcel(&Parcel::of(place, message), written);
             return;
         }
         let recorded_at = message.timestamp().to_millis();
         let recorded_at = recorded_at.filter(|millis| *millis >= 0);
         let origin = Origin {
             place,
-            topic: &self.router.kafka.topics[topic],
+            topic: &self.router.kafka.topics[place.topic],
             offset: message.offset(),
             recorded_at: recorded_at.map(Timestamp::from_millis),
         };
-        let counters = &self.counters[topic];
+        if !self.begin(origin, message.key_len() + message.payload_len()) {
+            return;
+        }
+        let rejected = self.route(origin, origin.record(message.payload()), written);
+        if let Some(rejection) = rejected {
+            self.keep(origin, &Parcel::of(place, message), rejection);
+        }
+        self.traffic.flights().read(place, origin.offset);
+    }
+
+    /// The same of a record that was copied.
+    fn take_parcel(&self, parcel: &Parcel, written: &mut Vec<u8>) {
+        let origin = Origin {
+            place: parcel.place,
+            topic: &self.router.kafka.topics[parcel.place.topic],
+            offset: parcel.offset,
+            recorded_at: parcel.recorded_at,
+        };
+        let (envelope, value) = (parcel.envelope(), parcel.value());
+        let length = |bytes: Option<&[u8]>| bytes.map_or(0, <[u8]>::len);
+        if !self.begin(origin, length(envelope.key) + length(value)) {
+            return;
+        }
+        let headers: Vec<_> = Envelope::headers(&envelope).collect();
+        let record = Record {
+            key: envelope.key,
+            headers: &headers,
+            ..origin.record(value)
+        };
+        let rejected = self.route(origin, record, written);
+        if let Some(rejection) = rejected {
+            self.keep(origin, parcel, rejection);
+        }
+        self.traffic.flights().read(origin.place, origin.offset);
+    }
+
+    /// Counts a record; false for one that was polled before its partition was given away.
+    fn begin(&self, origin: Origin<'_>, bytes: usize) -> bool {
+        if !self.traffic.flights().expects(origin.place, origin.offset) {
+            return false;
+        }
+        let counters = &self.counters[origin.place.topic];
         counters.events_received.inc();
-        let bytes = message.key_len() + message.payload_len();
         counters.received_bytes.inc_by(bytes as u64);
-        let rejected = self.route(origin, message, written);
-        if let (Some(rejection), Some(outbox)) = (rejected, &self.router.outbox) {
-            let wrapped = wrapped(origin, message);
+        true
+    }
+
+    /// Keeps a record that was rejected, if they are kept.
+    fn keep(&self, origin: Origin<'_>, parcel: &Parcel, rejection: Rejection) {
+        if let Some(outbox) = &self.router.outbox {
             outbox.hand_over(&Letter {
-                place,
+                place: origin.place,
                 offset: origin.offset,
                 recorded_at: origin.recorded_at,
-                envelope: wrapped.envelope(0),
-                value: message.payload(),
+                envelope: parcel.envelope(),
+                value: parcel.value(),
                 reason: rejection.reason,
                 field: rejection.field,
             });
         }
-        self.traffic.flights().read(place, origin.offset);
     }
 
     /// Writes the events of a record; answers with the first of its rejections.
     fn route(
         &self,
         origin: Origin<'_>,
-        message: &mut BorrowedMessage<'_>,
+        record: Record<'_>,
         written: &mut Vec<u8>,
     ) -> Option<Rejection> {
         let source = &self.router.sources[origin.place.topic];
-        let wrapped = source.needs_envelope().then(|| wrapped(origin, message));
-        let envelope = wrapped.as_ref().map(|batch| batch.envelope(0));
-        let headers: Vec<_> = envelope.iter().flat_map(Envelope::headers).collect();
-        let record = Record {
-            topic: origin.topic,
-            partition: origin.place.partition,
-            offset: origin.offset,
-            recorded_at: origin.recorded_at,
-            key: envelope.and_then(|envelope| envelope.key),
-            headers: &headers,
-            value: message.payload(),
-        };
         let outcomes = &self.router.telemetry.fold;
         let mut rejected = None;
         source.decode(record, |decoded| match decoded {
@@ -337,18 +450,4 @@ impl Post<'_> {
             );
         }
     }
-}
-
-/// Key and headers of a record, in a batch of this one.
-fn wrapped(origin: Origin<'_>, message: &mut BorrowedMessage<'_>) -> Batch {
-    let mut batch = Batch::new(origin.place);
-    batch.push(batch::Record {
-        offset: origin.offset,
-        recorded_at: origin.recorded_at,
-        value: None,
-    });
-    batch.push_key(message.key());
-    // Headers that the client cannot read are no headers: the rest of the record is kept.
-    let _ = each_header(message, |name, value| batch.push_header(name, value));
-    batch
 }

@@ -7,6 +7,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use rdkafka::Message;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext};
@@ -76,6 +77,15 @@ impl Traffic {
     #[must_use]
     pub fn topic(&self, name: &str) -> Option<usize> {
         self.topics.iter().position(|topic| topic == name)
+    }
+
+    /// Where a record stands; nothing for one of a topic that is not routed.
+    #[must_use]
+    pub fn place(&self, message: &impl Message) -> Option<Place> {
+        Some(Place {
+            topic: self.topic(message.topic())?,
+            partition: message.partition(),
+        })
     }
 
     pub fn flights(&self) -> MutexGuard<'_, Flights> {

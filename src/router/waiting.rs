@@ -1,0 +1,127 @@
+//! Waiting: records of the router that need something to be known before they can be read.
+//!
+//! Owns the first such record of each partition, with those that the client had handed out already
+//! when the partition was paused. Promises that nothing of a partition is read before them. Does not
+//! know what they wait for.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use rdkafka::Message as _;
+use rdkafka::message::BorrowedMessage;
+use tenure_librdkafka::each_header;
+
+use crate::event::Timestamp;
+use crate::kafka::Place;
+use crate::kafka::admission::Awaited;
+use crate::kafka::batch::{self, Batch, Envelope};
+
+/// A record with all that it has.
+#[derive(Debug)]
+pub struct Parcel {
+    pub place: Place,
+    pub offset: i64,
+    pub recorded_at: Option<Timestamp>,
+    /// One record, with key and headers.
+    batch: Batch,
+}
+
+impl Parcel {
+    /// Copies a record.
+    #[must_use]
+    pub fn of(place: Place, message: &mut BorrowedMessage<'_>) -> Self {
+        let recorded_at = message.timestamp().to_millis();
+        let recorded_at = recorded_at.filter(|millis| *millis >= 0);
+        let recorded_at = recorded_at.map(Timestamp::from_millis);
+        let mut batch = Batch::new(place);
+        batch.push(batch::Record {
+            offset: message.offset(),
+            recorded_at,
+            value: message.payload(),
+        });
+        batch.push_key(message.key());
+        // Headers that the client cannot read are no headers: the rest of the record is kept.
+        let _ = each_header(message, |name, value| batch.push_header(name, value));
+        Self {
+            place,
+            offset: message.offset(),
+            recorded_at,
+            batch,
+        }
+    }
+
+    #[must_use]
+    pub fn value(&self) -> Option<&[u8]> {
+        self.batch.last().and_then(|record| record.value)
+    }
+
+    #[must_use]
+    pub fn envelope(&self) -> Envelope<'_> {
+        self.batch.envelope(0)
+    }
+}
+
+/// What waits, by partition.
+#[derive(Debug, Default)]
+pub struct Waiting {
+    partitions: BTreeMap<Place, Held>,
+}
+
+#[derive(Debug)]
+struct Held {
+    awaited: Awaited,
+    parcels: VecDeque<Parcel>,
+}
+
+impl Waiting {
+    #[must_use]
+    pub fn holds(&self, place: Place) -> bool {
+        self.partitions.contains_key(&place)
+    }
+
+    #[must_use]
+    pub fn places(&self) -> Vec<Place> {
+        self.partitions.keys().copied().collect()
+    }
+
+    /// Holds a record, which must be read before any other of its partition.
+    pub fn hold(&mut self, parcel: Parcel, awaited: Awaited) {
+        let held = self.partitions.entry(parcel.place).or_insert(Held {
+            awaited,
+            parcels: VecDeque::new(),
+        });
+        held.awaited = awaited;
+        held.parcels.push_front(parcel);
+    }
+
+    /// Holds a record that comes after those that are held of its partition; one that is there
+    /// already, because the partition was read again from where it is committed, is not held twice.
+    pub fn hold_behind(&mut self, parcel: Parcel) {
+        if let Some(held) = self.partitions.get_mut(&parcel.place)
+            && held
+                .parcels
+                .back()
+                .is_none_or(|last| last.offset < parcel.offset)
+        {
+            held.parcels.push_back(parcel);
+        }
+    }
+
+    /// Takes the next record of some partition whose turn has come; nothing if there is none.
+    pub fn take(&mut self, came: impl Fn(Awaited) -> bool) -> Option<Parcel> {
+        let mut ready = self.partitions.values_mut();
+        let held = ready.find(|held| !held.parcels.is_empty() && came(held.awaited))?;
+        held.parcels.pop_front()
+    }
+
+    /// Takes out the partitions of which nothing waits any more.
+    pub fn take_emptied(&mut self) -> Vec<Place> {
+        let empty = |held: &Held| held.parcels.is_empty();
+        let emptied = self.partitions.iter();
+        let emptied: Vec<Place> = emptied
+            .filter(|(_, held)| empty(held))
+            .map(|(place, _)| *place)
+            .collect();
+        self.partitions.retain(|_, held| !empty(held));
+        emptied
+    }
+}
