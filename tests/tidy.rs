@@ -11,7 +11,7 @@ use tenure::measure::report::WithheldReason;
 use tenure::telemetry::catalogue::{CATALOGUE, Kind};
 
 /// What each module may know of the crate, beside itself.
-const LAYERS: [(&str, &[&str]); 13] = [
+const LAYERS: [(&str, &[&str]); 14] = [
     ("event", &[]),
     ("ledger", &["event"]),
     ("measure", &["ledger", "event"]),
