@@ -403,13 +403,13 @@ impl Post<'_> {
 
     /// Keeps a record that was rejected, if they are kept.
     fn keep(&self, origin: Origin<'_>, parcel: &Parcel, rejection: Rejection) {
-        if let (Some(outbox), Some(value)) = (&self.router.outbox, parcel.value()) {
+        if let Some(outbox) = &self.router.outbox {
             outbox.hand_over(&Letter {
                 place: origin.place,
                 offset: origin.offset,
                 recorded_at: origin.recorded_at,
                 envelope: parcel.envelope(),
-                value,
+                value: parcel.value(),
                 reason: rejection.reason,
                 field: rejection.field,
             });
