@@ -8,11 +8,14 @@ use super::*;
 use crate::config::{Override, SchemaRegistrySettings, Sources, load};
 use crate::event::schema::Language;
 
+/// The path and the credentials of a request.
+type Asked = (String, Option<String>);
+
 /// A server that answers by path, for as long as the test runs.
 struct Server {
     address: SocketAddr,
-    /// The path and the credentials of every request.
-    asked: Arc<Mutex<Vec<(String, Option<String>)>>>,
+    /// Every request.
+    asked: Arc<Mutex<Vec<Asked>>>,
 }
 
 impl Server {
@@ -243,7 +246,7 @@ fn a_registry_that_is_away_settles_nothing_and_is_asked_again() {
         scope.spawn(|| registry.run(&stop));
         registry.want(1);
         // It is not waited for where there is no hope.
-        while registry.wait(1, Duration::from_secs(60)) {}
+        while registry.wait(1, Duration::from_mins(1)) {}
         while telemetry.schemas.failed.get() < 2 {
             assert!(begun.elapsed() < Duration::from_secs(50));
             thread::yield_now();
