@@ -953,7 +953,9 @@ events:
 
 /// The fingerprint of the state with the topic's source written like this, beside further files.
 fn state_of(source: &str, others: &[(&str, &str)]) -> u128 {
-    let text = format!("sources:\n  customer-events: {source}\n");
+    let text = format!(
+        "schema_registry: {{ url: \"http://registry:8081\" }}\nsources:\n  customer-events: {source}\n"
+    );
     let mut all = others.to_vec();
     all.push(("tenure.yaml", &text));
     let settings = load(&Sources {

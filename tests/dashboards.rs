@@ -312,7 +312,7 @@ fn check_names(
 
 /// Metrics that no dashboard shows: parts of others that are shown, and details that a person
 /// looks up when something is wrong.
-const NOT_ON_ANY_DASHBOARD: [&str; 21] = [
+const NOT_ON_ANY_DASHBOARD: [&str; 25] = [
     "tenure_attributes_ignored_total",
     "tenure_channel_nps_responses",
     "tenure_checkpoint_pause_seconds_bucket",
@@ -327,6 +327,10 @@ const NOT_ON_ANY_DASHBOARD: [&str; 21] = [
     "tenure_orders_per_customer",
     "tenure_reorder_base_customers",
     "tenure_repeat_ordering_customers",
+    "tenure_router_events_total",
+    "tenure_router_lag_records",
+    "tenure_router_records_lost_total",
+    "tenure_router_watermark_timestamp_seconds",
     "tenure_schema_registry_requests_total",
     "tenure_schemas_awaited",
     "tenure_schemas_known",

@@ -17,6 +17,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
@@ -77,11 +78,23 @@ fn history(customers: u32) -> Vec<Record> {
 
 /// Sends records as a producer would that was there all the time, its keys placed this way.
 fn send(topic: &str, partitioner: &str, records: &[Record]) {
-    let producer: BaseProducer = Kafka::shared()
-        .client_config()
-        .set("partitioner", partitioner)
-        .create()
-        .unwrap();
+    let mut config = Kafka::shared().client_config();
+    let producer: BaseProducer = config.set("partitioner", partitioner).create().unwrap();
+    hand_over(&producer, topic, records);
+}
+
+/// The same in one transaction, behind which every partition has a marker.
+fn send_in_a_transaction(topic: &str, records: &[Record]) {
+    let mut config = Kafka::shared().client_config();
+    config.set("partitioner", "murmur2_random");
+    let producer: BaseProducer = config.set("transactional.id", topic).create().unwrap();
+    producer.init_transactions(DEADLINE).unwrap();
+    producer.begin_transaction().unwrap();
+    hand_over(&producer, topic, records);
+    producer.commit_transaction(DEADLINE).unwrap();
+}
+
+fn hand_over(producer: &BaseProducer, topic: &str, records: &[Record]) {
     for record in records {
         let message = BaseRecord::to(topic)
             .key(record.key.as_bytes())
@@ -512,12 +525,47 @@ fn keys_go_where_the_other_producers_put_them_or_nowhere() {
         }
         assert_eq!(seen.len(), keys.len());
     }
+    kafka.create_topic("transacted", PARTITIONS, &[]);
+    send_in_a_transaction("transacted", &old);
+    let started = Instant::now();
+    let said = succeeds(import("transacted", &file, None, &["--dry-run"]));
+    assert!(said.contains("placed by murmur2"), "{said}");
+    assert!(
+        started.elapsed() < Duration::from_secs(12),
+        "it waited for markers"
+    );
     kafka.create_topic("compacted", PARTITIONS, &[("cleanup.policy", "compact")]);
-    let (code, said) = said(import("compacted", &file, None, &[]));
+    let (code, said) = self::said(import("compacted", &file, None, &[]));
     assert_eq!((code, said.contains("is compacted")), (78, true), "{said}");
     kafka.create_topic("forgetful", PARTITIONS, &[("retention.ms", "604800000")]);
     let said = succeeds(import("forgetful", &file, None, &["--dry-run"]));
     assert!(said.contains("keeps records for 7.0 days"), "{said}");
+}
+
+#[test]
+fn behind_a_router_the_base_begins_where_the_topics_that_are_routed_do() {
+    let kafka = Kafka::shared();
+    let folder = new_folder("import");
+    let file = folder.path().join("customers.csv");
+    fs::write(&file, "customer_id,active_since\na,2026-01-01T00:00:00Z\n").unwrap();
+    kafka.create_topic("unkeyed", PARTITIONS, &[("retention.ms", "-1")]);
+    kafka.create_topic("routed", 2, &[("retention.ms", "-1")]);
+    let records = history(200);
+    send("unkeyed", "random", &records);
+    let since = behead("unkeyed", now().minus_millis(20 * DAY));
+    let set = [
+        "--set",
+        "router.to=routed",
+        "--set",
+        "router.partitions=2",
+        "--print-only",
+    ];
+    let text = succeeds(import("unkeyed", &file, None, &set));
+    assert!(text.contains("wrote 1 customers to topic routed"), "{text}");
+    assert!(
+        text.contains(&format!("records begin at {since}")),
+        "{text}"
+    );
 }
 
 #[test]

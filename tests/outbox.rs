@@ -54,7 +54,7 @@ fn hand_over(outbox: &Outbox, offset: i64) {
         offset,
         recorded_at: record.recorded_at,
         envelope: batch.envelope(0),
-        value: &value,
+        value: Some(&value),
         reason: Reason::InvalidJson,
         field: None,
     });

@@ -667,14 +667,14 @@ fn a_topic_with_another_number_of_partitions_is_not_written_to() {
     let feed = Feed::new("refused");
     Kafka::shared().create_topic("refused-events", 3, &[]);
     feed.configuration("{ to: refused-events, partitions: 4, inside: false }");
-    let mut router = Router::start(&feed, &[]);
+    let router = Router::start(&feed, &[]);
     assert_ne!(router.process.wait(DEADLINE), 0);
     let log = router.process.stderr();
     assert!(log.contains("has 3 partitions and not 4"), "{log}");
     assert_eq!(Kafka::shared().offsets("refused-events", 0), (0, 0));
 
     feed.configuration("{ to: null }");
-    let mut router = Router::start(&feed, &[]);
+    let router = Router::start(&feed, &[]);
     assert_eq!(router.process.wait(DEADLINE), 78);
     let log = router.process.stderr();
     assert!(log.contains("`router.to` is not set"), "{log}");

@@ -534,6 +534,66 @@ fn while_the_registry_is_away_only_partitions_with_a_new_schema_wait_for_it() {
 }
 
 #[test]
+fn a_router_holds_the_partition_of_a_new_schema_while_the_registry_is_away_and_routes_the_others() {
+    let kafka = Kafka::shared();
+    // Not keyed by customer, and not partitioned like the routed topic.
+    kafka.create_topic("routed-away", 2, &[]);
+    let mut registry = Registry::start();
+    let first = registry.register("routed-away-value", "AVRO", SIGNUP_1, &[]);
+    let second = registry.register("routed-away-value", "AVRO", SIGNUP_2, &[]);
+    let sources = format!(
+        "{}router: {{ to: routed-away-events, partitions: 3 }}\nmax_staleness: 365d\n",
+        signup_source("routed-away")
+    );
+    let configuration = Configuration::new(&registry.url(), &sources);
+    let installation = Installation::new(kafka.bootstrap_servers(), "routed-away", &[]);
+    let at = (now() * 1000.0) as i64 - HOUR;
+    let mut native = Native::default();
+    let mut sent = 0;
+    let mut next = |native: &mut Native, form: u8, partition: i32, count: u32| {
+        let id = if form == 1 { first } else { second };
+        let customers = sent..sent + count;
+        sent += count;
+        let records = customers.map(|customer| {
+            native.event(&format!("signup-{customer}"), "signup", customer, at, "");
+            (partition, None, Some(signup(form, id, customer, at)))
+        });
+        let records: Vec<Sent> = records.collect();
+        send(&kafka.client_config(), "routed-away", records);
+    };
+    let routed = |page: &Page| page.value("tenure_router_events_total").unwrap_or(0.0);
+
+    next(&mut native, 1, 0, 20);
+    next(&mut native, 1, 1, 20);
+    let service = configuration.start(&installation);
+    service.page_when("what the registry knows", |page| routed(page) == 40.0);
+    registry.kill();
+    next(&mut native, 1, 0, 10);
+    next(&mut native, 2, 0, 10);
+    next(&mut native, 1, 0, 10);
+    next(&mut native, 1, 1, 10);
+    let page = service.page_when("what need not wait", |page| {
+        routed(page) == 60.0 && page.value("tenure_schemas_awaited") == Some(1.0)
+    });
+    assert_eq!(page.sum("tenure_events_rejected_total"), 0.0, "{page:#?}");
+    next(&mut native, 1, 1, 10);
+    let page = service.page_when("the other partition", |page| {
+        let lag = page.value("tenure_router_lag_records{topic=\"routed-away\"}");
+        routed(page) == 70.0 && lag == Some(20.0)
+    });
+    assert_eq!(page.sum("tenure_events_rejected_total"), 0.0, "{page:#?}");
+
+    registry.boot();
+    let page = service.page_when("everything", |page| {
+        page.value("tenure_customers") == Some(90.0)
+    });
+    assert_eq!(routed(&page), 90.0, "{page:#?}");
+    assert_eq!(page.sum("tenure_events_rejected_total"), 0.0, "{page:#?}");
+    page.same_numbers(&native.replay(&installation, page.time()));
+    service.ends_well();
+}
+
+#[test]
 fn what_has_no_schema_or_is_not_of_it_is_rejected_and_holds_nobody_up_for_long() {
     let kafka = Kafka::shared();
     kafka.create_topic("odd", 1, &[]);
@@ -577,58 +637,5 @@ fn what_has_no_schema_or_is_not_of_it_is_rejected_and_holds_nobody_up_for_long()
     service
         .process
         .wait_for_line("the registry does not know it", DEADLINE);
-    service.ends_well();
-}
-
-#[test]
-fn the_router_holds_a_partition_with_a_new_schema_too_and_loses_nothing_of_it() {
-    let kafka = Kafka::shared();
-    kafka.create_topic("unrouted", 2, &[]);
-    let mut registry = Registry::start();
-    let first = registry.register("unrouted-value", "AVRO", SIGNUP_1, &[]);
-    let second = registry.register("unrouted-value", "AVRO", SIGNUP_2, &[]);
-    let sources = signup_source("unrouted") + "router: { to: routed-signups, partitions: 3 }\n";
-    let configuration = Configuration::new(&registry.url(), &sources);
-    let installation = Installation::new(kafka.bootstrap_servers(), "unrouted", &[]);
-    let at = (now() * 1000.0) as i64 - HOUR;
-    let native = RefCell::new(Native::default());
-    let mut sent = 0;
-    let mut next = |form: u8, partition: i32, count: u32| {
-        let id = if form == 1 { first } else { second };
-        let customers = sent..sent + count;
-        sent += count;
-        let records = customers.map(|customer| {
-            let id_of = format!("signup-{customer}");
-            native
-                .borrow_mut()
-                .event(&id_of, "signup", customer, at, "");
-            (partition, None, Some(signup(form, id, customer, at)))
-        });
-        let records: Vec<Sent> = records.collect();
-        send(&kafka.client_config(), "unrouted", records);
-    };
-    let routed = |page: &Page| page.sum("tenure_kafka_partition_position_offset");
-
-    next(1, 0, 20);
-    next(1, 1, 20);
-    let service = configuration.start(&installation);
-    service.page_when("what was routed", |page| routed(page) == 40.0);
-    registry.kill();
-    next(1, 0, 10);
-    next(2, 0, 10);
-    next(1, 0, 10);
-    next(1, 1, 10);
-    service.page_when("what need not wait", |page| {
-        routed(page) == 60.0 && page.value("tenure_schemas_awaited") == Some(1.0)
-    });
-    next(1, 1, 10);
-    service.page_when("what need not wait, once more", |page| routed(page) == 70.0);
-    registry.boot();
-    let page = service.page_when("all of it", |page| {
-        page.value("tenure_customers") == Some(90.0)
-    });
-    assert_eq!(routed(&page), 90.0, "{page:#?}");
-    assert_eq!(page.sum("tenure_events_rejected_total"), 0.0, "{page:#?}");
-    page.same_numbers(&native.borrow().replay(&installation, page.time()));
     service.ends_well();
 }

@@ -209,12 +209,25 @@ impl Shop {
         self.outcomes.duplicates += (again - 1) * 2;
     }
 
-    fn tombstone(&mut self) {
+    fn null_values(&mut self) {
         self.records.push(Sent {
             topic: self.topics[1].clone(),
             ..Sent::default()
         });
         self.outcomes.tombstones += 1;
+        // A binary CloudEvent without data is an event all the same, and this one says no time.
+        let headers = [
+            ("ce_type", "created"),
+            ("ce_id", "x"),
+            ("ce_subject", "c-x"),
+        ];
+        self.records.push(Sent {
+            topic: self.topics[0].clone(),
+            headers: headers.map(|(name, value)| (name, value.to_owned())).into(),
+            ..Sent::default()
+        });
+        self.outcomes.incomplete += 1;
+        self.letters += 1;
     }
 
     fn produce(&self) {
@@ -349,7 +362,7 @@ fn text(output: &Output) -> String {
 #[test]
 fn three_shapes_of_topics_give_the_numbers_of_native_events_through_restarts_and_changes() {
     let mut shop = Shop::open("shapes");
-    shop.tombstone();
+    shop.null_values();
     shop.produce();
     let config = shop.configure("unmapped");
     let topics = shop.topics.join(",");
@@ -364,6 +377,8 @@ fn three_shapes_of_topics_give_the_numbers_of_native_events_through_restarts_and
         page.sum("tenure_dead_letters_total") == shop.letters as f64
     });
     assert_eq!(shop.letters(), shop.letters, "one letter for each record");
+    let listed = run(&installation, &config, &topics, &["dead-letters", "list"]);
+    assert!(text(&listed).contains("missing_field"), "{}", text(&listed));
     service.page_when("checkpoints of everything", |_| {
         let ends = (0..PARTITIONS).map(|partition| {
             let offsets = installation.checkpoint_offsets(partition);

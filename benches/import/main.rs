@@ -291,25 +291,35 @@ fn numbers(args: &Args, kafka: &Kafka, more: &[&str]) -> BTreeMap<String, f64> {
     let end: i64 = (0..args.partitions)
         .map(|partition| kafka.offsets(TOPIC, partition).1)
         .sum();
-    process.wait_for(PATIENCE, "all records in the numbers", || {
+    let look = || {
         let text = http::get_ok(&format!("http://{listen}/metrics"), &[])?;
-        let page: BTreeMap<String, f64> = text
-            .lines()
-            .filter(|line| !line.starts_with('#'))
-            .filter_map(|line| {
-                let (series, value) = line.rsplit_once(' ')?;
-                Some((series.to_owned(), value.parse().ok()?))
-            })
-            .collect();
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        let samples = lines.filter_map(|line| {
+            let (series, value) = line.rsplit_once(' ')?;
+            Some((series.to_owned(), value.parse().ok()?))
+        });
+        Ok::<BTreeMap<String, f64>, String>(samples.collect())
+    };
+    process.wait_for(PATIENCE, "all records", || {
+        let page = look()?;
         let position = |(series, _): &(&String, &f64)| {
             series.starts_with("tenure_kafka_partition_position_offset")
         };
         let read: f64 = page.iter().filter(position).map(|(_, value)| value).sum();
-        let known = page.contains_key("tenure_customers");
-        if read as i64 >= end && known {
-            Ok(page)
+        if read as i64 >= end {
+            Ok(())
         } else {
             Err(format!("{read} of {end}"))
+        }
+    });
+    let read_at = jiff::Timestamp::now().as_millisecond() as f64 / 1000.0;
+    process.wait_for(PATIENCE, "a report from after that", || {
+        let page = look()?;
+        let at = page.get("tenure_report_timestamp_seconds").copied();
+        if at.is_some_and(|at| at >= read_at) && page.contains_key("tenure_customers") {
+            Ok(page)
+        } else {
+            Err(format!("of {at:?}"))
         }
     })
 }

@@ -43,7 +43,7 @@ impl Topics {
     pub fn open(settings: &Settings) -> Result<Self, Failure> {
         let ranges = Ranges::new(&settings.kafka, SILENCE)
             .map_err(|error| Failure::configuration(format!("kafka.properties: {error}")))?
-            .with_headers(settings.mapped_topics());
+            .with_headers(settings.topics_with_envelopes());
         let servers = &settings.kafka.bootstrap_servers;
         if let Err(error) = ranges.consumer().fetch_metadata(None, PATIENCE) {
             return Err(Failure::unavailable(format!(

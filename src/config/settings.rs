@@ -325,14 +325,20 @@ fn hash_of(settings: &[Described]) -> String {
 const MASK: &str = "***";
 
 impl Settings {
-    /// Which of the topics do not hold native events, so that keys and headers of their records are
-    /// looked at; in the order of the topics.
+    /// Which of the topics do not hold native events, in the order of the topics.
     #[must_use]
     pub fn mapped_topics(&self) -> Vec<bool> {
         let topics = self.kafka.topics.iter();
         topics
             .map(|topic| self.fold.sources.of(topic).is_some())
             .collect()
+    }
+
+    /// Of which topics the keys or the headers of records are looked at, in the order of the topics.
+    #[must_use]
+    pub fn topics_with_envelopes(&self) -> Vec<bool> {
+        let sources = self.fold.sources_of(&self.kafka.topics);
+        sources.iter().map(Source::needs_envelope).collect()
     }
 
     /// How Kafka is reached, with the topics under `kafka.topics`: those that are read first, by the

@@ -335,11 +335,11 @@ struct DataPath {
 impl DataPath {
     /// Which topics need the keys and headers of their records.
     fn envelopes(&self) -> Vec<bool> {
-        let sources = &self.restore.fold().sources;
         let kept = self.live.outbox().is_some();
-        let topics = self.watch.topics.iter();
-        topics
-            .map(|topic| kept || sources.of(topic).is_some())
+        let sources = self.restore.fold().sources_of(&self.watch.topics);
+        let sources = sources.iter();
+        sources
+            .map(|source| kept || source.needs_envelope())
             .collect()
     }
 

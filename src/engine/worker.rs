@@ -365,15 +365,13 @@ impl Worker {
                 }
             }
             // The whole record is kept, once, however many of its parts were rejected.
-            if let (Some(rejection), Some(outbox), Some(value)) =
-                (rejected, &self.outbox, record.value)
-            {
+            if let (Some(rejection), Some(outbox)) = (rejected, &self.outbox) {
                 outbox.hand_over(&Letter {
                     place: batch.place,
                     offset: record.offset,
                     recorded_at: record.recorded_at,
                     envelope: batch.envelope(index),
-                    value,
+                    value: record.value,
                     reason: rejection.reason,
                     field: rejection.field,
                 });

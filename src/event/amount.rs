@@ -47,6 +47,7 @@ impl Amount {
     /// assert_eq!(Amount::from_small_units("12990", 7), None);
     /// ```
     #[must_use]
+    #[inline]
     pub fn from_small_units(text: &str, digits: u8) -> Option<Self> {
         let (whole, decimals) = match text.split_once('.') {
             Some((_, "")) => return None,
@@ -96,6 +97,7 @@ impl Amount {
     /// assert_eq!(Amount::from_small_json_number("12990", 2), Amount::from_decimal("129.9"));
     /// ```
     #[must_use]
+    #[inline]
     pub fn from_small_json_number(text: &str, digits: u8) -> Option<Self> {
         let (negative, text) = match text.strip_prefix('-') {
             Some(text) => (true, text),

@@ -13,6 +13,7 @@ use crate::event::{EventType, Reason, Rejection, Survey, Timestamp};
 ///
 /// # Errors
 /// `UnknownType`.
+#[inline]
 pub fn event_type(text: &str) -> Result<EventType, Rejection> {
     match text {
         "signup" => Ok(EventType::Signup),
@@ -27,6 +28,7 @@ pub fn event_type(text: &str) -> Result<EventType, Rejection> {
 ///
 /// # Errors
 /// `InvalidId`.
+#[inline]
 pub fn id<'a>(id: Cow<'a, str>, field: &'static str) -> Result<Cow<'a, str>, Rejection> {
     if id.is_empty() || id.len() > MAX_ID_BYTES {
         return Err(Rejection::of_field(Reason::InvalidId, field));
@@ -38,6 +40,7 @@ pub fn id<'a>(id: Cow<'a, str>, field: &'static str) -> Result<Cow<'a, str>, Rej
 ///
 /// # Errors
 /// `InvalidTime`, with a hint where seconds stand for milliseconds.
+#[inline]
 pub fn plausible(at: Option<Timestamp>) -> Result<Timestamp, Rejection> {
     let invalid = Rejection::of_field(Reason::InvalidTime, "occurred_at");
     let at = at.ok_or(invalid)?;
@@ -55,6 +58,7 @@ pub fn plausible(at: Option<Timestamp>) -> Result<Timestamp, Rejection> {
 ///
 /// # Errors
 /// `UnknownType`.
+#[inline]
 pub fn survey(text: &str) -> Result<Survey, Rejection> {
     match text {
         "nps" => Ok(Survey::Nps),
@@ -85,6 +89,7 @@ impl DecodeSettings {
     ///
     /// # Errors
     /// `InTheFuture`.
+    #[inline]
     pub fn recorded(
         &self,
         occurred_at: Timestamp,
@@ -102,6 +107,7 @@ impl DecodeSettings {
     ///
     /// # Errors
     /// `UnknownCurrency`.
+    #[inline]
     pub fn currency<'a>(&self, code: Cow<'a, str>) -> Result<Cow<'a, str>, Rejection> {
         if iso_4217(&code) || self.currencies.contains(code.as_ref()) {
             return Ok(code);
@@ -117,6 +123,7 @@ impl DecodeSettings {
     ///
     /// # Errors
     /// `ScoreOutOfRange`.
+    #[inline]
     pub fn score(&self, survey: Survey, integer: &str) -> Result<u8, Rejection> {
         let (min, max) = match survey {
             Survey::Nps => (0, 10),

@@ -38,8 +38,8 @@ pub fn iso_4217(code: &str) -> bool {
 /// Currencies without a smaller unit. For withdrawn ones, as they were.
 static WITHOUT_MINOR: &[&str] = &[
     "ADP", "BEF", "BIF", "BYR", "CLP", "DJF", "ESP", "GNF", "GRD", "ISK", "ITL", "JPY", "KMF",
-    "KRW", "LUF", "MGF", "PTE", "PYG", "RWF", "TRL", "UGX", "UYI", "VND", "VUV", "XAF", "XOF",
-    "XPF",
+    "KRW", "LUF", "MGF", "PTE", "PYG", "ROL", "RWF", "TRL", "UGX", "UYI", "VND", "VUV", "XAF",
+    "XOF", "XPF",
 ];
 static THOUSANDTHS: &[&str] = &["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"];
 static TEN_THOUSANDTHS: &[&str] = &["CLF", "UYW"];

@@ -139,6 +139,7 @@ struct Civil {
 
 impl Civil {
     /// Reads `2026-11-08T18:00:00`, with decimals or none; what follows it is left.
+    #[inline]
     fn read(bytes: &[u8]) -> Option<(Self, &[u8])> {
         if bytes.len() < 19
             || bytes[4] != b'-'
@@ -182,6 +183,7 @@ impl Civil {
         Some((civil, rest))
     }
 
+    #[inline]
     fn in_utc(&self) -> Timestamp {
         let hours = days_since_1970(self.year, self.month, self.day) * 24 + i64::from(self.hour);
         Timestamp((hours * 60 + i64::from(self.minute)) * 60_000 + self.millis_of_minute)

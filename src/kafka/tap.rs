@@ -12,6 +12,7 @@ use rdkafka::Message;
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::message::BorrowedMessage;
+use rdkafka::metadata::MetadataPartition;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use crate::config::KafkaSettings;
@@ -112,20 +113,19 @@ impl Tap {
         self.consumer.assign(&self.list(begin)?)?;
         let mut headers = Headers::default();
         while !ended() {
-            match self.consumer.poll(POLL) {
-                None => {}
-                Some(Ok(message)) => {
-                    if hand_on(message, &mut headers, each).is_break() {
-                        return Ok(());
-                    }
-                }
+            let message = match self.consumer.poll(POLL) {
+                None => continue,
+                Some(Ok(message)) => message,
                 Some(Err(error)) => match failure(&error) {
                     Failure::Authorization | Failure::Authentication | Failure::Fatal => {
                         return Err(error);
                     }
                     // The client tries again by itself.
-                    _ => {}
+                    _ => continue,
                 },
+            };
+            if hand_on(message, &mut headers, each).is_break() {
+                return Ok(());
             }
         }
         Ok(())
@@ -175,7 +175,11 @@ fn of_topic(consumer: &Consumer, topic: &str) -> Result<Vec<i32>, Unreadable> {
     let found = metadata.topics().iter().find(|it| it.name() == topic);
     let partitions = found.filter(|it| it.error().is_none() && !it.partitions().is_empty());
     match partitions {
-        Some(found) => Ok(found.partitions().iter().map(|it| it.id()).collect()),
+        Some(found) => Ok(found
+            .partitions()
+            .iter()
+            .map(MetadataPartition::id)
+            .collect()),
         None => Err(Unreadable::Missing {
             topic: topic.to_owned(),
         }),

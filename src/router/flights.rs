@@ -22,6 +22,8 @@ pub struct Flights {
     /// Of the next flight.
     number: usize,
     bytes: usize,
+    /// How often partitions were given away.
+    handovers: u64,
 }
 
 /// An event on its way.
@@ -65,6 +67,13 @@ impl Flights {
         self.tracks.clear();
         self.under_way.clear();
         self.bytes = 0;
+        self.handovers += 1;
+    }
+
+    /// Grows whenever partitions are given away: what was noted of them before is nobody's any more.
+    #[must_use]
+    pub fn handovers(&self) -> u64 {
+        self.handovers
     }
 
     /// Whether a partition is read, and this offset of it is the next or a later one.
@@ -205,6 +214,7 @@ mod tests {
         let old = flights.takes_off(PLACE, 5, 1);
         flights.forget_all();
         assert!(flights.is_empty() && flights.durable().is_empty());
+        assert_eq!(flights.handovers(), 1);
         flights.begin(PLACE, 5);
         flights.takes_off(PLACE, 5, 1);
         flights.read(PLACE, 5);

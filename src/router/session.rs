@@ -63,6 +63,8 @@ pub struct Session<'a> {
     paused: bool,
     /// Records that cannot be read yet; their partitions are paused.
     waiting: Waiting,
+    /// Up to which of the handovers of partitions that is true.
+    handovers: u64,
     written: Vec<u8>,
 }
 
@@ -94,6 +96,7 @@ impl<'a> Session<'a> {
             rejections: Default::default(),
             paused: false,
             waiting: Waiting::default(),
+            handovers: 0,
             written: Vec::new(),
         })
     }
@@ -153,6 +156,8 @@ impl<'a> Session<'a> {
                 return true;
             }
         };
+        let handovers = self.traffic.flights().handovers();
+        forget_after(handovers, &mut self.handovers, &mut self.waiting);
         let Some(place) = self.traffic.place(&message) else {
             return true;
         };
@@ -183,6 +188,8 @@ impl<'a> Session<'a> {
 
     /// Reads the records for which what they waited for has come, and lets their partitions go on.
     fn read_what_waited(&mut self) {
+        let handovers = self.traffic.flights().handovers();
+        forget_after(handovers, &mut self.handovers, &mut self.waiting);
         while let Some(parcel) = self.waiting.take(|one| self.router.admission().came(one)) {
             let (place, key) = (parcel.place, parcel.envelope().key);
             let awaited = self.router.admission().awaits(place, key, parcel.value());
@@ -278,11 +285,21 @@ impl<'a> Session<'a> {
             if let (Some(topic), Offset::Offset(next)) = (topic, element.offset()) {
                 let partition = element.partition();
                 let place = Place { topic, partition };
+                // Of a partition that waits, the client has handed out what is not read yet.
                 if !self.waiting.holds(place) {
                     flights.steps_to(place, next);
                 }
             }
         }
+    }
+}
+
+/// Forgets what waits once partitions were given away: whoever has them now reads from what was
+/// committed, and a record that is read out of its turn would hide those before it.
+fn forget_after(handovers: u64, seen: &mut u64, waiting: &mut Waiting) {
+    if *seen != handovers {
+        *seen = handovers;
+        *waiting = Waiting::default();
     }
 }
 
@@ -386,13 +403,13 @@ impl Post<'_> {
 
     /// Keeps a record that was rejected, if they are kept.
     fn keep(&self, origin: Origin<'_>, parcel: &Parcel, rejection: Rejection) {
-        if let (Some(outbox), Some(value)) = (&self.router.outbox, parcel.value()) {
+        if let Some(outbox) = &self.router.outbox {
             outbox.hand_over(&Letter {
                 place: origin.place,
                 offset: origin.offset,
                 recorded_at: origin.recorded_at,
                 envelope: parcel.envelope(),
-                value,
+                value: parcel.value(),
                 reason: rejection.reason,
                 field: rejection.field,
             });

@@ -25,14 +25,17 @@ use crate::kafka::Place;
 use crate::kafka::client::{Consumer, Context, configuration, failure};
 use crate::kafka::headers::Headers;
 use crate::kafka::progress::Start;
-use crate::kafka::watch::{Unreadable, starts};
+use crate::kafka::watch::{Unreadable, starts, starts_of_any};
 use crate::telemetry::{Failure as KafkaFailure, Telemetry};
 
 /// How long the brokers may take for one answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(10);
+/// A topic that was made a moment ago is not known everywhere yet.
+const UNKNOWN: Duration = Duration::from_secs(5);
+const NAP: Duration = Duration::from_millis(200);
 /// How long looking at records may take in all, and how long nothing may come.
-const TIME: Duration = Duration::from_secs(20);
-const SILENCE: Duration = Duration::from_secs(5);
+const TIME: Duration = Duration::from_mins(1);
+const SILENCE: Duration = Duration::from_secs(15);
 const POLL: Duration = Duration::from_millis(100);
 /// Records to look at, over all partitions, and in each at least.
 const LOOKS: i64 = 4000;
@@ -42,7 +45,8 @@ const LEAST_LOOKS: i64 = 10;
 pub struct Destination {
     pub topic: String,
     pub partitioner: Partitioner,
-    /// From when on the topics hold everything; nothing if they hold nothing yet.
+    /// From when on the topics hold everything, the end of time if they hold nothing for certain;
+    /// nothing if they hold nothing yet.
     pub begins_at: Option<Timestamp>,
     /// What is good to know.
     pub notes: Vec<String>,
@@ -56,6 +60,12 @@ struct First {
     recorded_at: Option<Timestamp>,
     /// Whether an import wrote it.
     ours: bool,
+}
+
+/// Topics as they are now.
+struct Look {
+    starts: Vec<Start>,
+    heads: Heads,
 }
 
 /// What the heads of the topics say.
@@ -88,16 +98,16 @@ impl Destination {
                  SASL, kafka.properties"
             )));
         }
-        let starts = starts(&consumer, &settings.kafka.topics).map_err(|error| match error {
-            Unreadable::NotCopartitioned { .. } => Failure::configuration(error.to_string()),
-            Unreadable::Missing { .. } | Unreadable::Client(_) => Failure::unavailable(format!(
-                "{error}; check kafka.topics and the permission to READ"
-            )),
-        })?;
-        let heads = heads(&consumer, settings, &starts)?;
-        let (partitioner, note) = heads.placed.partitioner(partitioner)?;
+        let look = Look::at(&consumer, settings, &settings.kafka.topics, starts)?;
+        let (partitioner, note) = look.heads.placed.partitioner(partitioner)?;
+        // What a router wrote begins with what it found first, partition by partition: what the topics
+        // that it reads hold is what counts.
+        let told = match &settings.router.to {
+            Some(_) => Look::at(&consumer, settings, &settings.router.from, starts_of_any)?,
+            None => look,
+        };
         let mut destination = Self {
-            begins_at: begins_at(&starts, &heads.firsts),
+            begins_at: begins_at(&told.starts, &told.heads.firsts),
             topic,
             partitioner,
             notes: vec![note],
@@ -182,14 +192,47 @@ fn chosen(settings: &Settings, topic: Option<&str>) -> Result<String, Failure> {
     }
 }
 
+impl Look {
+    /// Looks at topics, whose bounds are asked for in this way.
+    fn at(
+        consumer: &Consumer,
+        settings: &Settings,
+        topics: &[String],
+        starts: impl Fn(&Consumer, &[String]) -> Result<Vec<Start>, Unreadable>,
+    ) -> Result<Self, Failure> {
+        let asked_at = Instant::now();
+        let starts = loop {
+            match starts(consumer, topics) {
+                Err(Unreadable::Missing { .. } | Unreadable::Client(_))
+                    if asked_at.elapsed() < UNKNOWN =>
+                {
+                    std::thread::sleep(NAP);
+                }
+                answer => break answer,
+            }
+        };
+        let starts = starts.map_err(|error| match error {
+            Unreadable::NotCopartitioned { .. } => Failure::configuration(error.to_string()),
+            Unreadable::Missing { .. } | Unreadable::Client(_) => Failure::unavailable(format!(
+                "{error}; check kafka.topics and the permission to READ"
+            )),
+        })?;
+        let heads = heads(consumer, &settings.fold.sources_of(topics), topics, &starts)?;
+        Ok(Self { starts, heads })
+    }
+}
+
 /// Looks at the first records of each partition.
-fn heads(consumer: &Consumer, settings: &Settings, starts: &[Start]) -> Result<Heads, Failure> {
+fn heads(
+    consumer: &Consumer,
+    sources: &[Source],
+    topics: &[String],
+    starts: &[Start],
+) -> Result<Heads, Failure> {
     let failed = |error: rdkafka::error::KafkaError| {
         Failure::unavailable(format!("could not look at the topics' records: {error}"))
     };
-    let sources = settings.fold.sources_of(&settings.kafka.topics);
     let mut headers = Headers::default();
-    let topics = &settings.kafka.topics;
     let partitions = starts.iter().map(|start| start.place.partition + 1).max();
     let partitions = partitions.unwrap_or(1);
     let share = (LOOKS / starts.len().max(1) as i64).max(LEAST_LOOKS);
@@ -218,7 +261,10 @@ fn heads(consumer: &Consumer, settings: &Settings, starts: &[Start]) -> Result<H
     let (deadline, mut heard) = (Instant::now() + TIME, Instant::now());
     while !left.is_empty() && Instant::now() < deadline && heard.elapsed() < SILENCE {
         let mut message = match consumer.poll(POLL) {
-            None => continue,
+            None => {
+                forget_passed(consumer, topics, &mut left);
+                continue;
+            }
             Some(Ok(message)) => message,
             Some(Err(error)) => match failure(&error) {
                 KafkaFailure::Authorization | KafkaFailure::Authentication => {
@@ -250,9 +296,29 @@ fn heads(consumer: &Consumer, settings: &Settings, starts: &[Start]) -> Result<H
             }
         }
     }
-    // The client is dropped soon; a failure to let go changes nothing.
+    // Looking again assigns anew; a failure to let go changes nothing.
     let _ = consumer.unassign();
-    Ok(heads)
+    match left.keys().find(|place| !heads.firsts.contains_key(place)) {
+        Some(place) => Err(Failure::unavailable(format!(
+            "no record of topic {} partition {} came in time: when it begins, and how its keys are \
+             placed, is not known; try again",
+            topics[place.topic], place.partition
+        ))),
+        None => Ok(heads),
+    }
+}
+
+/// Partitions are done where the client has gone past what is to be seen: the rest were markers of
+/// transactions, or was compacted away.
+fn forget_passed(consumer: &Consumer, topics: &[String], left: &mut BTreeMap<Place, i64>) {
+    let Ok(positions) = consumer.position() else {
+        return;
+    };
+    left.retain(|place, until| {
+        let position = positions.find_partition(&topics[place.topic], place.partition);
+        let passed = |offset| matches!(offset, Offset::Offset(at) if at >= *until);
+        !position.is_some_and(|position| passed(position.offset()))
+    });
 }
 
 impl Heads {

@@ -216,12 +216,12 @@ mod tests {
         Timestamp::FIRST.plus_millis(day * 86_400_000)
     }
 
-    fn order(day: i64, amount: &str) -> Option<Order> {
-        Some(Order {
+    fn order(day: i64, amount: &str) -> Order {
+        Order {
             at: at(day),
             amount: Amount::from_decimal(amount).unwrap(),
             currency: "EUR".to_owned(),
-        })
+        }
     }
 
     fn row() -> Row {
@@ -260,8 +260,8 @@ mod tests {
         check(&active(1), 9, "1 signup*");
         check(&active(9), 9, "1 signup*");
         let orders = Row {
-            first_order: order(2, "5"),
-            last_order: order(4, "7.50"),
+            first_order: Some(order(2, "5")),
+            last_order: Some(order(4, "7.50")),
             last_activity: Some(at(4)),
             ..since(1)
         };
@@ -277,8 +277,8 @@ mod tests {
             "1 signup, 2 purchase, 4 purchase, 5 signup*",
         );
         let one_order = Row {
-            first_order: order(2, "5"),
-            last_order: order(2, "5"),
+            first_order: Some(order(2, "5")),
+            last_order: Some(order(2, "5")),
             ..row()
         };
         check(&one_order, 9, "2 purchase*");
@@ -301,7 +301,7 @@ mod tests {
     fn what_is_written_is_read_as_it_was_meant() {
         let row = Row {
             active_since: Some(at(1)),
-            first_order: order(2, "1299.90"),
+            first_order: Some(order(2, "1299.90")),
             last_nps: Some((at(3), 7)),
             churned_at: Some(at(4)),
             reason: Some("too \"dear\"".to_owned()),
@@ -352,7 +352,7 @@ mod tests {
         let with = |plan: &str, amount: &str, customer: &str| Row {
             customer: customer.to_owned(),
             active_since: Some(at(1)),
-            first_order: order(2, amount),
+            first_order: Some(order(2, amount)),
             attributes: vec![Some(plan.to_owned())],
             ..row()
         };

@@ -493,11 +493,11 @@ fn tell(destination: &Destination, head: &Head, checked: &Checked, import: &Impo
         destination.topic,
         destination.notes.join("; ")
     );
-    match destination.begins_at {
-        Some(at) => {
-            println!("the topic's records begin at {at}: what happened since is left to them");
-        }
-        None => println!("the topics hold no records yet"),
+    if destination.begins_at.is_some() {
+        let at = import.until;
+        println!("the topic's records begin at {at}: what happened since is left to them");
+    } else {
+        println!("the topics hold no records yet");
     }
     let kinds = EventType::ALL.iter().zip(checked.events);
     let kinds: Vec<String> = kinds

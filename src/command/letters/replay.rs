@@ -116,7 +116,7 @@ fn look_at(
     returns: &mut Returns,
     tally: &mut Tally,
 ) -> Result<(), ReturnError> {
-    let (Some(origin), Some(value)) = (&letter.origin, &letter.value) else {
+    let Some(origin) = &letter.origin else {
         tally.foreign += 1;
         return Ok(());
     };
@@ -128,7 +128,7 @@ fn look_at(
         return Ok(());
     }
     let counts = tally.reasons.entry(origin.reason.clone()).or_default();
-    if rejected(source, letter, origin, value) {
+    if rejected(source, letter, origin) {
         counts.rejected += 1;
     } else if !returns.takes(&origin.topic, origin.partition) {
         counts.elsewhere += 1;
@@ -142,7 +142,7 @@ fn look_at(
 }
 
 /// Whether any part of the record is still rejected.
-fn rejected(source: &Source, letter: &Opened, origin: &Origin, value: &[u8]) -> bool {
+fn rejected(source: &Source, letter: &Opened, origin: &Origin) -> bool {
     let headers: Vec<Header<'_>> = letter
         .headers
         .iter()
@@ -155,7 +155,7 @@ fn rejected(source: &Source, letter: &Opened, origin: &Origin, value: &[u8]) -> 
         recorded_at: letter.recorded_at,
         key: letter.key.as_deref(),
         headers: &headers,
-        value: Some(value),
+        value: letter.value.as_deref(),
     };
     let mut rejected = false;
     source.decode(record, |part| {

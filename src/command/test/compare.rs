@@ -5,7 +5,7 @@ use std::fmt::{Display, Write as _};
 use crate::command::becoming::{Account, Became, Made, Sight};
 use crate::command::paper::plain;
 use crate::config::sources::trials::{Expected, ExpectedEvent, ExpectedRejection};
-use crate::event::Rejection;
+use crate::event::{Rejection, Survey};
 
 /// What absent fields are called.
 const NOTHING: &str = "nothing";
@@ -136,7 +136,7 @@ fn of_event(expected: &ExpectedEvent, came: &Made) -> Vec<Difference> {
             .clone()
             .and_then(|it| differing("reason", it, came.reason.clone())),
         expected.survey.and_then(|it| {
-            let name = came.survey.map(|survey| survey.name());
+            let name = came.survey.map(Survey::name);
             differing("survey", Some(it.name()), name)
         }),
         expected

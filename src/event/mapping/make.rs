@@ -38,6 +38,7 @@ enum Source {
 }
 
 impl Source {
+    #[inline]
     fn value<'e>(&'e self, view: &View<'_, 'e>) -> Result<Option<Value<'e>>, Rejection> {
         match self {
             Self::Fixed(text) => Ok(Some(Value::Text(Cow::Borrowed(text)))),
@@ -63,6 +64,7 @@ impl Source {
 }
 
 impl Expression {
+    #[inline]
     fn value<'e>(&'e self, view: &View<'_, 'e>) -> Result<Option<Value<'e>>, Rejection> {
         let otherwise = || self.otherwise.as_deref().map(fixed);
         let Some(found) = self.source.value(view)? else {

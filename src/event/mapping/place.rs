@@ -353,6 +353,7 @@ impl<'a> View<'_, 'a> {
     ///
     /// # Errors
     /// `InvalidJson` where a key on the way is given twice.
+    #[inline]
     pub fn value(&self, place: &Place) -> Result<Option<Value<'a>>, Rejection> {
         let number = |number: i64| Some(Value::Number(Cow::Owned(number.to_string())));
         Ok(match place {
@@ -377,6 +378,7 @@ impl<'a> View<'_, 'a> {
         })
     }
 
+    #[inline]
     fn inside(&self, inside: &Inside) -> Result<Option<Value<'a>>, Rejection> {
         if inside.steps.is_empty() {
             return Ok(self.slots[inside.slot].and_then(Value::of_json));
@@ -395,6 +397,7 @@ impl<'a> View<'_, 'a> {
     ///
     /// # Errors
     /// As [`View::value`].
+    #[inline]
     pub fn first(&self, places: &[Place]) -> Result<Option<Value<'a>>, Rejection> {
         for place in places {
             if let Some(value) = self.value(place)? {

@@ -26,6 +26,7 @@ pub enum Value<'a> {
 
 impl<'a> Value<'a> {
     /// Of well-formed JSON text.
+    #[inline]
     pub fn of_json(raw: &'a str) -> Option<Self> {
         Some(match raw.as_bytes() {
             b"\"\"" | [] | [b'n', ..] => return None,
@@ -56,6 +57,7 @@ impl<'a> Value<'a> {
     ///
     /// # Errors
     /// `InvalidJson` if it holds half a surrogate pair.
+    #[inline]
     pub fn text(self) -> Result<Option<Cow<'a, str>>, Rejection> {
         Ok(Some(match self {
             Self::Quoted(raw) => unquote(raw)?,

@@ -378,8 +378,8 @@ impl<'r> Examination<'r> {
     fn json_at(&self, path: &Path, item: Option<&str>) -> Option<String> {
         let (start, steps): (Option<Cow<'_, str>>, &[Step]) = match (path.root, &path.steps[..]) {
             (Root::Value, steps) => (self.value.map(Cow::Borrowed), steps),
-            // As a whole it is a text, whatever it looks like.
-            (Root::Key, []) => return None,
+            // A key as a whole is a text, whatever it looks like.
+            (Root::Key, []) | (Root::Header | Root::Record, _) => return None,
             (Root::Key, steps) => (self.record.key.and_then(utf_8).map(Cow::Owned), steps),
             (Root::Item, steps) => (item.map(Cow::Borrowed), steps),
             (Root::CloudEvent, steps) => match (&self.cloud_event, steps) {
@@ -394,7 +394,6 @@ impl<'r> Examination<'r> {
                 }
                 _ => return None,
             },
-            (Root::Header | Root::Record, _) => return None,
         };
         let start = start?;
         let mut at: &str = &start;

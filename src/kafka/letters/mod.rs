@@ -67,7 +67,8 @@ pub struct Letter<'a> {
     pub offset: i64,
     pub recorded_at: Option<Timestamp>,
     pub envelope: Envelope<'a>,
-    pub value: &'a [u8],
+    /// Nothing for a null value, which a source can look behind, at the headers.
+    pub value: Option<&'a [u8]>,
     pub reason: Reason,
     /// The field that is to blame, if one is.
     pub field: Option<&'static str>,

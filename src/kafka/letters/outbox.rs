@@ -78,7 +78,7 @@ struct Waiting {
     offset: i64,
     timestamp: Option<i64>,
     key: Option<Vec<u8>>,
-    value: Vec<u8>,
+    value: Option<Vec<u8>>,
     headers: Vec<Header>,
     reason: Reason,
     /// Refused with others, so that it is not known which of them is to blame.
@@ -101,7 +101,7 @@ impl Waiting {
             offset: letter.offset,
             timestamp: letter.recorded_at.map(Timestamp::as_millis),
             key: letter.envelope.key.map(<[u8]>::to_vec),
-            value: letter.value.to_vec(),
+            value: letter.value.map(<[u8]>::to_vec),
             headers: own.chain(origin.headers()).collect(),
             reason: letter.reason,
             alone: false,
@@ -112,7 +112,8 @@ impl Waiting {
         let header =
             |(name, value): &Header| name.len() + value.as_ref().map_or(0, Vec::len) + HEADER;
         let headers: usize = self.headers.iter().map(header).sum();
-        LETTER + self.key.as_ref().map_or(0, Vec::len) + self.value.len() + headers
+        let length = |bytes: &Option<Vec<u8>>| bytes.as_ref().map_or(0, Vec::len);
+        LETTER + length(&self.key) + length(&self.value) + headers
     }
 
     fn produce(
@@ -133,7 +134,7 @@ impl Waiting {
             partition: (partition < partitions).then_some(partition),
             timestamp: self.timestamp,
             key: self.key.as_deref(),
-            value: Some(&self.value),
+            value: self.value.as_deref(),
             headers: &headers,
         };
         produce(producer, &record, number)
@@ -473,7 +474,7 @@ mod tests {
             offset,
             recorded_at: None,
             envelope: batch.envelope(0),
-            value: &value,
+            value: Some(&value),
             reason: Reason::InvalidJson,
             field: None,
         });

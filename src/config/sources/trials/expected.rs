@@ -24,10 +24,6 @@ pub enum Expected {
 ///
 /// The outer option of a field is whether it is given, the inner one is null: it must be absent.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(
-    clippy::option_option,
-    reason = "two questions: is it given, and is it null"
-)]
 pub struct ExpectedEvent {
     pub event_type: EventType,
     pub event_id: Option<String>,

@@ -215,7 +215,7 @@ impl Reader<'_> {
                 return None;
             }
         };
-        let topics = loaded.kafka.topics.iter().map(String::as_str);
+        let topics = loaded.router.from.iter().map(String::as_str);
         let topics: Vec<&str> = topics.collect();
         let Some((topic, place)) = topic else {
             let help = format!("write `topic:` with one of {}", topics.join(", "));
