@@ -23,6 +23,7 @@ use apache_avro::{Schema, to_avro_datum};
 use real::folder::KeptFolder;
 use real::http;
 use real::kafka::Kafka;
+use real::process::tenure;
 use real::registry::Registry;
 use service::{DEADLINE, Installation, Page, Sent, Service, now, send};
 
@@ -99,6 +100,23 @@ impl Configuration {
     fn start(&self, installation: &Installation) -> Service {
         let path = self.path();
         installation.start_with(&["--config", path.to_str().unwrap()], |_| {})
+    }
+
+    /// What a command says that succeeds, of the same topics and state.
+    #[track_caller]
+    fn told(&self, installation: &Installation, arguments: &[&str]) -> String {
+        let output = tenure(installation.state.path())
+            .args(arguments)
+            .arg("--config")
+            .arg(self.path())
+            .args(["--topics", "orders,lives,answers"])
+            .args(["--bootstrap-servers", Kafka::shared().bootstrap_servers()])
+            .args(["--set", "churn_events=complete"])
+            .output()
+            .unwrap();
+        let text = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+        assert!(output.status.success(), "{}", text.concat());
+        text.concat()
     }
 }
 
@@ -347,6 +365,28 @@ fn records_with_schemas_count_like_native_events_also_while_their_schemas_change
     assert_eq!(page.value("tenure_customers"), Some(102.0));
     assert_eq!(page.value("tenure_schemas_known"), Some(4.0));
     service.ends_well();
+
+    // Commands ask for the schemas themselves.
+    let told = configuration.told(&installation, &["verify", "--from-beginning"]);
+    assert!(
+        told.contains("159 records") && told.contains("129 records"),
+        "{told}"
+    );
+    let from = [
+        "tap",
+        "--from",
+        "beginning",
+        "--limit",
+        "288",
+        "--show-values",
+    ];
+    let told = configuration.told(&installation, &from);
+    for expected in ["purchase", "signup", "churn", "survey_submitted", "STARTED"] {
+        assert!(told.contains(expected), "{expected}: {told}");
+    }
+    assert!(!told.contains("rejected"), "{told}");
+    let told = configuration.told(&installation, &["check"]);
+    assert!(!told.contains("rejected"), "{told}");
 }
 
 /// Sends records with keys of bytes.

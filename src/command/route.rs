@@ -82,6 +82,7 @@ pub fn run(args: &RouteArgs) -> Result<(), Failure> {
     let shown = Arc::new(Shown {
         telemetry: Arc::clone(&telemetry),
         router: Arc::new(router),
+        registry: registry.clone(),
         failure: OnceLock::new(),
     });
     serve(settings.listen, settings.shutdown_grace, |address| {
@@ -120,6 +121,7 @@ fn introduce(settings: &Settings) {
 struct Shown {
     telemetry: Arc<Telemetry>,
     router: Arc<Router>,
+    registry: Option<Arc<Registry>>,
     failure: OnceLock<String>,
 }
 
@@ -135,9 +137,15 @@ impl Source for Shown {
     fn readiness(&self) -> Readiness {
         let up = self.telemetry.kafka.up.get() == 1;
         let unreachable = (!up).then_some(Obstacle::KafkaUnreachable);
+        let schemas = self.registry.as_ref().map_or(0, |known| known.awaited());
+        let awaited = (schemas > 0).then_some(Obstacle::SchemasAwaited { schemas });
         let outside = (!self.router.joined()).then_some(Obstacle::NotRouting);
         Readiness {
-            obstacles: unreachable.into_iter().chain(outside).collect(),
+            obstacles: unreachable
+                .into_iter()
+                .chain(outside)
+                .chain(awaited)
+                .collect(),
         }
     }
 

@@ -3,7 +3,7 @@
 //! Owns what is known of schemas, the one thread that asks for them, and how long a schema is waited
 //! for. A schema never changes under its id, so what is known stays known. Promises that looking up a
 //! known schema takes no lock, that a registry that does not answer makes nothing unknown, and that
-//! nothing of a record goes to the registry but the id in front of it. Does not know Kafka: who has a
+//! nothing of a record goes to the registry but the id in front of it. Reads no records: who has a
 //! record with an unknown schema says so with [`Registry::want`], and holds the record back until it
 //! [is settled](Registry::settled).
 //!

@@ -274,7 +274,7 @@ impl<'a> Session<'a> {
     }
 
     /// At quiescence the client's position may be ahead of ours: it has stepped over the markers of
-    /// transactions, which are no records.
+    /// transactions, which are no records. It is also ahead of what waits, which is still to be read.
     fn step_over_control_records(&self) {
         let Ok(positions) = self.consumer.position() else {
             return;

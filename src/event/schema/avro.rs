@@ -511,6 +511,16 @@ fn decimal_text(bytes: &[u8], scale: usize) -> Option<String> {
 /// The decimal digits of an unsigned integer, the lowest first.
 fn digits(mut number: Vec<u8>) -> String {
     let mut digits = String::new();
+    if number.len() <= size_of::<u128>() {
+        let mut rest = number
+            .iter()
+            .fold(0, |sum, byte| sum << 8 | u128::from(*byte));
+        while rest > 0 {
+            digits.push(char::from(b'0' + (rest % 10) as u8));
+            rest /= 10;
+        }
+        return digits;
+    }
     while number.iter().any(|byte| *byte != 0) {
         let mut rest = 0_u16;
         for byte in &mut number {
