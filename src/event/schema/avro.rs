@@ -753,6 +753,47 @@ mod tests {
     }
 
     #[test]
+    fn whatever_the_bytes_are_what_comes_out_is_json() {
+        let schema = r#"{"type":"record","name":"r","fields":[
+            {"name":"a","type":["null","long","string",{"type":"map","values":"double"}]},
+            {"name":"b","type":{"type":"array","items":["null","r","float"]}},
+            {"name":"c","type":{"type":"bytes","logicalType":"decimal","precision":9,"scale":3}},
+            {"name":"d","type":{"type":"enum","name":"e","symbols":["x","y"]}}]}"#;
+        let ours = read(schema, &[]).expect("a schema");
+        // A generator of numbers (Knuth's), so that every run sees the same bytes.
+        let mut state = 1_u64;
+        let mut next = || {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as u32
+        };
+        let mut read = 0;
+        // Nothing, a null and 1.0, 12.990, and the second symbol.
+        let record = [0, 4, 0, 4, 0, 0, 0x80, 0x3f, 0, 4, 0x32, 0xbe, 2];
+        assert_eq!(
+            json(&ours, &record).as_deref(),
+            Ok(r#"{"a":null,"b":[null,1.0],"c":12.990,"d":"y"}"#)
+        );
+        for _ in 0..200_000 {
+            let mut bytes = record.to_vec();
+            for _ in 0..next() % 4 {
+                let place = next() as usize % bytes.len();
+                match next() % 3 {
+                    0 => bytes[place] = next() as u8,
+                    1 => bytes.insert(place, next() as u8 & 0x07),
+                    _ => drop(bytes.remove(place)),
+                }
+            }
+            if let Ok(text) = json(&ours, &bytes) {
+                serde_json::from_str::<Value>(&text).expect("JSON");
+                read += 1;
+            }
+        }
+        assert!(read > 10_000, "{read} of them were records");
+    }
+
+    #[test]
     fn bytes_that_claim_much_cost_little() {
         let many = [0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x40];
         let empty = r#"{"type":"record","name":"r","fields":[]}"#;
