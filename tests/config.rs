@@ -401,7 +401,7 @@ fn other_value(key: Key) -> (&'static str, &'static str) {
         Key::SchemaRegistryCaFile => ("/run/ca.pem", "/run/ca.pem"),
         Key::SchemaRegistryTimeout => ("700ms", "700ms"),
         Key::RouterTo => ("routed", "routed"),
-        Key::RouterPartitions => ("24", "24"),
+        Key::RouterPartitions => ("36", "36"),
         Key::RouterInside => ("false", "false"),
         Key::AlertsRetentionTarget => ("0.90", "0.9"),
         Key::AlertsNpsTarget => ("-5.5", "-5.5"),

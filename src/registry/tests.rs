@@ -8,13 +8,14 @@ use super::*;
 use crate::config::{Override, SchemaRegistrySettings, Sources, load};
 use crate::event::schema::Language;
 
-/// The path and the credentials.
-type Request = (String, Option<String>);
+/// The path and the credentials of a request.
+type Asked = (String, Option<String>);
 
 /// A server that answers by path, for as long as the test runs.
 struct Server {
     address: SocketAddr,
-    asked: Arc<Mutex<Vec<Request>>>,
+    /// Every request.
+    asked: Arc<Mutex<Vec<Asked>>>,
 }
 
 impl Server {
@@ -45,7 +46,7 @@ impl Server {
 fn serve(
     mut stream: TcpStream,
     answer: fn(&str) -> (u16, &'static str),
-    asked: &Mutex<Vec<Request>>,
+    asked: &Mutex<Vec<(String, Option<String>)>>,
 ) -> std::io::Result<()> {
     let mut lines = BufReader::new(stream.try_clone()?).lines();
     let first = lines.next().transpose()?.unwrap_or_default();

@@ -226,6 +226,9 @@ mod tests {
         telemetry.durability.succeeded(1_795_000_000.0);
         telemetry.web.succeeded(1_795_000_000.0);
         let _ = telemetry.dead_letters.topic("orders");
+        telemetry.router.begin(&["orders".to_owned()]);
+        telemetry.router.lags("orders", 0);
+        telemetry.router.routed_until(1_795_000_000.0);
         read(&scrape(source, &telemetry, format, Instant::now()), format)
     }
 
