@@ -14,6 +14,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +25,7 @@ use crate::ledger::hash::{Hashes, checksum};
 use crate::ledger::settings::FoldSettings;
 use crate::ledger::shard::LastRecord;
 use crate::ledger::snapshot::{self, fingerprint};
+use crate::ledger::sources::Sources;
 
 /// A line end among it: a transfer as text does not go unnoticed.
 const MAGIC: &[u8; 8] = b"tenure\x00\n";
@@ -122,6 +124,9 @@ pub struct Changeable {
     pub max_future_skew: i64,
     pub currencies: BTreeSet<String>,
     pub dimensions: Vec<String>,
+    /// The fingerprint of the mappings; none if all topics hold native events.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sources: Option<Hex>,
 }
 
 /// Settings that were changed while the log could no longer be read again from its beginning.
@@ -141,6 +146,7 @@ impl Changeable {
             max_future_skew: settings.max_future_skew_millis,
             currencies: settings.currencies.clone(),
             dimensions: settings.dimensions.clone(),
+            sources: settings.sources.fingerprint().map(Hex),
         }
     }
 }
@@ -256,6 +262,7 @@ impl Header {
             max_future_skew,
             currencies,
             dimensions,
+            sources,
         }) = self.settings.clone()
         else {
             return false;
@@ -266,6 +273,7 @@ impl Header {
             max_future_skew_millis: max_future_skew,
             currencies,
             dimensions,
+            sources: Arc::new(Sources::known_by(sources.map(|Hex(hash)| hash))),
             ..settings.clone()
         };
         // The fingerprint vouches for all that the header does not say.

@@ -10,11 +10,16 @@ use super::format::{Accepted, Circumstances, Header, TopicId};
 use super::name::{DAMAGED, SUPERSEDED};
 use super::shelf::Shelf;
 use super::store::{Listed, Storage, StoreError, StoreErrorKind};
+use crate::event::mapping::path::Path;
+use crate::event::mapping::rule::{
+    Case, Envelope, Format, Instant, Otherwise, Rule, Rules, Text, TextSource, TimeForm,
+};
 use crate::event::{Attributes, Body, Event, Timestamp};
 use crate::ledger::Shard;
 use crate::ledger::settings::{Better, DigestKey, FoldSettings};
 use crate::ledger::shard::{LastRecord, LogStart};
 use crate::ledger::snapshot::{self, fingerprint};
+use crate::ledger::sources::Sources;
 
 const TOPIC: &str = "customer-events";
 const ID: TopicId = TopicId([1; 16]);
@@ -730,6 +735,44 @@ fn after_an_accepted_loss_lower_offsets_are_the_newest() {
     assert_eq!(offsets(&writer), [4, 3]);
 }
 
+/// A mapping of which nothing matters but that it is one.
+fn mapping() -> Sources {
+    let fixed = |text: &str| Text {
+        source: TextSource::Fixed(text.to_owned()),
+        map: None,
+        otherwise: None,
+        case: Case::AsItIs,
+    };
+    let rule = Rule {
+        when: Vec::new(),
+        each: None,
+        each_when: Vec::new(),
+        event_id: fixed("1"),
+        event_type: fixed("signup"),
+        customer_id: fixed("c"),
+        occurred_at: Instant {
+            first: vec![Path::parse("record.timestamp").unwrap()],
+            form: TimeForm::Native,
+        },
+        amount: None,
+        currency: None,
+        reason: None,
+        survey: None,
+        score: None,
+        channel: None,
+        attributes: BTreeMap::new(),
+    };
+    let rules = Rules {
+        envelope: Envelope::None,
+        format: Format::Json,
+        key_format: Format::Json,
+        skip: Vec::new(),
+        events: vec![rule],
+        otherwise: Otherwise::Unmapped,
+    };
+    Sources::new(BTreeMap::from([("orders".to_owned(), rules)]))
+}
+
 #[test]
 fn a_state_goes_on_under_changed_settings_where_the_log_cannot_be_read_again() {
     let before = settings();
@@ -778,8 +821,11 @@ fn a_state_goes_on_under_changed_settings_where_the_log_cannot_be_read_again() {
     let longer: fn(&mut FoldSettings) = |settings| settings.history_millis *= 2;
     let wider: fn(&mut FoldSettings) = |settings| settings.dimensions = vec!["plan".to_owned()];
     let rescaled: fn(&mut FoldSettings) = |settings| settings.ces.better = Better::High;
+    let mapped: fn(&mut FoldSettings) = |settings| settings.sources = Arc::new(mapping());
     // What can be read again is read again.
     check(0, never, longer, "fresh");
+    check(0, never, mapped, "fresh");
+    check(5, never, mapped, "resume 30");
     check(5, never, longer, "resume 30");
     check(30, never, wider, "resume 30");
     check(5, 25, longer, "resume 20");

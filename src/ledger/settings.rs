@@ -47,6 +47,7 @@ impl FoldSettings {
         like_these.max_future_skew_millis = self.max_future_skew_millis;
         like_these.late_after_millis = self.late_after_millis;
         like_these.currencies.clone_from(&self.currencies);
+        like_these.sources = Arc::clone(&self.sources);
         // Places of dimensions stay what they are.
         if self.dimensions.starts_with(&before.dimensions) {
             like_these.dimensions.clone_from(&self.dimensions);
@@ -180,6 +181,10 @@ mod tests {
         check(|now| now.max_future_skew_millis = 0, true);
         check(
             |now| now.currencies = BTreeSet::from(["POINTS".to_owned()]),
+            true,
+        );
+        check(
+            |now| now.sources = Arc::new(Sources::known_by(Some(1))),
             true,
         );
         check(|now| now.dimensions.push("country".to_owned()), true);

@@ -271,9 +271,9 @@ pub fn fingerprint(settings: &FoldSettings) -> u128 {
     if !settings.corrections.is_empty() {
         out.u128(settings.corrections.fingerprint());
     }
-    if !settings.sources.is_empty() {
+    if let Some(sources) = settings.sources.fingerprint() {
         out.text("sources");
-        out.u128(settings.sources.fingerprint());
+        out.u128(sources);
     }
     checksum(&out.bytes)
 }
