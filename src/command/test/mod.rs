@@ -25,8 +25,8 @@ Examples:
 ";
 
 const NOTES: &str = "\
-A file of tests names a source as it stands below a topic in `sources:`, or a configuration and one of
-its topics, and has records with what is expected of them:
+A file of tests names a source as it stands below a topic in `sources:`, or a configuration and
+one of its topics, and has records with what is expected of them:
 
   source: shopify
   tests:
@@ -42,8 +42,8 @@ its topics, and has records with what is expected of them:
 
 Of an event only the fields that are given are compared.
 
-Exit codes: 0 all tests pass, 1 a test fails, 78 a file of tests, its mapping or its configuration is
-wrong.";
+Exit codes: 0 all tests pass, 1 a test fails, 78 a file of tests, its mapping or its
+configuration is wrong.";
 
 /// Run the tests of mappings: do records become the events that they should?
 #[derive(Debug, Clone, clap::Args)]
