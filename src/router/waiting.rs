@@ -125,3 +125,80 @@ impl Waiting {
         emptied
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(partition: i32) -> Place {
+        Place {
+            topic: 0,
+            partition,
+        }
+    }
+
+    fn parcel(partition: i32, offset: i64) -> Parcel {
+        let mut batch = Batch::new(place(partition));
+        batch.push(batch::Record {
+            offset,
+            recorded_at: None,
+            value: Some(b"value"),
+        });
+        batch.push_key(Some(b"key"));
+        Parcel {
+            place: place(partition),
+            offset,
+            recorded_at: None,
+            batch,
+        }
+    }
+
+    fn taken(waiting: &mut Waiting, came: &[u32]) -> Vec<(i32, i64)> {
+        let next = || waiting.take(|Awaited(number)| came.contains(&number));
+        std::iter::from_fn(next)
+            .map(|parcel| (parcel.place.partition, parcel.offset))
+            .collect()
+    }
+
+    #[test]
+    fn records_are_read_in_order_once_what_they_wait_for_has_come_and_no_sooner() {
+        let mut waiting = Waiting::default();
+        waiting.hold(parcel(0, 7), Awaited(1));
+        waiting.hold_behind(parcel(0, 8));
+        waiting.hold_behind(parcel(0, 10));
+        waiting.hold(parcel(1, 3), Awaited(2));
+        assert!(waiting.holds(place(0)) && !waiting.holds(place(2)));
+        assert_eq!(taken(&mut waiting, &[]), []);
+        assert_eq!(taken(&mut waiting, &[1]), [(0, 7), (0, 8), (0, 10)]);
+        assert_eq!(waiting.take_emptied(), [place(0)]);
+        assert_eq!(waiting.places(), [place(1)]);
+        assert_eq!(taken(&mut waiting, &[1, 2]), [(1, 3)]);
+        assert_eq!(waiting.take_emptied(), [place(1)]);
+    }
+
+    #[test]
+    fn a_record_that_has_to_wait_again_stays_the_first_of_its_partition() {
+        let mut waiting = Waiting::default();
+        waiting.hold(parcel(0, 7), Awaited(1));
+        waiting.hold_behind(parcel(0, 8));
+        let first = waiting.take(|_| true).expect("it came");
+        waiting.hold(first, Awaited(2));
+        assert_eq!(taken(&mut waiting, &[1]), []);
+        assert_eq!(taken(&mut waiting, &[2]), [(0, 7), (0, 8)]);
+    }
+
+    #[test]
+    fn a_record_that_is_handed_out_once_more_is_held_once() {
+        let mut waiting = Waiting::default();
+        waiting.hold_behind(parcel(0, 6));
+        assert!(!waiting.holds(place(0)), "nothing is waited for");
+        waiting.hold(parcel(0, 7), Awaited(1));
+        for offset in [7, 8, 7, 8] {
+            waiting.hold_behind(parcel(0, offset));
+        }
+        let held = waiting.take(|_| true).expect("it came");
+        assert_eq!(held.value(), Some(&b"value"[..]));
+        assert_eq!(held.envelope().key, Some(&b"key"[..]));
+        assert_eq!(taken(&mut waiting, &[1]), [(0, 8)]);
+    }
+}
