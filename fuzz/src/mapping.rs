@@ -60,7 +60,7 @@ sources:
   h: commercetools
   i: adobe-commerce
   j: snowplow
-  k: debezium
+  k: { preset: debezium, options: { customers_table: customers, orders_table: orders } }
   l: lago
   m: delighted
   n: { preset: formbricks, options: { nps_question: nps, csat_question: csat } }
