@@ -335,6 +335,7 @@ fn the_image_is_built_from_what_is_not_ignored_and_runs_as_nobody() {
         "src",
         "shim",
         "benches",
+        "config/presets",
         "deploy/image/tenure.yaml",
     ];
     for path in needed {

@@ -260,6 +260,9 @@ impl Member {
         }
         drop(flights);
         consumer.assign(&list)?;
+        // The client keeps a partition paused that went away and came back; what it was paused for is
+        // forgotten by then.
+        consumer.resume(&list)?;
         tracing::info!(partitions = list.count(), "the router has its partitions");
         (self.joined)();
         Ok(())

@@ -4,8 +4,37 @@
 
 use crate::config::document::{self, Content, Name, Node};
 
+/// Names with the texts of their files.
+macro_rules! presets {
+    ($($name:literal),* $(,)?) => {
+        &[$((
+            $name,
+            include_str!(concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/config/presets/",
+                $name,
+                ".yaml"
+            )),
+        )),*]
+    };
+}
+
 /// The names and texts of `config/presets/*.yaml`, in the order of their names.
-const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/presets.rs"));
+const FILES: &[(&str, &str)] = presets![
+    "adobe-commerce",
+    "cloudevents",
+    "commercetools",
+    "debezium",
+    "delighted",
+    "formbricks",
+    "lago",
+    "saleor",
+    "segment",
+    "shopify",
+    "snowplow",
+    "stripe",
+    "typeform",
+];
 
 /// A mapping that comes with the program.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,5 +127,29 @@ fn entries(content: Content) -> Vec<(Name, Node)> {
     match content {
         Content::Map(entries) => entries,
         Content::Nothing | Content::Text(_) | Content::List(_) => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::Path;
+
+    use super::FILES;
+
+    #[test]
+    fn every_file_of_a_preset_is_in_the_program() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/presets");
+        let entries = std::fs::read_dir(folder).unwrap();
+        let files = entries.map(|entry| entry.unwrap().path());
+        let files = files.filter(|file| file.extension().is_some_and(|name| name == "yaml"));
+        let files: BTreeSet<String> = files
+            .map(|file| file.file_stem().unwrap().to_string_lossy().into_owned())
+            .collect();
+        let listed: Vec<&str> = FILES.iter().map(|(name, _)| *name).collect();
+        assert!(
+            listed.iter().copied().eq(&files),
+            "{listed:?} and {files:?}"
+        );
     }
 }
