@@ -49,6 +49,25 @@ prepare_tests() {
     prepare_grafana_schema
 }
 
+# Prepares what counts instructions: valgrind, and the runner of the version that Cargo.lock says.
+# It is on the path then.
+prepare_instructions() {
+    prepare_build
+    choose_cache_directory
+    command -v valgrind >/dev/null || install_packages "counts instructions" valgrind
+    local version folder
+    version=$(sed -n '/^name = "gungraun-runner"$/{n;s/^version = "\(.*\)"$/\1/p}' "$repository/Cargo.lock")
+    [ -n "$version" ] || fail "Cargo.lock does not say which gungraun-runner is needed"
+    folder=$TENURE_CACHE/gungraun-runner-$version
+    if [ ! -x "$folder/bin/gungraun-runner" ]; then
+        say "building gungraun-runner $version, a minute or two"
+        CARGO_TARGET_DIR=$folder.target cargo install --quiet --locked --root "$folder" \
+            --version "=$version" gungraun-runner || fail "cannot build gungraun-runner $version"
+        rm -rf "$folder.target"
+    fi
+    export PATH="$folder/bin:$PATH"
+}
+
 # --- the system's packages -----------------------------------------------------------------------
 
 # install_packages REASON [PACKAGE...]: installs the packages, or fails saying which they are.

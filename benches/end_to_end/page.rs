@@ -41,9 +41,18 @@ impl Page {
 
     /// The sum of all series of a metric; nothing if the page has none.
     pub fn sum(&self, name: &str) -> Option<f64> {
+        self.of(name, &[])
+    }
+
+    /// The sum of the series that have all of these labels.
+    pub fn of(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
+        let labels: Vec<String> = labels
+            .iter()
+            .map(|(label, value)| format!("{label}=\"{value}\""))
+            .collect();
         let values = self.0.lines().filter_map(|line| {
             let rest = line.strip_prefix(name)?;
-            if !rest.starts_with(['{', ' ']) {
+            if !rest.starts_with(['{', ' ']) || !labels.iter().all(|label| rest.contains(label)) {
                 return None;
             }
             rest.rsplit_once(' ')?.1.parse::<f64>().ok()

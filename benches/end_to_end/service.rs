@@ -1,16 +1,18 @@
-//! The program at work: catching up from the first record, then idle.
+//! The program at work: catching up from the first record, idle, under load, started again.
 //!
 //! Everything is seen from outside: by scrapes, which are measured too, and in `/proc`.
 
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::load::{Load, MARKER_CURRENCY};
 use crate::machine::{cpu_seconds, resident_bytes, resident_bytes_max};
 use crate::page::{Page, Scraper};
 use crate::real::free_ports;
-use crate::real::process::Process;
+use crate::real::process::{Process, Signal, new_folder, tenure};
 use crate::table::{Table, grouped, latencies, median, quantile, seconds};
-use crate::topic::{Drain, NAME, Topic, now};
+use crate::topic::{Topic, now};
+use std::path::Path;
 use tenure::event::EventType;
 use tenure::generate::Record;
 use tenure::generate::sink::Sink;
@@ -23,8 +25,15 @@ const IDLE_SCRAPE_EVERY: Duration = Duration::from_millis(50);
 /// Between two looks for one event.
 const LOOK_EVERY: Duration = Duration::from_millis(5);
 const MIB: f64 = 1024.0 * 1024.0;
+/// The series that counts the markers.
+const MARKER: (&str, &str) = ("currency", MARKER_CURRENCY);
+const PERIOD: (&str, &str) = ("period", "1d");
 /// For everything that is waited for.
-const PATIENCE: Duration = Duration::from_mins(5);
+const PATIENCE: Duration = Duration::from_mins(10);
+/// How long memory has to settle before it is looked at.
+const SETTLE: Duration = Duration::from_secs(10);
+/// The part of the topic whose reading tells the speed among all customers.
+const LAST_PART: f64 = 0.1;
 
 /// A running `tenure run`.
 pub struct Service<'a> {
@@ -40,34 +49,59 @@ pub struct Reading {
     /// From the last look at which nothing was applied to the first at which everything was.
     took: Duration,
     /// From the start of the process to the first page with all numbers.
-    until_numbers: Duration,
+    pub until_numbers: Duration,
     cpu_seconds: f64,
     broker_cpu_seconds: f64,
-    scrapes: Vec<Duration>,
+    /// Events a second over the last part of the topic, when nearly all customers are known.
+    pub last_events_per_second: f64,
+    pub scrapes: Vec<Duration>,
+}
+
+/// What was seen of an idle service.
+#[derive(Debug, Clone, Copy)]
+pub struct Idle {
+    pub resident_bytes: f64,
+    /// One evaluation of all measures, of all partitions one after the other.
+    pub evaluation_seconds: f64,
+}
+
+/// What was seen of a service under load.
+#[derive(Debug, Clone)]
+pub struct Live {
+    pub events_per_second: f64,
+    pub cpu_seconds_per_million: f64,
+    /// How old the report was at each scrape, in seconds.
+    pub ages: Vec<f64>,
+    /// From each marker's acknowledgement to the first page that counts it, in seconds.
+    pub delays: Vec<f64>,
+    pub scrapes: Vec<Duration>,
 }
 
 impl Reading {
     pub fn events_per_second(&self) -> f64 {
         self.events / self.took.as_secs_f64()
     }
+
+    pub fn cpu_per_million(&self) -> f64 {
+        self.cpu_seconds * 1e6 / self.events
+    }
+
+    pub fn broker_cpu_per_million(&self) -> f64 {
+        self.broker_cpu_seconds * 1e6 / self.events
+    }
 }
 
 impl<'a> Service<'a> {
-    /// Starts the program with its defaults but for addresses.
-    pub fn start(topic: &'a Topic<'a>) -> Self {
+    /// Starts the program with its defaults but for addresses, and with its state in a folder.
+    pub fn start(topic: &'a Topic<'a>, state: &Path) -> Self {
         let [port] = free_ports();
         let listen = format!("127.0.0.1:{port}");
-        let servers = topic.kafka.bootstrap_servers();
         let started = Instant::now();
-        let process = Process::tenure(&[
-            "run",
-            "--listen",
-            &listen,
-            "--bootstrap-servers",
-            servers,
-            "--topics",
-            NAME,
-        ]);
+        let mut command = tenure(state);
+        command.args(["run", "--listen", &listen]);
+        command.args(["--bootstrap-servers", topic.kafka.bootstrap_servers()]);
+        command.args(["--topics", topic.name()]);
+        let process = Process::start(new_folder("tenure"), &command);
         let url = format!("http://{listen}");
         process.wait_for_page(&format!("{url}/-/healthy"), PATIENCE);
         Self {
@@ -85,6 +119,7 @@ impl<'a> Service<'a> {
         let mut scraper = Scraper::new(&self.url);
         let look = || (Instant::now(), cpu_seconds(own), cpu_seconds(broker));
         let mut begin = look();
+        let mut last_part = None;
         loop {
             self.check();
             let before = look();
@@ -92,12 +127,18 @@ impl<'a> Service<'a> {
             if applied == 0.0 {
                 begin = before;
             }
+            if applied >= expected * (1.0 - LAST_PART) {
+                last_part.get_or_insert((Instant::now(), applied));
+            }
             if applied >= expected {
                 break;
             }
             thread::sleep(SCRAPE_EVERY);
         }
         let end = look();
+        let last_events_per_second = last_part.map_or(f64::NAN, |(since, applied)| {
+            (expected - applied) / (end.0 - since).as_secs_f64()
+        });
         let scrapes = std::mem::take(&mut scraper.took);
         self.await_page(&mut scraper, |page| {
             page.sum("tenure_kafka_partition_lag_records") == Some(0.0)
@@ -109,31 +150,93 @@ impl<'a> Service<'a> {
             until_numbers: self.started.elapsed(),
             cpu_seconds: end.1 - begin.1,
             broker_cpu_seconds: end.2 - begin.2,
+            last_events_per_second,
             scrapes,
         }
     }
 
     /// What is measured once everything is read: memory, evaluations, scrapes, single events.
-    pub fn describe_idle(&self, reading: &Reading, events: u32, table: &mut Table) {
+    pub fn describe_idle(&self, events: u32, table: &mut Table) -> Idle {
         let mut scraper = Scraper::new(&self.url);
         let first = scraper.scrape();
-        for _ in 1..IDLE_SCRAPES {
+        let settled = Instant::now() + SETTLE;
+        while scraper.took.len() < IDLE_SCRAPES || Instant::now() < settled {
             thread::sleep(IDLE_SCRAPE_EVERY);
             scraper.scrape();
         }
         let page = scraper.scrape();
-        self.describe_memory(&page, table);
-        describe_evaluations(&first, &page, table);
-        table.row(
-            "scrape while catching up, p50 / p99",
-            latencies(&reading.scrapes),
-        );
+        let resident_bytes = self.describe_memory(&page, table);
+        let evaluation_seconds = describe_evaluations(&first, &page, table);
         table.row("scrape when idle, p50 / p99", latencies(&scraper.took));
         table.row("page", format!("{} bytes", grouped(page.bytes() as f64)));
         self.describe_single_events(&mut scraper, events, table);
+        Idle {
+            resident_bytes,
+            evaluation_seconds,
+        }
     }
 
-    fn describe_memory(&self, page: &Page, table: &mut Table) {
+    /// Sends events at a rate for a while, and follows the markers among them and the report's age.
+    pub fn under_load(&self, rate: u32, span: Duration, table: &mut Table) -> Live {
+        eprintln!("{rate} events a second for {span:?}");
+        let mut scraper = Scraper::new(&self.url);
+        let marked = |page: &Page| page.of("tenure_revenue", &[MARKER, PERIOD]).unwrap_or(0.0);
+        let seen_before = marked(&scraper.scrape()) as usize;
+        let (own, end) = (self.process.pid(), Instant::now() + span);
+        let before = (
+            cpu_seconds(own),
+            scraper.scrape().total("tenure_events_total"),
+        );
+        let ((pages, after), markers, events_per_second) = Load::run(self.topic, rate, || {
+            let mut pages = Vec::new();
+            while Instant::now() < end {
+                self.check();
+                let page = scraper.scrape();
+                let age =
+                    now().as_millis() as f64 / 1e3 - page.total("tenure_report_timestamp_seconds");
+                pages.push((Instant::now(), marked(&page) as usize - seen_before, age));
+                thread::sleep(LOOK_EVERY);
+            }
+            let after = (
+                cpu_seconds(own),
+                scraper.scrape().total("tenure_events_total"),
+            );
+            (pages, after)
+        });
+        let live = Live {
+            events_per_second,
+            cpu_seconds_per_million: (after.0 - before.0) * 1e6 / (after.1 - before.1),
+            ages: pages.iter().map(|(_, _, age)| *age).collect(),
+            delays: delays(&markers, &pages),
+            scrapes: scraper.took,
+        };
+        live.describe(table);
+        live
+    }
+
+    /// Ends the service as an operator would, starts it again, and tells how long restoring took, and
+    /// how long it was until numbers were served, in seconds.
+    pub fn restart(mut self, state: &Path, table: &mut Table) -> (f64, f64) {
+        self.process.send(Signal::Terminate);
+        let code = self.process.wait(PATIENCE);
+        assert_eq!(code, 0, "{}", self.process.tail());
+        let topic = self.topic;
+        drop(self);
+        let again = Self::start(topic, state);
+        let mut scraper = Scraper::new(&again.url);
+        again.await_page(&mut scraper, |page| page.sum("tenure_customers").is_some());
+        let until_numbers = again.started.elapsed().as_secs_f64();
+        let restored = scraper
+            .scrape()
+            .total("tenure_restore_last_duration_seconds");
+        table.row(
+            "restart: restoring, and from the start of the process to its numbers",
+            format!("{restored:.1} s, {until_numbers:.1} s"),
+        );
+        (restored, until_numbers)
+    }
+
+    fn describe_memory(&self, page: &Page, table: &mut Table) -> f64 {
         let pid = self.process.pid();
         let customers = page.total("tenure_state_customers");
         let state = page.total("tenure_state_bytes");
@@ -152,6 +255,7 @@ impl<'a> Service<'a> {
                 mib(resident_bytes_max(pid))
             ),
         );
+        resident
     }
 
     /// Sends events into the idle topic one by one and waits for each to be in the numbers.
@@ -244,7 +348,7 @@ fn signup(number: u32) -> Record {
     }
 }
 
-fn describe_evaluations(first: &Page, last: &Page, table: &mut Table) {
+fn describe_evaluations(first: &Page, last: &Page, table: &mut Table) -> f64 {
     let between = |name: &str| last.total(name) - first.total(name);
     let count = between("tenure_evaluation_duration_seconds_count");
     let mean = between("tenure_evaluation_duration_seconds_sum") / count;
@@ -257,58 +361,57 @@ fn describe_evaluations(first: &Page, last: &Page, table: &mut Table) {
             mean * 1e9 / customers
         ),
     );
+    mean
 }
 
-/// Figures of all runs: medians, and the best.
-pub fn describe_readings(drains: &[Drain], readings: &[Reading], table: &mut Table) {
-    let drained: Vec<f64> = drains
-        .iter()
-        .map(|drain| drain.records_per_second)
-        .collect();
-    let read: Vec<f64> = readings.iter().map(Reading::events_per_second).collect();
-    let rate = |rates: &[f64]| {
-        format!(
-            "{} a second (median of {}), best {}",
-            grouped(median(rates)),
-            rates.len(),
-            grouped(quantile(rates, 1.0))
-        )
-    };
-    table.row("events from the topic to the state", rate(&read));
-    table.row("records drained by the bare client", rate(&drained));
-    table.row(
-        "share of the bare client's speed",
-        format!("{:.0} %", 100.0 * median(&read) / median(&drained)),
-    );
-    let per_million = |cpu: fn(&Reading) -> f64| {
-        let figures: Vec<f64> = readings
-            .iter()
-            .map(|reading| cpu(reading) * 1e6 / reading.events)
-            .collect();
-        format!("{:.2} s", median(&figures))
-    };
-    table.row(
-        "CPU of tenure per million events",
-        per_million(|reading| reading.cpu_seconds),
-    );
-    table.row(
-        "CPU of the broker per million events",
-        per_million(|reading| reading.broker_cpu_seconds),
-    );
-    let drain_cpu: Vec<f64> = drains.iter().map(|drain| drain.cpu_seconds).collect();
-    let millions = readings
-        .first()
-        .map_or(f64::NAN, |reading| reading.events / 1e6);
-    table.row(
-        "CPU of the bare client per million events",
-        format!("{:.2} s", median(&drain_cpu) / millions),
-    );
-    let until_numbers: Vec<Duration> = readings
-        .iter()
-        .map(|reading| reading.until_numbers)
-        .collect();
-    table.row(
-        "from the start of the process to its numbers",
-        format!("{:.1} s", median(&seconds(&until_numbers))),
-    );
+/// From each marker's acknowledgement to the first page that counts it; markers that came too late
+/// to be seen are left out, but those of the last second alone.
+fn delays(markers: &[Instant], pages: &[(Instant, usize, f64)]) -> Vec<f64> {
+    let mut delays = Vec::new();
+    for (number, acknowledged) in markers.iter().enumerate() {
+        let shown = pages.partition_point(|(_, counted, _)| *counted <= number);
+        if let Some((at, _, _)) = pages.get(shown) {
+            delays.push(at.saturating_duration_since(*acknowledged).as_secs_f64());
+        } else if let Some((end, _, _)) = pages.last() {
+            // Not on any page: at least as late as the last one.
+            let waited = end.saturating_duration_since(*acknowledged).as_secs_f64();
+            if waited > 2.0 {
+                delays.push(waited);
+            }
+        }
+    }
+    delays
+}
+
+impl Live {
+    fn describe(&self, table: &mut Table) {
+        let rate = grouped(self.events_per_second);
+        let figures = |values: &[f64]| {
+            format!(
+                "{:.2} s / {:.2} s / {:.2} s ({} times)",
+                median(values),
+                quantile(values, 0.99),
+                quantile(values, 1.0),
+                values.len()
+            )
+        };
+        table.row(
+            &format!("at {rate} events a second: age of the report, p50 / p99 / max"),
+            figures(&self.ages),
+        );
+        table.row(
+            &format!(
+                "at {rate} events a second: from an event's arrival to the page, p50 / p99 / max"
+            ),
+            figures(&self.delays),
+        );
+        table.row(
+            &format!("at {rate} events a second: scrape, p50 / p99"),
+            latencies(&self.scrapes),
+        );
+        table.row(
+            &format!("at {rate} events a second: CPU per million events, evaluations included"),
+            format!("{:.2} s", self.cpu_seconds_per_million),
+        );
+    }
 }

@@ -8,17 +8,15 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use crate::history::{DAYS, history};
 use crate::machine::cpu_seconds;
+use crate::names::Names;
 use crate::real::kafka::Kafka;
 use crate::table::{Table, grouped};
 use tenure::config::KafkaSettings;
-use tenure::event::Timestamp;
+use tenure::event::{EventType, Timestamp};
 use tenure::generate::Record;
 use tenure::generate::sink::topic::{Topic as Producer, TopicSettings};
 use tenure::generate::sink::{Sink, SinkError};
 use tenure::kafka::client::configuration;
-
-/// The name of the topic.
-pub const NAME: &str = "customer-events";
 
 /// Longest pause of a drain before it counts as stuck.
 const PAUSE: Duration = Duration::from_secs(30);
@@ -28,6 +26,9 @@ pub struct Topic<'a> {
     pub kafka: &'a Kafka,
     pub records: u64,
     pub customers: u32,
+    pub names: Names,
+    name: String,
+    compression: String,
     partitions: u32,
     bytes: u64,
     took: Duration,
@@ -36,19 +37,30 @@ pub struct Topic<'a> {
 /// One pass of the bare client over the topic.
 pub struct Drain {
     pub records_per_second: f64,
-    pub cpu_seconds: f64,
+    cpu_seconds: f64,
+    records: f64,
+}
+
+impl Drain {
+    pub fn cpu_per_million(&self) -> f64 {
+        self.cpu_seconds * 1e6 / self.records
+    }
 }
 
 impl<'a> Topic<'a> {
-    /// Creates the topic and produces a year of events of so many customers.
-    pub fn fill(kafka: &'a Kafka, customers: u32, partitions: u32) -> Self {
+    /// Creates a topic and produces a year of events of so many customers.
+    pub fn fill(kafka: &'a Kafka, customers: u32, partitions: u32, compression: &str) -> Self {
         eprintln!("filling a topic of {partitions} partitions with {customers} customers' year");
         let count = i32::try_from(partitions).unwrap_or(i32::MAX);
-        kafka.create_topic(NAME, count, &[]);
+        let name = format!("customer-events-{customers}");
+        kafka.create_topic(&name, count, &[]);
         let mut topic = Self {
             kafka,
             records: 0,
             customers,
+            names: Names::default(),
+            name,
+            compression: compression.to_owned(),
             partitions,
             bytes: 0,
             took: Duration::ZERO,
@@ -65,6 +77,9 @@ impl<'a> Topic<'a> {
         let mut record = Record::buffer();
         while generator.next_into(&mut record) {
             producer.send(&record)?;
+            if record.event_type == EventType::Signup && !record.repeat {
+                self.names.push(&record.key);
+            }
             self.records += 1;
             self.bytes += (record.key.len() + record.payload.len()) as u64;
         }
@@ -73,14 +88,20 @@ impl<'a> Topic<'a> {
         Ok(())
     }
 
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// A producer for this topic, with properties beyond those of the generator.
     pub fn producer(&self, properties: &[(&str, &str)]) -> Result<Producer, SinkError> {
-        let properties = properties
+        let compression = [("compression.type", self.compression.as_str())];
+        let properties = compression
             .iter()
+            .chain(properties)
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         Producer::open(&TopicSettings {
             bootstrap_servers: self.kafka.bootstrap_servers().to_owned(),
-            topic: NAME.to_owned(),
+            topic: self.name.clone(),
             create_with_partitions: None,
             properties: properties.collect(),
         })
@@ -92,9 +113,10 @@ impl<'a> Topic<'a> {
             "topic",
             format!(
                 "{} events of {} customers in {DAYS} days, {mean:.0} bytes of key and value each, \
-                 lz4, {} partitions; generated and produced in {:.0} s",
+                 {}, {} partitions; generated and produced in {:.0} s",
                 grouped(self.records as f64),
                 grouped(f64::from(self.customers)),
+                self.compression,
                 self.partitions,
                 self.took.as_secs_f64()
             ),
@@ -125,20 +147,25 @@ impl<'a> Topic<'a> {
         Drain {
             records_per_second: count as f64 / seconds,
             cpu_seconds: cpu_seconds(pid) - cpu,
+            records: count as f64,
         }
     }
 
     fn consumer(&self) -> BaseConsumer {
         let settings = KafkaSettings {
             bootstrap_servers: self.kafka.bootstrap_servers().to_owned(),
-            topics: vec![NAME.to_owned()],
+            topics: vec![self.name.clone()],
             group_id: "drain".to_owned(),
             properties: BTreeMap::new(),
         };
         let created = configuration(&settings).create();
         let consumer: BaseConsumer = created.unwrap_or_else(|error| panic!("no consumer: {error}"));
         let mut list = TopicPartitionList::new();
-        list.add_partition_range(NAME, 0, i32::try_from(self.partitions).unwrap_or(1) - 1);
+        list.add_partition_range(
+            &self.name,
+            0,
+            i32::try_from(self.partitions).unwrap_or(1) - 1,
+        );
         let assigned = list
             .set_all_offsets(Offset::Beginning)
             .and_then(|()| consumer.assign(&list));
