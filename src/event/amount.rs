@@ -49,26 +49,27 @@ impl Amount {
     #[must_use]
     #[inline]
     pub fn from_small_units(text: &str, digits: u8) -> Option<Self> {
-        let (whole, decimals) = match text.split_once('.') {
-            Some((_, "")) => return None,
-            Some((whole, decimals)) => (whole, decimals),
-            None => (text, ""),
-        };
-        let below = decimals.len() + usize::from(digits);
-        if whole.is_empty() || below > 6 {
-            return None;
-        }
-        let mut millionths = 0_u64;
-        for digit in whole.bytes().chain(decimals.bytes()) {
-            if !digit.is_ascii_digit() {
+        let mut units = 0_u64;
+        let mut point = None;
+        for (at, byte) in text.bytes().enumerate() {
+            let digit = byte.wrapping_sub(b'0');
+            if digit < 10 {
+                units = units.checked_mul(10)?.checked_add(u64::from(digit))?;
+            } else if byte == b'.' && point.is_none() && at > 0 {
+                point = Some(at);
+            } else {
                 return None;
             }
-            millionths = millionths
-                .checked_mul(10)?
-                .checked_add(u64::from(digit - b'0'))?;
         }
-        let missing = u32::try_from(6 - below).ok()?;
-        Self::from_millionths(millionths.checked_mul(10_u64.pow(missing))?)
+        let decimals = match point {
+            Some(at) => text.len() - at - 1,
+            None => 0,
+        };
+        if text.is_empty() || (point.is_some() && decimals == 0) {
+            return None;
+        }
+        let missing = 6_usize.checked_sub(decimals + usize::from(digits))?;
+        Self::from_millionths(units.checked_mul(POWERS_OF_TEN[missing])?)
     }
 
     /// Reads a JSON number from its text, rounded half to even at the sixth decimal.
@@ -150,6 +151,8 @@ impl Amount {
         Self::from_millionths(millionths)
     }
 }
+
+const POWERS_OF_TEN: [u64; 7] = [1, 10, 100, 1000, 10_000, 100_000, 1_000_000];
 
 /// An exponent far outside any amount is as good as its sign.
 fn saturating_exponent(text: &str) -> Option<i64> {
