@@ -10,6 +10,7 @@ pub mod check;
 pub mod currency;
 pub mod decode;
 pub mod encode;
+mod json;
 pub mod mapping;
 pub mod record;
 pub mod schema;

@@ -11,16 +11,18 @@
 //!    documentation, then `attributes`.
 
 mod attributes;
+mod passed;
 pub(in crate::event) mod structure;
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
-use std::fmt;
+use std::collections::{BTreeSet, HashMap};
 
-use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use crate::event::check::{self, cut};
+use crate::event::decode::passed::FewKeys;
+use crate::event::json::{Fault, Json, Passed, Scanner, blank};
 use crate::event::{
     Amount, Attributes, Body, Event, EventType, Reason, Rejection, Survey, Timestamp,
 };
@@ -92,7 +94,8 @@ impl Decoder {
             return Err(Rejection::new(Reason::TooLarge));
         }
         let text = std::str::from_utf8(bytes).map_err(|_| Rejection::new(Reason::InvalidUtf8))?;
-        let fields = Fields::read(text)?;
+        let mut fields = Fields::of(text);
+        fields.read()?;
         let event_type = fields.event_type()?;
         let id = fields.event_id()?;
         let customer = fields.customer_id()?;
@@ -157,20 +160,42 @@ enum Field {
 const FIELDS: usize = 12;
 
 impl Field {
+    const ALL: [Self; FIELDS] = [
+        Self::EventId,
+        Self::Type,
+        Self::CustomerId,
+        Self::OccurredAt,
+        Self::OrderId,
+        Self::Amount,
+        Self::Currency,
+        Self::Reason,
+        Self::Survey,
+        Self::Score,
+        Self::Channel,
+        Self::Attributes,
+    ];
+
     fn of(name: &str) -> Option<Self> {
-        Some(match name {
-            "event_id" => Self::EventId,
-            "type" => Self::Type,
-            "customer_id" => Self::CustomerId,
-            "occurred_at" => Self::OccurredAt,
-            "order_id" => Self::OrderId,
-            "amount" => Self::Amount,
-            "currency" => Self::Currency,
-            "reason" => Self::Reason,
-            "survey" => Self::Survey,
-            "score" => Self::Score,
-            "channel" => Self::Channel,
-            "attributes" => Self::Attributes,
+        Self::ALL.into_iter().find(|field| field.name() == name)
+    }
+
+    /// The field whose name in quotes stands first, without escapes: found by its first letter, and
+    /// so without a look for the end of the key.
+    #[inline]
+    fn at(rest: &[u8]) -> Option<Self> {
+        Some(match rest.get(1)? {
+            b'e' if rest.starts_with(b"\"event_id\"") => Self::EventId,
+            b't' if rest.starts_with(b"\"type\"") => Self::Type,
+            b'c' if rest.starts_with(b"\"customer_id\"") => Self::CustomerId,
+            b'o' if rest.starts_with(b"\"occurred_at\"") => Self::OccurredAt,
+            b'o' if rest.starts_with(b"\"order_id\"") => Self::OrderId,
+            b'a' if rest.starts_with(b"\"amount\"") => Self::Amount,
+            b'c' if rest.starts_with(b"\"currency\"") => Self::Currency,
+            b'r' if rest.starts_with(b"\"reason\"") => Self::Reason,
+            b's' if rest.starts_with(b"\"survey\"") => Self::Survey,
+            b's' if rest.starts_with(b"\"score\"") => Self::Score,
+            b'c' if rest.starts_with(b"\"channel\"") => Self::Channel,
+            b'a' if rest.starts_with(b"\"attributes\"") => Self::Attributes,
             _ => return None,
         })
     }
@@ -193,56 +218,66 @@ impl Field {
     }
 }
 
-/// The values of the known fields as they stand in the record, checked to be well-formed JSON.
-#[derive(Debug, Default)]
+/// The values of the known fields as they stand in the record, which is well-formed.
+#[derive(Debug)]
 struct Fields<'a> {
-    raw: [Option<&'a str>; FIELDS],
-}
-
-/// One JSON value, by the kind its first byte tells.
-#[derive(Debug, Clone, Copy)]
-enum Json<'a> {
-    /// With its quotes.
-    Text(&'a str),
-    Number(&'a str),
-    Bool(&'a str),
-    Null,
-    Composite,
-}
-
-impl<'a> Json<'a> {
-    fn of(raw: &'a str) -> Self {
-        match raw.as_bytes().first() {
-            Some(b'"') => Self::Text(raw),
-            Some(b'{' | b'[') => Self::Composite,
-            Some(b'n') => Self::Null,
-            Some(b't' | b'f') => Self::Bool(raw),
-            _ => Self::Number(raw),
-        }
-    }
+    text: &'a str,
+    values: [Option<Json>; FIELDS],
 }
 
 impl<'a> Fields<'a> {
-    fn read(text: &'a str) -> Result<Self, Rejection> {
-        let mut reader = serde_json::Deserializer::from_str(text);
-        let mut fields = Self::default();
-        let read = reader
-            .deserialize_map(RecordVisitor {
-                fields: &mut fields,
-            })
-            .and_then(|structure| reader.end().map(|()| structure));
-        match read {
-            Ok(Ok(())) => Ok(fields),
-            Ok(Err(fault)) => Err(Rejection::new(fault)),
-            Err(_) => Err(Rejection::new(whole_record_fault(text))),
+    /// Of a record that is still to be read.
+    const fn of(text: &'a str) -> Self {
+        Self {
+            text,
+            values: [None; FIELDS],
         }
     }
 
-    fn get(&self, field: Field) -> Option<Json<'a>> {
-        self.raw[field as usize].map(Json::of)
+    #[inline]
+    fn read(&mut self) -> Result<(), Rejection> {
+        let mut keys = FewKeys::default();
+        match self.walk(&mut keys) {
+            Ok(()) if keys.told_all() => Ok(()),
+            Ok(()) => structure::check(self.text, 1).map_err(Rejection::new),
+            Err(_) => Err(Rejection::new(whole_record_fault(self.text))),
+        }
     }
 
-    fn required(&self, field: Field) -> Result<Json<'a>, Rejection> {
+    /// Walks over a record: known values are kept, all of them are checked.
+    #[inline]
+    fn walk(&mut self, keys: &mut FewKeys<'a>) -> Result<(), Fault> {
+        let mut scanner = Scanner::new(self.text);
+        scanner.blanks();
+        if scanner.byte() != Some(b'{') {
+            return Err(Fault::Syntax);
+        }
+        scanner.open(1)?;
+        if scanner.takes(b'}') {
+            return scanner.ends();
+        }
+        loop {
+            match read_key(&mut scanner, keys)? {
+                Some(field) => {
+                    let value = scanner.value(1, keys)?;
+                    if self.values[field as usize].replace(value).is_some() {
+                        return Err(Fault::KeyTwice);
+                    }
+                }
+                None => scanner.skip(1, keys)?,
+            }
+            if !scanner.goes_on(b'}')? {
+                return scanner.ends();
+            }
+        }
+    }
+
+    #[inline]
+    fn get(&self, field: Field) -> Option<Json> {
+        self.values[field as usize]
+    }
+
+    fn required(&self, field: Field) -> Result<Json, Rejection> {
         match self.get(field) {
             None | Some(Json::Null) => Err(Rejection::of_field(Reason::MissingField, field.name())),
             Some(value) => Ok(value),
@@ -251,7 +286,7 @@ impl<'a> Fields<'a> {
 
     fn required_text(&self, field: Field) -> Result<Cow<'a, str>, Rejection> {
         match self.required(field)? {
-            Json::Text(raw) => unquote(raw),
+            Json::Text(text) => text.plain(self.text),
             _ => Err(Rejection::of_field(Reason::WrongType, field.name())),
         }
     }
@@ -260,14 +295,19 @@ impl<'a> Fields<'a> {
     fn optional_text(&self, field: Field) -> Result<Option<Cow<'a, str>>, Rejection> {
         match self.get(field) {
             None | Some(Json::Null) => Ok(None),
-            Some(Json::Text(raw)) => Ok(Some(cut(unquote(raw)?)).filter(|text| !text.is_empty())),
+            Some(Json::Text(text)) => {
+                Ok(Some(cut(text.plain(self.text)?)).filter(|text| !text.is_empty()))
+            }
             Some(_) => Err(Rejection::of_field(Reason::WrongType, field.name())),
         }
     }
 
     fn required_integer(&self, field: Field) -> Result<&'a str, Rejection> {
         match self.required(field)? {
-            Json::Number(text) if integer(text) => Ok(text),
+            Json::Number {
+                span,
+                integer: true,
+            } => Ok(span.of(self.text)),
             _ => Err(Rejection::of_field(Reason::WrongType, field.name())),
         }
     }
@@ -282,9 +322,14 @@ impl<'a> Fields<'a> {
 
     fn customer_id(&self) -> Result<Cow<'a, str>, Rejection> {
         let id = match self.required(Field::CustomerId)? {
-            Json::Text(raw) => unquote(raw)?,
-            Json::Number("-0") => Cow::Borrowed("0"),
-            Json::Number(text) if integer(text) => Cow::Borrowed(text),
+            Json::Text(text) => text.plain(self.text)?,
+            Json::Number {
+                span,
+                integer: true,
+            } => Cow::Borrowed(match span.of(self.text) {
+                "-0" => "0",
+                digits => digits,
+            }),
             _ => {
                 return Err(Rejection::of_field(
                     Reason::WrongType,
@@ -297,8 +342,11 @@ impl<'a> Fields<'a> {
 
     fn occurred_at(&self) -> Result<Timestamp, Rejection> {
         let at = match self.required(Field::OccurredAt)? {
-            Json::Text(raw) => Timestamp::from_rfc3339(&unquote(raw)?),
-            Json::Number(text) if integer(text) => text.parse().ok().map(Timestamp::from_millis),
+            Json::Text(text) => Timestamp::from_rfc3339(&text.plain(self.text)?),
+            Json::Number {
+                span,
+                integer: true,
+            } => span.of(self.text).parse().ok().map(Timestamp::from_millis),
             _ => {
                 return Err(Rejection::of_field(
                     Reason::WrongType,
@@ -311,8 +359,8 @@ impl<'a> Fields<'a> {
 
     fn amount(&self) -> Result<Amount, Rejection> {
         let amount = match self.required(Field::Amount)? {
-            Json::Text(raw) => Amount::from_decimal(&unquote(raw)?),
-            Json::Number(text) => Amount::from_json_number(text),
+            Json::Text(text) => Amount::from_decimal(&text.plain(self.text)?),
+            Json::Number { span, .. } => Amount::from_json_number(span.of(self.text)),
             _ => return Err(Rejection::of_field(Reason::WrongType, Field::Amount.name())),
         };
         amount.ok_or(Rejection::of_field(
@@ -327,10 +375,14 @@ impl<'a> Fields<'a> {
 
     /// The values of the dimensions; the object is not walked where none are configured.
     fn attributes(&self, dimensions: &[String]) -> Result<Attributes<'a>, Rejection> {
-        match self.raw[Field::Attributes as usize] {
-            None | Some("null") => Ok(Attributes::default()),
-            Some(raw) if raw.starts_with('{') && dimensions.is_empty() => Ok(Attributes::default()),
-            Some(raw) if raw.starts_with('{') => attributes::read(raw, dimensions),
+        match self.get(Field::Attributes) {
+            None | Some(Json::Null) => Ok(Attributes::default()),
+            Some(Json::Composite(span)) if span.of(self.text).starts_with('{') => {
+                if dimensions.is_empty() {
+                    return Ok(Attributes::default());
+                }
+                attributes::read(span.of(self.text), dimensions)
+            }
             Some(_) => Err(Rejection::of_field(
                 Reason::WrongType,
                 Field::Attributes.name(),
@@ -339,17 +391,36 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Why the text as a whole is no record: it is no JSON, or JSON of another kind.
+/// Goes over a key; the field that it names.
+#[inline]
+fn read_key<'a>(scanner: &mut Scanner<'a>, keys: &mut FewKeys<'a>) -> Result<Option<Field>, Fault> {
+    if let Some(field) = Field::at(scanner.rest()) {
+        scanner.known_key(field.name().len() + 2)?;
+        return Ok(Some(field));
+    }
+    let key = scanner.key()?;
+    if key.escaped
+        && let Some(field) = Field::of(&key.plain().map_err(|_| Fault::Syntax)?)
+    {
+        return Ok(Some(field));
+    }
+    keys.key(key)?;
+    Ok(None)
+}
+
+/// Why the text as a whole is no record, by another parser: whatever the walk stumbled over, bad
+/// syntax further on weighs more.
 #[cold]
 fn whole_record_fault(text: &str) -> Reason {
-    match serde_json::from_str::<&RawValue>(text) {
+    let read = if text.bytes().find(|byte| !blank(*byte)) == Some(b'{') {
+        serde_json::from_str::<HashMap<String, &RawValue>>(text).map(drop)
+    } else {
+        serde_json::from_str::<IgnoredAny>(text).map(drop)
+    };
+    match read.map(|()| structure::check(text, 1)) {
         Err(_) => Reason::InvalidJson,
-        // An object that is well-formed can still hold a key that is no text.
-        Ok(raw) if raw.get().starts_with('{') => Reason::InvalidJson,
-        Ok(raw) => match structure::check(raw.get(), 1) {
-            Err(fault) => fault,
-            Ok(()) => Reason::WrongType,
-        },
+        Ok(Err(fault)) => fault,
+        Ok(Ok(())) => Reason::WrongType,
     }
 }
 
@@ -357,79 +428,6 @@ fn whole_record_fault(text: &str) -> Reason {
 pub(in crate::event) fn integer(text: &str) -> bool {
     text.bytes()
         .all(|byte| byte.is_ascii_digit() || byte == b'-')
-}
-
-/// The text of a JSON string; it borrows unless there are escapes.
-pub(in crate::event) fn unquote(raw: &str) -> Result<Cow<'_, str>, Rejection> {
-    let inside = raw.get(1..raw.len() - 1).unwrap_or_default();
-    if !inside.as_bytes().contains(&b'\\') {
-        return Ok(Cow::Borrowed(inside));
-    }
-    // Half a surrogate pair is well-formed JSON and no text.
-    serde_json::from_str::<String>(raw)
-        .map(Cow::Owned)
-        .map_err(|_| Rejection::new(Reason::InvalidJson))
-}
-
-/// Reads the record's object: known values are kept, all of them are checked.
-struct RecordVisitor<'f, 'a> {
-    fields: &'f mut Fields<'a>,
-}
-
-impl<'a> Visitor<'a> for RecordVisitor<'_, 'a> {
-    type Value = Result<(), Reason>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    /// A fault of the structure does not end the reading: bad syntax further on weighs more.
-    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut fault = Ok(());
-        let mut others = structure::Keys::default();
-        while let Some(key) = map.next_key_seed(KeySeed)? {
-            let raw = map.next_value::<&'a RawValue>()?.get();
-            let given_twice = match Field::of(&key) {
-                Some(field) => self.fields.raw[field as usize].replace(raw).is_some(),
-                None => !others.insert(key),
-            };
-            if fault.is_ok() {
-                fault = match raw.as_bytes().first() {
-                    _ if given_twice => Err(Reason::InvalidJson),
-                    Some(b'{' | b'[') => structure::check(raw, 2),
-                    _ => Ok(()),
-                };
-            }
-        }
-        Ok(fault)
-    }
-}
-
-/// A key that borrows from the record unless it holds escapes.
-struct KeySeed;
-
-impl<'a> DeserializeSeed<'a> for KeySeed {
-    type Value = Cow<'a, str>;
-
-    fn deserialize<D: Deserializer<'a>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_str(self)
-    }
-}
-
-impl<'a> Visitor<'a> for KeySeed {
-    type Value = Cow<'a, str>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a key")
-    }
-
-    fn visit_borrowed_str<E>(self, text: &'a str) -> Result<Self::Value, E> {
-        Ok(Cow::Borrowed(text))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Cow::Owned(text.to_owned()))
-    }
 }
 
 #[cfg(test)]

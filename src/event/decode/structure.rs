@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 
 use crate::event::Reason;
 use crate::event::decode::MAX_DEPTH;
+use crate::event::json::blank;
 
 /// Objects with more keys than this are checked by a hash set: linear search would be quadratic.
 const FEW: usize = 16;
@@ -77,12 +78,8 @@ pub fn check(text: &str, depth: usize) -> Result<(), Reason> {
     Ok(())
 }
 
-pub const fn blank(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
-}
-
 /// The index behind the closing quote of the string that begins at `start`.
-pub fn end_of_string(bytes: &[u8], start: usize) -> usize {
+fn end_of_string(bytes: &[u8], start: usize) -> usize {
     let mut at = start + 1;
     while let Some(&byte) = bytes.get(at) {
         match byte {

@@ -27,12 +27,12 @@ use smallvec::SmallVec;
 
 use crate::event::decode::DecodeSettings;
 use crate::event::decode::structure::Keys;
+use crate::event::json::Items;
 use crate::event::mapping::make::{Compiler, Conditions, Maker};
 use crate::event::mapping::place::{
     ItemLayout, Layout, Mode, Place, Remembered, USUAL_SEARCHES, USUAL_SLOTS, View,
 };
 use crate::event::mapping::rule::{Envelope, Otherwise, Rule};
-use crate::event::mapping::scan::Items;
 use crate::event::mapping::value::Value;
 use crate::event::record::Record;
 use crate::event::source::Decoded;

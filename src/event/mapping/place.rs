@@ -12,9 +12,10 @@ use base64::engine::general_purpose::STANDARD;
 use smallvec::SmallVec;
 
 use crate::event::decode::MAX_BYTES;
+use crate::event::json::Items;
 use crate::event::mapping::path::{Path, Root, Step};
 use crate::event::mapping::rule::Envelope;
-use crate::event::mapping::scan::{self, Items, Slots, Tree, Turn};
+use crate::event::mapping::scan::{self, Slots, Tree, Turn};
 use crate::event::mapping::value::Value;
 use crate::event::record::Record;
 use crate::event::{Reason, Rejection};

@@ -6,9 +6,8 @@
 use std::borrow::Cow;
 
 use crate::event::Rejection;
-use crate::event::decode::unquote;
+use crate::event::json::{self, unquote};
 use crate::event::mapping::rule::Case;
-use crate::event::mapping::scan;
 
 /// Something that is there: neither missing, null nor an empty text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +45,7 @@ impl<'a> Value<'a> {
     /// Whether the text of the scalar is this one.
     pub fn is(&self, text: &str) -> bool {
         match self {
-            Self::Quoted(raw) => scan::is(raw, text),
+            Self::Quoted(raw) => json::is(raw, text),
             Self::Text(own) | Self::Number(own) => own == text,
             Self::Bool(raw) => *raw == text,
             Self::Composite(_) => false,
