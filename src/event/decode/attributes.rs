@@ -9,12 +9,15 @@ use crate::event::check::cut;
 use crate::event::json::{Json, Key, Members, unquote};
 use crate::event::{Attributes, Rejection};
 
-/// Reads an object; `dimensions` are the names in the configured order.
+/// Reads an object into attributes that have no value yet; `dimensions` are the names in the configured order.
 ///
 /// # Errors
 /// `InvalidJson` where a value that is wanted holds half a surrogate pair.
-pub fn read<'a>(object: &'a str, dimensions: &[String]) -> Result<Attributes<'a>, Rejection> {
-    let mut attributes = Attributes::default();
+pub fn read<'a>(
+    object: &'a str,
+    dimensions: &[String],
+    attributes: &mut Attributes<'a>,
+) -> Result<(), Rejection> {
     let mut missing = dimensions.len().min(attributes.values.len());
     let mut members = Members::of(object);
     while missing > 0
@@ -37,7 +40,7 @@ pub fn read<'a>(object: &'a str, dimensions: &[String]) -> Result<Attributes<'a>
             }
         };
     }
-    Ok(attributes)
+    Ok(())
 }
 
 /// The dimension that a key names.
