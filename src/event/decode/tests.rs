@@ -115,6 +115,66 @@ fn a_key_given_twice_is_refused_at_any_depth() {
 }
 
 #[test]
+fn many_and_escaped_keys_are_looked_at_like_few() {
+    let keys = |from: usize, to: usize| {
+        (from..to).fold(String::new(), |keys, n| keys + &format!("\"k{n}\":0,"))
+    };
+    for count in 6..11 {
+        let many = keys(0, count);
+        let inside = many.trim_end_matches(',');
+        check(&signup(&many), SIGNUP);
+        check(&signup(&format!("{many}\"k0\":0,")), "invalid_json");
+        check(&signup(&format!("{many}\"k\\u0030\":0,")), "invalid_json");
+        check(&signup(&format!("{many}\"x\":{{{inside}}},")), SIGNUP);
+        check(
+            &signup(&format!("{many}\"x\":{{{many}\"k0\":0}},")),
+            "invalid_json",
+        );
+        check(
+            &signup(&format!("\"x\":{{{inside}}},\"x\":0,")),
+            "invalid_json",
+        );
+        let opened = "{\"a\":".repeat(count);
+        let closed = "}".repeat(count);
+        check(
+            &signup(&format!(
+                "\"x\":{opened}{{}}{closed},\"y\":{opened}0{closed},"
+            )),
+            SIGNUP,
+        );
+        check(
+            &signup(&format!("\"x\":{opened}{{\"b\":0,\"b\":0}}{closed},")),
+            "invalid_json",
+        );
+        // Whichever comes first, also where the walk has lost count of the keys.
+        let deep = format!("\"z\":{}{},", "[".repeat(64), "]".repeat(64));
+        check(&signup(&format!("{many}\"k0\":0,{deep}")), "invalid_json");
+        check(&signup(&format!("{many}{deep}\"k0\":0,")), "too_deep");
+        check(
+            &signup(&format!("{many}{deep}\"\\ud800\":0,")),
+            "invalid_json",
+        );
+        check(&signup(&format!("{many}{deep}\"x\":01,")), "invalid_json");
+    }
+}
+
+#[test]
+fn names_of_fields_may_have_escapes_and_blanks_around_them() {
+    let escaped = r#"{ "event_\u0069d" : "1" , "type"	:"signup","customer_id"
+:"c" ,"occurred_at": "2026-11-01T09:30:00Z" }"#;
+    check(escaped, SIGNUP);
+    for changed in [
+        "\"event_idx\":1,",
+        "\"event_i\":1,",
+        "\"\":1,",
+        "\"e\":1,",
+        "\"types\":1,",
+    ] {
+        check(&signup(changed), SIGNUP);
+    }
+}
+
+#[test]
 fn nesting_is_read_to_depth_64() {
     let nested = |levels: usize| {
         signup(&format!(
