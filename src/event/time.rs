@@ -148,8 +148,8 @@ impl Civil {
             return None;
         };
         let &[d1, d2, separator, h1, h2, colon, n1, n2] = time;
-        let date = pairs_of_digits(*date, b"0000-00-")?;
-        let time = pairs_of_digits([d1, d2, b'T', h1, h2, colon, n1, n2], b"00T00:00")?;
+        let date = pairs_of_digits(*date, *b"0000-00-")?;
+        let time = pairs_of_digits([d1, d2, b'T', h1, h2, colon, n1, n2], *b"00T00:00")?;
         let year = u32::from(date[0]) * 100 + u32::from(date[2]);
         let (month, day) = (date[5], time[0]);
         let (hour, minute) = (time[3], time[6]);
@@ -218,7 +218,7 @@ impl fmt::Display for Timestamp {
 /// where the pattern has `0`, and elsewhere what the pattern has.
 ///
 /// All eight bytes are looked at together, in a word: byte by byte, reading the instant of an event
-/// took twice the instructions.
+/// took more instructions.
 ///
 /// ```text
 /// text      2  0  2  6  -  1  1  -
@@ -226,11 +226,11 @@ impl fmt::Display for Timestamp {
 /// pairs    20  . 26  .  . 11  .  .      (the others mean nothing)
 /// ```
 #[inline]
-fn pairs_of_digits(text: [u8; 8], pattern: &[u8; 8]) -> Option<[u8; 8]> {
+fn pairs_of_digits(text: [u8; 8], pattern: [u8; 8]) -> Option<[u8; 8]> {
     const HIGH: u64 = u64::MAX / 255 * 0x80;
     let most = pattern.map(|byte| if byte == b'0' { 9 } else { 0 });
     // A digit differs from `0` by its value, what is no digit by more than 9.
-    let digits = u64::from_le_bytes(text) ^ u64::from_le_bytes(*pattern);
+    let digits = u64::from_le_bytes(text) ^ u64::from_le_bytes(pattern);
     let room = u64::from_le_bytes(most.map(|most| 0x7f - most));
     if (digits.wrapping_add(room) | digits) & HIGH != 0 {
         return None;
