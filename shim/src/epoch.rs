@@ -3,15 +3,23 @@
 use std::ffi::CString;
 
 use rdkafka::TopicPartitionList;
-use rdkafka::bindings;
+use rdkafka::bindings::{self, rd_kafka_message_t};
 use rdkafka::message::BorrowedMessage;
 
 /// The leader epoch under which a consumed record was written; nothing if the broker did not say.
 #[must_use]
 pub fn leader_epoch(message: &BorrowedMessage<'_>) -> Option<i32> {
-    // SAFETY: the pointer is that of a message which is borrowed and therefore alive; the function
-    // only reads it.
-    let epoch = unsafe { bindings::rd_kafka_message_leader_epoch(message.ptr()) };
+    // SAFETY: the pointer is that of a message which is borrowed and therefore alive.
+    unsafe { leader_epoch_of(message.ptr()) }
+}
+
+/// The same of a message as the library has it.
+///
+/// # Safety
+/// The message is valid.
+pub(crate) unsafe fn leader_epoch_of(message: *const rd_kafka_message_t) -> Option<i32> {
+    // SAFETY: the message is valid, as the caller promised; the function only reads it.
+    let epoch = unsafe { bindings::rd_kafka_message_leader_epoch(message) };
     (epoch >= 0).then_some(epoch)
 }
 

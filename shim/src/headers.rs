@@ -2,7 +2,7 @@
 
 use std::ffi::CStr;
 
-use rdkafka::bindings::{self, rd_kafka_resp_err_t};
+use rdkafka::bindings::{self, rd_kafka_message_t, rd_kafka_resp_err_t};
 use rdkafka::error::KafkaError;
 use rdkafka::message::BorrowedMessage;
 
@@ -18,12 +18,24 @@ use rdkafka::message::BorrowedMessage;
 /// If the bytes are no headers; `take` was not called then.
 pub fn each_header(
     message: &mut BorrowedMessage<'_>,
+    take: impl FnMut(&[u8], Option<&[u8]>),
+) -> Result<(), KafkaError> {
+    // SAFETY: the message is alive, and borrowed for us alone.
+    unsafe { each_header_of(message.ptr(), take) }
+}
+
+/// The same of a message as the library has it.
+///
+/// # Safety
+/// The message is valid, a record, and nobody else looks at it meanwhile.
+pub(crate) unsafe fn each_header_of(
+    message: *mut rd_kafka_message_t,
     mut take: impl FnMut(&[u8], Option<&[u8]>),
 ) -> Result<(), KafkaError> {
     let mut headers = std::ptr::null_mut();
-    // SAFETY: the message is alive, and borrowed for us alone, so that nobody else looks at it while
-    // the library writes the headers into it; `headers` is ours to be written to.
-    let outcome = unsafe { bindings::rd_kafka_message_headers(message.ptr(), &raw mut headers) };
+    // SAFETY: nobody else looks at the message while the library writes the headers into it, as the
+    // caller promised; `headers` is ours to be written to.
+    let outcome = unsafe { bindings::rd_kafka_message_headers(message, &raw mut headers) };
     match outcome {
         rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR => {}
         rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__NOENT => return Ok(()),

@@ -9,13 +9,18 @@
 
 mod committed;
 mod epoch;
+mod event;
+mod fetched;
 mod headers;
 mod owned;
 mod produce;
+mod pump;
 mod topic_id;
 
 pub use committed::{CommittedMetadata, committed_metadata};
 pub use epoch::{leader_epoch, set_leader_epoch};
+pub use fetched::{Fetched, Run};
 pub use headers::each_header;
 pub use produce::{Header, Outgoing, produce};
+pub use pump::{Failed, Moved, Pump, Pumped};
 pub use topic_id::{TopicId, TopicIdsError, topic_ids};

@@ -2,13 +2,15 @@
 
 #![cfg(test)]
 
+use std::ops::ControlFlow;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use rdkafka::bindings;
+use rdkafka::bindings::{self, rd_kafka_resp_err_t};
 
-use rdkafka::config::ClientConfig;
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::consumer::{BaseConsumer, Consumer as _, ConsumerContext};
 use rdkafka::error::KafkaError;
 use rdkafka::message::DeliveryResult;
 use rdkafka::mocking::MockCluster;
@@ -16,8 +18,8 @@ use rdkafka::producer::{BaseProducer, DefaultProducerContext, ProducerContext};
 use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{ClientContext, Message, Offset, TopicPartitionList};
 use tenure_librdkafka::{
-    Header, Outgoing, TopicIdsError, each_header, leader_epoch, produce, set_leader_epoch,
-    topic_ids,
+    Fetched, Header, Outgoing, Pump, Pumped, TopicIdsError, each_header, leader_epoch, produce,
+    set_leader_epoch, topic_ids,
 };
 
 const TOPIC: &str = "events";
@@ -286,4 +288,293 @@ fn brokers_that_do_not_answer_are_not_waited_for_longer_than_asked() {
         "{answer:?}"
     );
     assert!(asked_at.elapsed() < Duration::from_secs(5));
+}
+
+/// What a consumer's context was told.
+#[derive(Default)]
+struct Told {
+    statistics: AtomicUsize,
+    commits: AtomicUsize,
+    errors: Mutex<Vec<RDKafkaErrorCode>>,
+    lines: AtomicUsize,
+    rebalances: Mutex<Vec<(rd_kafka_resp_err_t, usize)>>,
+}
+
+impl ClientContext for Told {
+    fn stats_raw(&self, statistics: &[u8]) {
+        assert_eq!(statistics.first(), Some(&b'{'));
+        self.statistics.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        assert!(!reason.is_empty());
+        let code = error.rdkafka_error_code().unwrap();
+        self.errors.lock().unwrap().push(code);
+    }
+
+    fn log(&self, _: RDKafkaLogLevel, facility: &str, _: &str) {
+        assert!(!facility.is_empty());
+        self.lines.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl ConsumerContext for Told {
+    fn rebalance(
+        &self,
+        consumer: &BaseConsumer<Self>,
+        code: rd_kafka_resp_err_t,
+        list: &mut TopicPartitionList,
+    ) {
+        let told = (code, list.count());
+        self.rebalances.lock().unwrap().push(told);
+        if code == rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS {
+            list.set_all_offsets(Offset::Beginning).unwrap();
+            consumer.assign(list).unwrap();
+        } else {
+            consumer.unassign().unwrap();
+        }
+    }
+
+    fn commit_callback(&self, result: Result<(), KafkaError>, offsets: &TopicPartitionList) {
+        result.unwrap();
+        for element in offsets.elements() {
+            assert_eq!(element.topic(), TOPIC);
+        }
+        self.commits.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn talkative(servers: &str, properties: &[(&str, &str)]) -> BaseConsumer<Told> {
+    let mut config = ClientConfig::new();
+    config
+        .set("bootstrap.servers", servers)
+        .set("group.id", "test")
+        .set("fetch.wait.max.ms", "10")
+        .set("statistics.interval.ms", "20");
+    for (name, value) in properties {
+        config.set(*name, *value);
+    }
+    config.create_with_context(Told::default()).unwrap()
+}
+
+/// Writes so many records to each of the two partitions; each has its number as its value.
+fn write(cluster: &MockCluster<'_, DefaultProducerContext>, count: usize) {
+    let producer = producer(cluster);
+    let mut written = 0;
+    for partition in 0..2 {
+        for number in 0..count {
+            let value = number.to_string();
+            let record = Outgoing {
+                topic: TOPIC,
+                partition: Some(partition),
+                timestamp: Some(AT),
+                key: (number % 2 == 0).then_some(b"key"),
+                value: Some(value.as_bytes()),
+                headers: &[(b"name", Some(b"value"))],
+            };
+            produce(&producer, &record, written).unwrap();
+            written += 1;
+        }
+    }
+    outcomes(&producer, written);
+}
+
+fn assign(consumer: &BaseConsumer<Told>) {
+    let mut list = TopicPartitionList::new();
+    list.add_partition_range(TOPIC, 0, 1);
+    list.set_all_offsets(Offset::Beginning).unwrap();
+    consumer.assign(&list).unwrap();
+}
+
+/// Pumps until a condition on what came holds: values by partition, and errors.
+fn pump_until(
+    pump: &mut Pump<'_, Told>,
+    until: impl Fn(&[Vec<String>; 2], &[KafkaError]) -> bool,
+) -> ([Vec<String>; 2], Vec<KafkaError>) {
+    let deadline = Instant::now() + PATIENCE;
+    let (mut values, mut errors) = ([Vec::new(), Vec::new()], Vec::new());
+    while !until(&values, &errors) {
+        assert!(Instant::now() < deadline, "only {values:?} and {errors:?}");
+        let outcome = pump.poll(Duration::from_millis(10), |pumped| {
+            match pumped {
+                Pumped::Records(run) => {
+                    assert_eq!(run.topic, TOPIC);
+                    let values = &mut values[usize::try_from(run.partition).unwrap()];
+                    values.extend(run.map(|mut record| looked_at(&mut record)));
+                }
+                Pumped::Failed(failed) => errors.push(failed.error),
+            }
+            ControlFlow::<()>::Continue(())
+        });
+        assert!(outcome.is_continue());
+    }
+    (values, errors)
+}
+
+/// The value of a record that [`write`] wrote; everything else of it is looked at.
+fn looked_at(record: &mut Fetched<'_>) -> String {
+    let number = record.offset();
+    assert_eq!(record.key(), (number % 2 == 0).then_some(&b"key"[..]));
+    assert_eq!(record.timestamp(), Some(AT));
+    assert!(record.leader_epoch().is_some_and(|epoch| epoch >= 0));
+    let mut headers = Vec::new();
+    record
+        .each_header(|name, value| headers.push((name.to_vec(), value.map(<[u8]>::to_vec))))
+        .unwrap();
+    assert_eq!(headers, [(b"name".to_vec(), Some(b"value".to_vec()))]);
+    let value = String::from_utf8(record.value().unwrap().to_vec()).unwrap();
+    assert_eq!(value, number.to_string());
+    value
+}
+
+fn numbers(count: usize) -> Vec<String> {
+    (0..count).map(|number| number.to_string()).collect()
+}
+
+#[test]
+fn a_pump_hands_on_every_record_in_order_and_tells_the_context_everything_else() {
+    let cluster = cluster();
+    write(&cluster, 2000);
+    let consumer = talkative(
+        &cluster.bootstrap_servers(),
+        &[("auto.commit.interval.ms", "20"), ("debug", "topic")],
+    );
+    let told = consumer.context();
+    let mut pump = Pump::assigned(&consumer).unwrap();
+    assign(&consumer);
+    let (values, errors) = pump_until(&mut pump, |values, _| {
+        values.iter().all(|values| values.len() >= 2000)
+            && told.statistics.load(Ordering::Relaxed) > 1
+            && told.commits.load(Ordering::Relaxed) > 0
+            && told.lines.load(Ordering::Relaxed) > 0
+    });
+    assert_eq!(values, [numbers(2000), numbers(2000)]);
+    assert_eq!(errors, []);
+}
+
+#[test]
+fn what_came_before_a_pump_and_what_comes_after_it_is_told_too() {
+    let cluster = cluster();
+    write(&cluster, 10);
+    let consumer = talkative(&cluster.bootstrap_servers(), &[]);
+    let told = consumer.context();
+    assign(&consumer);
+    // Statistics are in the queue of the records by the time when records are there.
+    let deadline = Instant::now() + PATIENCE;
+    while consumer.position().unwrap().count() == 0 {
+        assert!(Instant::now() < deadline);
+    }
+    let mut pump = Pump::assigned(&consumer).unwrap();
+    let (values, _) = pump_until(&mut pump, |values, _| {
+        values.iter().all(|values| values.len() >= 10)
+            && told.statistics.load(Ordering::Relaxed) > 0
+    });
+    assert_eq!(values, [numbers(10), numbers(10)]);
+    drop(pump);
+    let before = told.statistics.load(Ordering::Relaxed);
+    while told.statistics.load(Ordering::Relaxed) < before + 2 {
+        assert!(Instant::now() < deadline);
+        assert!(consumer.poll(Duration::from_millis(10)).is_none());
+    }
+}
+
+#[test]
+fn a_pump_of_a_subscriber_tells_of_rebalances() {
+    let cluster = cluster();
+    write(&cluster, 300);
+    let consumer = talkative(&cluster.bootstrap_servers(), &[]);
+    let told = consumer.context();
+    let mut pump = Pump::subscribed(&consumer).unwrap();
+    consumer.subscribe(&[TOPIC]).unwrap();
+    let (values, _) = pump_until(&mut pump, |values, _| {
+        values.iter().all(|values| values.len() >= 300)
+            && told.statistics.load(Ordering::Relaxed) > 0
+    });
+    assert_eq!(values, [numbers(300), numbers(300)]);
+    consumer.unsubscribe();
+    pump_until(&mut pump, |_, _| told.rebalances.lock().unwrap().len() > 1);
+    assert_eq!(
+        *told.rebalances.lock().unwrap(),
+        [
+            (rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS, 2),
+            (rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS, 2),
+        ]
+    );
+}
+
+#[test]
+fn an_error_in_the_place_of_a_record_says_which_position_it_has_moved() {
+    let cluster = cluster();
+    write(&cluster, 5);
+    let consumer = talkative(
+        &cluster.bootstrap_servers(),
+        &[("auto.offset.reset", "error")],
+    );
+    let mut pump = Pump::assigned(&consumer).unwrap();
+    let mut list = TopicPartitionList::new();
+    list.add_partition_offset(TOPIC, 1, Offset::Offset(100))
+        .unwrap();
+    consumer.assign(&list).unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    let mut failures = Vec::new();
+    while failures.is_empty() {
+        assert!(Instant::now() < deadline, "no error came");
+        // Without waiting all comes in lists.
+        let outcome = pump.poll(Duration::ZERO, |pumped| {
+            if let Pumped::Failed(failed) = pumped {
+                let moved = failed.moved.unwrap();
+                failures.push((
+                    failed.error,
+                    moved.topic.to_owned(),
+                    moved.partition,
+                    moved.to,
+                ));
+            }
+            ControlFlow::<()>::Continue(())
+        });
+        assert!(outcome.is_continue());
+    }
+    let code = RDKafkaErrorCode::AutoOffsetReset;
+    let error = KafkaError::MessageConsumption(code);
+    assert_eq!(failures, [(error, TOPIC.to_owned(), 1, 101)]);
+    let positions = consumer.position().unwrap();
+    let position = positions.find_partition(TOPIC, 1).unwrap().offset();
+    assert_eq!(position, Offset::Offset(101));
+    assert_eq!(*consumer.context().errors.lock().unwrap(), [code]);
+}
+
+#[test]
+fn a_pump_tells_of_brokers_that_are_gone() {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = closed.local_addr().unwrap().to_string();
+    drop(closed);
+    let consumer = talkative(&address, &[]);
+    let mut pump = Pump::assigned(&consumer).unwrap();
+    let (_, errors) = pump_until(&mut pump, |_, errors| !errors.is_empty());
+    let told = consumer.context().errors.lock().unwrap();
+    assert_eq!(told.len(), errors.len());
+    assert_eq!(errors[0].rdkafka_error_code(), Some(told[0]));
+}
+
+#[test]
+fn what_is_not_handed_on_after_a_break_is_given_back() {
+    let cluster = cluster();
+    write(&cluster, 1000);
+    let consumer = talkative(&cluster.bootstrap_servers(), &[]);
+    let mut pump = Pump::assigned(&consumer).unwrap();
+    for _ in 0..3 {
+        assign(&consumer);
+        let deadline = Instant::now() + PATIENCE;
+        let first = loop {
+            assert!(Instant::now() < deadline);
+            let outcome = pump.poll(Duration::from_millis(10), |pumped| match pumped {
+                Pumped::Records(mut run) => ControlFlow::Break(run.next().unwrap().offset()),
+                Pumped::Failed(_) => ControlFlow::Continue(()),
+            });
+            if let ControlFlow::Break(first) = outcome {
+                break first;
+            }
+        };
+        assert_eq!(first, 0, "everything comes again once it is assigned anew");
+    }
 }

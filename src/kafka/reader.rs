@@ -27,22 +27,21 @@
 
 use std::collections::HashMap;
 use std::hash::Hasher;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use rdkafka::Message;
 use rdkafka::consumer::{CommitMode, Consumer as _};
 use rdkafka::error::KafkaError;
-use rdkafka::message::BorrowedMessage;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use siphasher::sip::SipHasher13;
-use tenure_librdkafka::{each_header, leader_epoch};
+use tenure_librdkafka::{Failed, Fetched, Pump, Pumped, Run};
 
 use crate::event::Timestamp;
 use crate::kafka::admission::{Admission, Awaited, Open};
 use crate::kafka::batch::{Batch, Record};
-use crate::kafka::client::{Consumer, failure};
+use crate::kafka::client::{Consumer, Context, failure};
 use crate::kafka::commits::Commits;
 use crate::kafka::progress::Progress;
 use crate::kafka::{Delivery, Place, Sink, sentence};
@@ -55,8 +54,6 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const POLL: Duration = Duration::from_millis(50);
 /// Records wait in a batch that is not full for at most about this long.
 const LINGER: Duration = Duration::from_millis(20);
-/// Records polled between two looks at the clock.
-const LOOK_AROUND_EVERY: u32 = 256;
 const COMMIT_EVERY: Duration = Duration::from_secs(5);
 /// How often positions are compared with those of the client, which steps over control records.
 const CONTROL_RECORDS_EVERY: Duration = Duration::from_millis(200);
@@ -88,17 +85,11 @@ pub struct Reader<S> {
     sink: S,
     admission: Box<dyn Admission>,
     partitions: HashMap<Place, Partition>,
-    /// Whether a partition has been held since the last assignment.
-    holds: bool,
     waiting: usize,
     attempts: u32,
     attempted_at: Option<Instant>,
     /// What of the changes of degraded partitions has been looked at.
     changes_seen: u64,
-    /// Whether there is a gap that has to be fetched once more.
-    doubtful: bool,
-    /// Whether offsets do not ascend.
-    contradicted: bool,
     /// Gaps that were there again.
     gaps: u32,
 }
@@ -131,6 +122,8 @@ struct Partition {
     held: Option<Awaited>,
     /// The last offset that the client gave since the assignment.
     given: Option<i64>,
+    /// Where the client takes the partition to be since an error, and no record has led to.
+    moved: Option<i64>,
     /// The gap seen last: the offset that was missing, and the one that came instead.
     gap: Option<(i64, i64)>,
     batch: Batch,
@@ -167,6 +160,30 @@ struct Stood {
     since: Instant,
 }
 
+/// Why what was polled is not taken to its end. All that was not taken has to be fetched anew, for
+/// the client gives it out once.
+#[derive(Debug)]
+enum Broken {
+    /// A partition has to be held.
+    Held,
+    /// There is a gap that has to be fetched once more.
+    Doubtful,
+    /// Offsets do not ascend.
+    Contradicted,
+    /// The client has lost its way, or cannot go on.
+    Failed(KafkaError),
+    /// Nobody takes deliveries any more.
+    Abandoned,
+}
+
+/// What is done with a record that was polled.
+enum Verdict {
+    Taken,
+    /// It is not the one that was read at its offset before.
+    Another,
+    Broken(Broken),
+}
+
 /// Why reading ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ended {
@@ -193,6 +210,7 @@ impl Partition {
             stood: None,
             held: None,
             given: None,
+            moved: None,
             gap: None,
             batch: Batch::new(place),
             received_bytes: 0,
@@ -237,6 +255,7 @@ impl Partition {
     fn fetch_from(&mut self) -> i64 {
         self.expected = self.last;
         self.given = None;
+        self.moved = None;
         self.last.map_or(self.polled, |last| last.offset)
     }
 }
@@ -266,13 +285,10 @@ impl<S: Sink> Reader<S> {
             sink,
             admission: Box::new(Open),
             partitions: HashMap::new(),
-            holds: false,
             waiting: 0,
             attempts: 0,
             attempted_at: None,
             changes_seen: 0,
-            doubtful: false,
-            contradicted: false,
             gaps: 0,
         }
     }
@@ -297,58 +313,35 @@ impl<S: Sink> Reader<S> {
             self.partitions.insert(place, Partition::new(*assignment));
             self.counters[place.topic].assigned_partitions.inc();
         }
+        // The clone lets what is polled borrow from it while the reader is changed.
+        let consumer = Arc::clone(&self.consumer);
+        let Some(mut pump) = Pump::assigned(&consumer) else {
+            return Ended::Fatal("the client was given no group".to_owned());
+        };
         if let Err(error) = self.assign() {
             return Ended::Fatal(error.to_string());
         }
-        self.read(stop)
+        self.read(&mut pump, stop)
     }
 
-    fn read(&mut self, stop: &AtomicBool) -> Ended {
-        let mut polled = 0_u32;
+    fn read(&mut self, pump: &mut Pump<'_, Context>, stop: &AtomicBool) -> Ended {
         let (mut flushed, mut committed, mut stepped) =
             (Instant::now(), Instant::now(), Instant::now());
         while !stop.load(Ordering::Relaxed) {
-            // The clone lets the message borrow from it while the reader is changed.
-            let consumer = Arc::clone(&self.consumer);
             let wait = if self.waiting > 0 {
                 Duration::ZERO
             } else {
                 POLL
             };
-            let idle = match consumer.poll(wait) {
-                Some(Ok(mut message)) => {
-                    if !self.take(&mut message) {
-                        return Ended::Abandoned;
-                    }
-                    false
-                }
-                Some(Err(error)) => {
-                    if let Some(ended) = self.failed(&error) {
+            let idle = match pump.poll(wait, |pumped| self.take(pumped)) {
+                ControlFlow::Continue(came) => !came,
+                ControlFlow::Break(broken) => {
+                    if let Some(ended) = self.begin_anew(broken, pump) {
                         return ended;
                     }
                     false
                 }
-                None => true,
             };
-            if self.doubtful
-                && let Some(ended) = self.fetch_gap_again()
-            {
-                return ended;
-            }
-            if self.holds
-                && let Some(ended) = self.fetch_others()
-            {
-                return ended;
-            }
-            if self.contradicted
-                && let Some(ended) = self.fetch_again()
-            {
-                return ended;
-            }
-            polled = polled.wrapping_add(1);
-            if !idle && !polled.is_multiple_of(LOOK_AROUND_EVERY) {
-                continue;
-            }
             let now = Instant::now();
             if let Some(ended) = self.heed_changes() {
                 return ended;
@@ -386,92 +379,86 @@ impl<S: Sink> Reader<S> {
         }
     }
 
-    /// Takes a record into the batch of its partition. False once nobody takes batches.
-    fn take(&mut self, message: &mut BorrowedMessage<'_>) -> bool {
-        let Some(topic) = self.topic_of(message) else {
-            return true;
-        };
-        let place = Place {
-            topic,
-            partition: message.partition(),
-        };
-        let Some(partition) = self.partitions.get_mut(&place) else {
-            return true;
-        };
-        if partition.held.is_some() {
-            return true;
+    /// Takes what the client gives: records, or an error in their place.
+    fn take(&mut self, pumped: Pumped<'_>) -> ControlFlow<Broken> {
+        match pumped {
+            Pumped::Records(run) => self.take_records(run),
+            Pumped::Failed(failed) => self.take_failed(failed),
         }
-        let offset = message.offset();
-        let recorded_at = message
-            .timestamp()
-            .to_millis()
-            .filter(|millis| *millis >= 0);
-        let record = Record {
-            offset,
-            recorded_at: recorded_at.map(Timestamp::from_millis),
-            value: message.payload(),
-        };
-        if !partition.continues(&record) {
-            self.give_up(place, Degradation::Truncated);
-            return true;
-        }
-        if !partition.ascends(offset) {
-            // One of the two is not true. If it is the one before, the log has another record there.
-            self.contradicted = true;
-            return true;
-        }
-        if offset < partition.polled {
-            return true;
-        }
-        if offset > partition.polled && self.gaps < GAPS_FETCHED_AGAIN {
-            let gap = Some((partition.polled, offset));
-            if partition.gap != gap {
-                partition.gap = gap;
-                self.doubtful = true;
-                return true;
-            }
-            self.gaps += 1;
-        }
-        if partition.gap.is_some_and(|(missing, _)| missing == offset) {
-            partition.gap = None;
-            self.telemetry.errors.of(Failure::BadMessage).inc();
-            tracing::warn!(
-                topic = self.topics[place.topic],
-                partition = place.partition,
-                offset,
-                "the offset of a batch was damaged on its way: fetched again"
-            );
-        }
-        let admission = &mut self.admission;
-        if let Some(awaited) = admission.awaits(place, message.key(), record.value) {
-            partition.held = Some(awaited);
-            self.holds = true;
-            return true;
-        }
-        partition.polled = offset + 1;
-        partition.behind = offset + 1;
-        let bytes = message.key_len() + record.value.map_or(0, <[u8]>::len);
-        partition.received_bytes += bytes as u64;
-        self.waiting += usize::from(partition.batch.is_empty());
-        partition.batch.push(record);
-        partition.batch.leader_epoch = leader_epoch(message);
-        if self.envelopes.get(topic).is_some_and(|wanted| *wanted) {
-            keep_envelope(&mut partition.batch, message);
-        }
-        if partition.batch.full() {
-            self.waiting -= 1;
-            return partition.hand_on(&self.counters[topic], &mut self.sink);
-        }
-        true
     }
 
-    fn topic_of(&self, message: &BorrowedMessage<'_>) -> Option<usize> {
-        match self.topics.len() {
-            1 => Some(0),
-            _ => self
-                .topics
-                .iter()
-                .position(|topic| topic == message.topic()),
+    /// Takes records into the batch of their partition.
+    fn take_records(&mut self, run: Run<'_>) -> ControlFlow<Broken> {
+        let Some(place) = self.place_of(run.topic, run.partition) else {
+            return ControlFlow::Continue(());
+        };
+        let Some(partition) = self.partitions.get_mut(&place) else {
+            return ControlFlow::Continue(());
+        };
+        if partition.held.is_some() {
+            return ControlFlow::Continue(());
+        }
+        let mut taking = Taking {
+            place,
+            topic: &self.topics[place.topic],
+            counters: &self.counters[place.topic],
+            telemetry: &self.telemetry,
+            with_envelope: self
+                .envelopes
+                .get(place.topic)
+                .is_some_and(|wanted| *wanted),
+            admission: &mut *self.admission,
+            sink: &mut self.sink,
+            waiting: &mut self.waiting,
+            gaps: &mut self.gaps,
+        };
+        for mut record in run {
+            match taking.take(partition, &mut record) {
+                Verdict::Taken => {}
+                Verdict::Broken(broken) => return ControlFlow::Break(broken),
+                Verdict::Another => {
+                    self.give_up(place, Degradation::Truncated);
+                    break;
+                }
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Notes an error that the client gets over by itself.
+    fn take_failed(&mut self, failed: Failed<'_>) -> ControlFlow<Broken> {
+        if let Some(moved) = failed.moved
+            && let Some(place) = self.place_of(moved.topic, moved.partition)
+            && let Some(partition) = self.partitions.get_mut(&place)
+        {
+            partition.moved = Some(moved.to);
+        }
+        let fatal = matches!(failed.error, KafkaError::MessageConsumptionFatal(_));
+        match failure(&failed.error) {
+            _ if fatal => ControlFlow::Break(Broken::Failed(failed.error)),
+            Failure::OffsetOutOfRange | Failure::BadMessage => {
+                ControlFlow::Break(Broken::Failed(failed.error))
+            }
+            _ => {
+                self.consumer.context().failed(&failed.error);
+                ControlFlow::Continue(())
+            }
+        }
+    }
+
+    fn place_of(&self, topic: &str, partition: i32) -> Option<Place> {
+        let topic = self.topics.iter().position(|name| name == topic)?;
+        Some(Place { topic, partition })
+    }
+
+    /// Fetches everything anew after what was polled was not taken to its end.
+    fn begin_anew(&mut self, broken: Broken, pump: &mut Pump<'_, Context>) -> Option<Ended> {
+        match broken {
+            Broken::Held => self.fetch_others(),
+            Broken::Doubtful => self.fetch_gap_again(),
+            Broken::Contradicted => self.fetch_again(pump),
+            Broken::Failed(error) => self.failed(&error, pump),
+            Broken::Abandoned => Some(Ended::Abandoned),
         }
     }
 
@@ -497,23 +484,15 @@ impl<S: Sink> Reader<S> {
             return true;
         };
         for element in positions.elements() {
-            let Some(topic) = self
-                .topics
-                .iter()
-                .position(|topic| topic == element.topic())
-            else {
+            let Some(place) = self.place_of(element.topic(), element.partition()) else {
                 continue;
-            };
-            let place = Place {
-                topic,
-                partition: element.partition(),
             };
             let (Some(partition), Offset::Offset(next_offset)) =
                 (self.partitions.get_mut(&place), element.offset())
             else {
                 continue;
             };
-            if next_offset > partition.polled {
+            if next_offset > partition.polled && partition.moved != Some(next_offset) {
                 partition.polled = next_offset;
                 if !self.sink.deliver(Delivery::SkipTo { place, next_offset }) {
                     return false;
@@ -523,23 +502,23 @@ impl<S: Sink> Reader<S> {
         true
     }
 
-    fn failed(&mut self, error: &KafkaError) -> Option<Ended> {
+    fn failed(&mut self, error: &KafkaError, pump: &mut Pump<'_, Context>) -> Option<Ended> {
         if let KafkaError::MessageConsumptionFatal(code) = error {
             self.telemetry.errors.of(Failure::Fatal).inc();
             return Some(Ended::Fatal(code.to_string()));
         }
         self.consumer.context().failed(error);
-        match failure(error) {
-            Failure::OffsetOutOfRange => self.out_of_range(),
-            // The client has skipped the damaged batch, so everything is fetched again from where
-            // we are.
-            Failure::BadMessage => self.fetch_again(),
-            _ => None,
+        if failure(error) == Failure::OffsetOutOfRange {
+            self.out_of_range(pump)
+        } else {
+            // The client has skipped the damaged batch, so everything is fetched again from where we
+            // are.
+            self.fetch_again(pump)
         }
     }
 
     /// The client does not say which partition it was, so each is looked at.
-    fn out_of_range(&mut self) -> Option<Ended> {
+    fn out_of_range(&mut self, pump: &mut Pump<'_, Context>) -> Option<Ended> {
         if !self.flush() {
             return Some(Ended::Abandoned);
         }
@@ -598,12 +577,11 @@ impl<S: Sink> Reader<S> {
         for (place, reason) in lost {
             self.give_up(place, reason);
         }
-        self.fetch_again()
+        self.fetch_again(pump)
     }
 
     /// Fetches everything anew but the partitions that are held.
     fn fetch_others(&mut self) -> Option<Ended> {
-        self.holds = false;
         if !self.flush() {
             return Some(Ended::Abandoned);
         }
@@ -627,7 +605,6 @@ impl<S: Sink> Reader<S> {
 
     /// Fetches everything anew from before a gap.
     fn fetch_gap_again(&mut self) -> Option<Ended> {
-        self.doubtful = false;
         if !self.flush() {
             return Some(Ended::Abandoned);
         }
@@ -638,8 +615,7 @@ impl<S: Sink> Reader<S> {
     }
 
     /// Fetches everything anew from where we are: the client skips what it cannot read.
-    fn fetch_again(&mut self) -> Option<Ended> {
-        self.contradicted = false;
+    fn fetch_again(&mut self, pump: &mut Pump<'_, Context>) -> Option<Ended> {
         // What was polled is part of what the log must still have.
         if !self.flush() {
             return Some(Ended::Abandoned);
@@ -654,7 +630,7 @@ impl<S: Sink> Reader<S> {
         }
         if self.attempts > ATTEMPTS {
             self.attempts = 0;
-            if let Some(ended) = self.look_for_the_damaged() {
+            if let Some(ended) = self.look_for_the_damaged(pump) {
                 return Some(ended);
             }
         } else {
@@ -668,7 +644,7 @@ impl<S: Sink> Reader<S> {
     }
 
     /// Fetches each partition that is behind its end alone, and gives up those that fail at once.
-    fn look_for_the_damaged(&mut self) -> Option<Ended> {
+    fn look_for_the_damaged(&mut self, pump: &mut Pump<'_, Context>) -> Option<Ended> {
         let behind: Vec<Place> = self
             .partitions
             .iter()
@@ -685,7 +661,7 @@ impl<S: Sink> Reader<S> {
             .map(|(place, _)| *place)
             .collect();
         for place in behind {
-            match self.can_be_read(place) {
+            match self.can_be_read(place, pump) {
                 Ok(true) => {}
                 Ok(false) => self.give_up(place, Degradation::BadBatch),
                 Err(ended) => return Some(ended),
@@ -695,33 +671,32 @@ impl<S: Sink> Reader<S> {
     }
 
     /// Whether a partition that is fetched alone gives a record, or at least no error, for a while.
-    fn can_be_read(&mut self, place: Place) -> Result<bool, Ended> {
+    fn can_be_read(&mut self, place: Place, pump: &mut Pump<'_, Context>) -> Result<bool, Ended> {
         let fatal = |error: KafkaError| Ended::Fatal(error.to_string());
         if let Some(ended) = self.let_go() {
             return Err(ended);
         }
-        let before = self.partitions.get(&place).map(|found| found.polled);
+        let polled = |reader: &Self| reader.partitions.get(&place).map(|found| found.polled);
+        let before = polled(self);
         let list = self.list(|candidate| candidate == place).map_err(fatal)?;
         self.consumer.assign(&list).map_err(fatal)?;
         let begun = Instant::now();
-        while begun.elapsed() < ALONE {
-            let consumer = Arc::clone(&self.consumer);
-            let read = match consumer.poll(POLL) {
-                Some(Ok(mut message)) => {
-                    if !self.take(&mut message) {
-                        return Err(Ended::Abandoned);
-                    }
-                    if std::mem::take(&mut self.contradicted) {
-                        return Ok(false);
-                    }
-                    // The record read before, which is fetched again, says nothing about the next.
-                    self.partitions.get(&place).map(|found| found.polled) != before
+        // The record read before, which is fetched again, says nothing about the next.
+        while begun.elapsed() < ALONE && polled(self) == before {
+            match pump.poll(POLL, |pumped| self.take(pumped)) {
+                ControlFlow::Continue(_) => {}
+                ControlFlow::Break(Broken::Abandoned) => return Err(Ended::Abandoned),
+                ControlFlow::Break(Broken::Contradicted) => return Ok(false),
+                ControlFlow::Break(Broken::Failed(error)) => {
+                    return match error {
+                        KafkaError::MessageConsumptionFatal(code) => {
+                            Err(Ended::Fatal(code.to_string()))
+                        }
+                        error => Ok(failure(&error) != Failure::BadMessage),
+                    };
                 }
-                Some(Err(error)) if failure(&error) == Failure::BadMessage => return Ok(false),
-                Some(Err(_)) | None => false,
-            };
-            if read {
-                break;
+                // It gives records, and shows the rest again once everything is assigned.
+                ControlFlow::Break(Broken::Held | Broken::Doubtful) => return Ok(true),
             }
         }
         Ok(true)
@@ -829,9 +804,88 @@ impl<S: Sink> Reader<S> {
     }
 }
 
+/// What taking records of one partition needs beside it.
+struct Taking<'a, S> {
+    place: Place,
+    topic: &'a str,
+    counters: &'a TopicTelemetry,
+    telemetry: &'a Telemetry,
+    /// Whether keys and headers are kept with the records.
+    with_envelope: bool,
+    admission: &'a mut dyn Admission,
+    sink: &'a mut S,
+    waiting: &'a mut usize,
+    gaps: &'a mut u32,
+}
+
+impl<S: Sink> Taking<'_, S> {
+    fn take(&mut self, partition: &mut Partition, fetched: &mut Fetched<'_>) -> Verdict {
+        let offset = fetched.offset();
+        let record = Record {
+            offset,
+            recorded_at: fetched.timestamp().map(Timestamp::from_millis),
+            value: fetched.value(),
+        };
+        if !partition.continues(&record) {
+            return Verdict::Another;
+        }
+        if !partition.ascends(offset) {
+            // One of the two is not true. If it is the one before, the log has another record there.
+            return Verdict::Broken(Broken::Contradicted);
+        }
+        if offset < partition.polled {
+            return Verdict::Taken;
+        }
+        if offset > partition.polled && *self.gaps < GAPS_FETCHED_AGAIN {
+            let gap = Some((partition.polled, offset));
+            if partition.gap != gap {
+                partition.gap = gap;
+                return Verdict::Broken(Broken::Doubtful);
+            }
+            *self.gaps += 1;
+        }
+        if partition.gap.is_some_and(|(missing, _)| missing == offset) {
+            partition.gap = None;
+            self.tell_of_damage(offset);
+        }
+        let key = fetched.key();
+        if let Some(awaited) = self.admission.awaits(self.place, key, record.value) {
+            partition.held = Some(awaited);
+            return Verdict::Broken(Broken::Held);
+        }
+        partition.polled = offset + 1;
+        partition.behind = offset + 1;
+        let bytes = key.map_or(0, <[u8]>::len) + record.value.map_or(0, <[u8]>::len);
+        partition.received_bytes += bytes as u64;
+        *self.waiting += usize::from(partition.batch.is_empty());
+        partition.batch.push(record);
+        partition.batch.leader_epoch = fetched.leader_epoch();
+        if self.with_envelope {
+            keep_envelope(&mut partition.batch, fetched);
+        }
+        if partition.batch.full() {
+            *self.waiting -= 1;
+            if !partition.hand_on(self.counters, self.sink) {
+                return Verdict::Broken(Broken::Abandoned);
+            }
+        }
+        Verdict::Taken
+    }
+
+    fn tell_of_damage(&self, offset: i64) {
+        self.telemetry.errors.of(Failure::BadMessage).inc();
+        tracing::warn!(
+            topic = self.topic,
+            partition = self.place.partition,
+            offset,
+            "the offset of a batch was damaged on its way: fetched again"
+        );
+    }
+}
+
 /// Keeps key and headers of the record that was put into the batch last.
-fn keep_envelope(batch: &mut Batch, message: &mut BorrowedMessage<'_>) {
-    batch.push_key(message.key());
+fn keep_envelope(batch: &mut Batch, fetched: &mut Fetched<'_>) {
+    batch.push_key(fetched.key());
     // Headers that the client cannot read are no headers: the rest of the record is kept.
-    let _ = each_header(message, |name, value| batch.push_header(name, value));
+    let _ = fetched.each_header(|name, value| batch.push_header(name, value));
 }
