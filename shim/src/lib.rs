@@ -2,10 +2,11 @@
 //!
 //! Owns every call into the C library that the client's own interface lacks: the identity of a topic
 //! ([`topic_ids`]), the leader epoch of a record and of a position ([`leader_epoch`],
-//! [`set_leader_epoch`]), the metadata of commits ([`committed_metadata`]), headers with names of any bytes ([`each_header`]), and producing with such
-//! headers ([`produce()`]). Promises that all of it is safe to call, whatever bytes a record holds:
+//! [`set_leader_epoch`]), the metadata of commits ([`committed_metadata`]), headers with names of any
+//! bytes ([`each_header`]), producing with such headers ([`produce()`]), and taking records by the
+//! hundred ([`Pump`]). Promises that all of it is safe to call, whatever bytes a record holds:
 //! `unsafe` is here and nowhere else, each block with the reason why it is sound. Does not know what
-//! the records mean, keeps nothing, and starts no thread.
+//! the records mean, keeps none of them, and starts no thread.
 
 mod committed;
 mod epoch;

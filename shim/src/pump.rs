@@ -133,6 +133,7 @@ impl<'client, C: ConsumerContext> Pump<'client, C> {
     }
 
     /// Hands on what is there, or what comes first within `wait`; false if nothing came for `each`.
+    /// What is not a record is heard of after the wait, so it should be short.
     ///
     /// The library takes records for read when this is called, and not when `each` sees them: after a
     /// break, those that were not handed on come again only if their partitions are assigned anew.

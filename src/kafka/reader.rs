@@ -40,7 +40,7 @@ use tenure_librdkafka::{Failed, Fetched, Pump, Pumped, Run};
 
 use crate::event::Timestamp;
 use crate::kafka::admission::{Admission, Awaited, Open};
-use crate::kafka::batch::{Batch, Record};
+use crate::kafka::batch::{Batch, Record, Spares};
 use crate::kafka::client::{Consumer, Context, failure};
 use crate::kafka::commits::Commits;
 use crate::kafka::progress::Progress;
@@ -196,7 +196,7 @@ pub enum Ended {
 }
 
 impl Partition {
-    fn new(assignment: Assignment) -> Self {
+    fn new(assignment: Assignment, spares: &Spares) -> Self {
         let Assignment {
             place, next_offset, ..
         } = assignment;
@@ -212,7 +212,7 @@ impl Partition {
             given: None,
             moved: None,
             gap: None,
-            batch: Batch::new(place),
+            batch: Batch::with_spares(place, spares.clone()),
             received_bytes: 0,
         }
     }
@@ -308,9 +308,11 @@ impl<S: Sink> Reader<S> {
 
     /// Assigns the partitions at their offsets and reads until told to stop.
     pub fn run(mut self, assignments: &[Assignment], stop: &AtomicBool) -> Ended {
+        let spares = Spares::default();
         for assignment in assignments {
             let place = assignment.place;
-            self.partitions.insert(place, Partition::new(*assignment));
+            let partition = Partition::new(*assignment, &spares);
+            self.partitions.insert(place, partition);
             self.counters[place.topic].assigned_partitions.inc();
         }
         // The clone lets what is polled borrow from it while the reader is changed.
