@@ -17,7 +17,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 
 use history::{Folding, UNTIL};
 use table::{Table, grouped, median};
@@ -40,9 +40,24 @@ struct Args {
     #[arg(long, value_name = "N", default_value_t = 7)]
     runs: usize,
 
+    /// What is timed
+    #[arg(long, value_enum, value_name = "WHAT", value_delimiter = ',', default_values_t = [What::Plain, What::Segments, What::Series])]
+    what: Vec<What>,
+
     /// Passed by cargo bench; without it nothing is measured
     #[arg(long, hide = true)]
     bench: bool,
+}
+
+/// What can be timed by itself, so that instructions can be counted by it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum What {
+    /// A report.
+    Plain,
+    /// A report with segments.
+    Segments,
+    /// Series of 90 days, of at most a million customers.
+    Series,
 }
 
 /// Metrics whose series of 90 days are timed, one of each kind.
@@ -55,6 +70,8 @@ const SERIES: [&str; 7] = [
     "tenure_segment_customers",
     "tenure_event_usual_gap_seconds",
 ];
+/// Series take long, and say nothing more of more customers.
+const MOST_IN_SERIES: u32 = 1_000_000;
 /// Steps of a series, a day each.
 const STEPS: i64 = 90;
 const DAY: i64 = 86_400_000;
@@ -68,7 +85,7 @@ fn main() -> ExitCode {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let mut table = Table::new(format!("{}, one thread of {cores} cores", processor()));
     for customers in &args.customers {
-        describe(*customers, args.runs, &mut table);
+        describe(*customers, &args, &mut table);
     }
     println!("\n{table}");
     ExitCode::SUCCESS
@@ -82,9 +99,19 @@ fn processor() -> String {
         .to_owned()
 }
 
-fn describe(customers: u32, runs: usize, table: &mut Table) {
+fn describe(customers: u32, args: &Args, table: &mut Table) {
     eprintln!("a year of {} customers", grouped(f64::from(customers)));
+    let wanted = |what| args.what.contains(&what);
+    let with_series = wanted(What::Series) && customers <= MOST_IN_SERIES;
     for dimensions in [&[][..], &["plan", "country"][..]] {
+        let (report, series) = if dimensions.is_empty() {
+            (wanted(What::Plain), false)
+        } else {
+            (wanted(What::Segments), with_series)
+        };
+        if !report && !series {
+            continue;
+        }
         let shard = folded(customers, dimensions);
         let count = shard.customers().len() as f64;
         let name = if dimensions.is_empty() {
@@ -99,7 +126,13 @@ fn describe(customers: u32, runs: usize, table: &mut Table) {
         let bytes = shard.customers().bytes() as f64 / count;
         let settings = Arc::new(EvaluationSettings::default());
         let question = Arc::new(Question::at(UNTIL, settings));
-        let (median, best) = time(&shard, &question, runs);
+        if series {
+            describe_series(&shard, table);
+        }
+        if !report {
+            continue;
+        }
+        let (median, best) = time(&shard, &question, args.runs);
         table.row(
             &format!("all measures, seven periods: {name}"),
             format!(
@@ -109,9 +142,6 @@ fn describe(customers: u32, runs: usize, table: &mut Table) {
                 best * 1e9 / count
             ),
         );
-        if !dimensions.is_empty() && customers == 1_000_000 {
-            describe_series(&shard, table);
-        }
     }
 }
 
