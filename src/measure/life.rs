@@ -16,11 +16,9 @@ use crate::ledger::Shard;
 use crate::ledger::base::Base;
 use crate::ledger::customers::Row;
 use crate::ledger::fact::{Fact, Kind, Word};
-use crate::measure::link::KnownGroup;
-use crate::measure::period::Interval;
-use crate::measure::question::Window;
 use crate::measure::segment::{SegmentCode, Segments};
 use crate::measure::spell::{Spell, SpellRules, Walk};
+use crate::measure::windows::{Pane, Panes, WindowSet};
 
 /// Before everything that can happen.
 const NEVER: Timestamp = Timestamp::from_millis(i64::MIN);
@@ -58,7 +56,6 @@ struct Last {
     /// When the last spell ended or will end; [`FOREVER`] if nothing ends it.
     spell_end: Timestamp,
     order: Timestamp,
-    answer: Timestamp,
     segment: Timestamp,
     /// An event of any type.
     event: Timestamp,
@@ -69,7 +66,6 @@ impl Last {
         spell_from: NEVER,
         spell_end: NEVER,
         order: NEVER,
-        answer: NEVER,
         segment: NEVER,
         event: NEVER,
     };
@@ -127,6 +123,47 @@ impl Status {
     #[must_use]
     pub const fn at_end(self) -> bool {
         !matches!(self, Self::Lost)
+    }
+}
+
+/// What became of a customer in the windows of a block; in those of no set it was never active.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    pub retained: WindowSet,
+    pub lost: WindowSet,
+    pub new: WindowSet,
+    pub reactivated: WindowSet,
+    /// Windows in which a spell began or ended.
+    pub moved: WindowSet,
+}
+
+impl Standing {
+    #[must_use]
+    pub const fn of(&self, status: Status) -> WindowSet {
+        match status {
+            Status::Retained => self.retained,
+            Status::Lost => self.lost,
+            Status::New => self.new,
+            Status::Reactivated => self.reactivated,
+        }
+    }
+
+    /// Whether the customer was retained wherever it was active at all.
+    #[must_use]
+    pub fn all_retained(&self) -> bool {
+        (self.lost | self.new | self.reactivated).is_empty()
+    }
+
+    /// Windows at whose start the customer was active.
+    #[must_use]
+    pub fn at_start(&self) -> WindowSet {
+        self.retained | self.lost
+    }
+
+    /// Windows at whose end the customer was active.
+    #[must_use]
+    pub fn at_end(&self) -> WindowSet {
+        self.retained | self.new | self.reactivated
     }
 }
 
@@ -194,7 +231,6 @@ impl Life {
             spell_from: spell.map_or(NEVER, |spell| spell.from),
             spell_end: spell.map_or(NEVER, |spell| spell.end.map_or(FOREVER, |end| end.at)),
             order,
-            answer,
             segment: self.segments.last().map_or(NEVER, |(told_at, _)| *told_at),
             event: order.max(answer).max(signup).max(churn),
         }
@@ -282,21 +318,36 @@ impl Life {
             .map(|(at, _)| at);
     }
 
-    /// What became of the customer between the bounds, if it was active at either.
+    /// What became of the customer in each window.
     #[must_use]
-    pub fn status(&self, bounds: Interval) -> Option<Status> {
-        let first = self.spells.first()?;
-        let (mut at_start, mut at_end) = (false, false);
-        for spell in &self.spells {
-            at_start |= spell.active_at(bounds.start);
-            at_end |= spell.active_at(bounds.end);
+    pub fn standing(&self, panes: &Panes) -> Standing {
+        let (mut at_start, mut at_end) = (WindowSet::NONE, WindowSet::NONE);
+        let mut moved = WindowSet::NONE;
+        let mut first = panes.first();
+        for spell in self.spells.iter().rev() {
+            // Before `from` a spell has not begun, and it lasts up to its end, which belongs to it.
+            let (from, end) = match spell.end {
+                Some(end) if end.at < panes.begin() => {
+                    // It matters to no window, and neither do those before it.
+                    first = panes.first();
+                    break;
+                }
+                Some(end) => (panes.at(spell.from), *panes.at(end.at)),
+                None => (panes.at(spell.from), Pane::default()),
+            };
+            at_start |= from.not_begun.without(end.not_begun);
+            at_end |= from.not_over.without(end.not_over);
+            moved = moved | from.inside() | end.inside();
+            first = from;
         }
-        match (at_start, at_end) {
-            (true, true) => Some(Status::Retained),
-            (true, false) => Some(Status::Lost),
-            (false, true) if first.from >= bounds.start => Some(Status::New),
-            (false, true) => Some(Status::Reactivated),
-            (false, false) => None,
+        let came = at_end.without(at_start);
+        let known = first.not_begun;
+        Standing {
+            retained: at_start & at_end,
+            lost: at_start.without(at_end),
+            new: came.without(known),
+            reactivated: came & known,
+            moved,
         }
     }
 
@@ -305,23 +356,17 @@ impl Life {
         self.spells.iter().any(|spell| spell.active_at(at))
     }
 
-    /// Whether the customer placed an order between the bounds.
-    #[must_use]
-    pub fn ordered_in(&self, bounds: Interval) -> bool {
-        !within(&self.orders, bounds, |order| order.at).1.is_empty()
-    }
-
     /// Whether the order at that place is not the customer's first ever.
     #[must_use]
     pub fn is_repeat(&self, place: usize) -> bool {
         self.first_order != Some(place)
     }
 
-    /// Whether the customer placed an order before `at`, kept or not.
+    /// The first order, or the last one that is no longer kept; after everything if there is none.
     #[must_use]
-    pub fn ordered_before(&self, at: Timestamp) -> bool {
-        self.pruned_order_at.is_some_and(|last| last < at)
-            || self.orders.first().is_some_and(|order| order.at < at)
+    pub fn first_order_at(&self) -> Timestamp {
+        let kept = self.orders.first().map(|order| order.at);
+        self.pruned_order_at.or(kept).unwrap_or(FOREVER)
     }
 
     /// Nothing of the customer is from before this instant.
@@ -355,47 +400,11 @@ impl Life {
         self.last.spell_end
     }
 
-    /// Whether anything happened in a window, or in what it is compared with, beside that a spell
-    /// ended. Once not so, it never is in a later window of the period.
-    #[must_use]
-    pub fn stirs_in(&self, window: &Window) -> bool {
-        let last = &self.last;
-        last.spell_from >= window.bounds.start
-            || last.order >= window.orders_since
-            || last.answer >= window.answers_since
-            || last.segment >= window.bounds.start
-    }
-
-    /// How closely a window has to look at the customer.
-    #[must_use]
-    pub fn look(&self, window: &Window) -> Look {
-        let end = self.last.spell_end;
-        if self.stirs_in(window) || (window.bounds.start <= end && end < window.bounds.end) {
-            Look::Closely
-        } else if end >= window.bounds.end {
-            Look::Retained
-        } else {
-            Look::Away
-        }
-    }
-
     /// The last order before `at`.
     #[must_use]
     pub fn last_order_before(&self, at: Timestamp) -> Option<Timestamp> {
         let kept = self.orders.iter().rev().map(|order| order.at);
         kept.chain(self.pruned_order_at).find(|order| *order < at)
-    }
-
-    /// The answers between the bounds.
-    #[must_use]
-    pub fn answers_in(&self, bounds: Interval) -> &[Answer] {
-        within(&self.answers, bounds, |answer| answer.at).1
-    }
-
-    /// The score of the latest NPS answer between the bounds; of two at one instant the larger.
-    #[must_use]
-    pub fn latest_nps_in(&self, bounds: Interval) -> Option<u8> {
-        latest_nps(self.answers_in(bounds))
     }
 
     /// The score of the latest NPS answer before `at`.
@@ -413,51 +422,10 @@ impl Life {
         known.map_or(SegmentCode::UNKNOWN, |(_, code)| *code)
     }
 
-    /// What the customer did in a window, and what became of it.
+    /// When the latest segment began; before everything if none is known.
     #[must_use]
-    pub fn within(&self, window: &Window) -> Within<'_> {
-        let bounds = window.bounds;
-        let last = &self.last;
-        let came_or_went = self.came_or_went_in(bounds);
-        let status = if came_or_went {
-            self.status(bounds)
-        } else {
-            (last.spell_end >= bounds.end).then_some(Status::Retained)
-        };
-        let orders_matter = last.order >= window.orders_since;
-        let (first_order, orders) = if orders_matter {
-            within(&self.orders, bounds, |order| order.at)
-        } else {
-            (0, [].as_slice())
-        };
-        let answers_matter = last.answer >= window.answers_since;
-        let answers = if answers_matter {
-            self.answers_in(bounds)
-        } else {
-            &[]
-        };
-        Within {
-            status,
-            came_or_went,
-            segment_settled: last.segment < bounds.start,
-            orders_matter,
-            first_order,
-            orders,
-            answers_matter,
-            answers,
-        }
-    }
-
-    /// Whether a spell began or ended between the bounds, as far as the last one tells.
-    fn came_or_went_in(&self, bounds: Interval) -> bool {
-        let (from, end) = (self.last.spell_from, self.last.spell_end);
-        end >= bounds.start && (end < bounds.end || from >= bounds.start)
-    }
-
-    /// The group of the latest NPS answer there is.
-    #[must_use]
-    pub fn latest_group(&self) -> KnownGroup {
-        KnownGroup::of(latest_nps(&self.answers).or(self.pruned_nps))
+    pub const fn last_segment_at(&self) -> Timestamp {
+        self.last.segment
     }
 
     /// The segment in which the customer ended.
@@ -466,70 +434,4 @@ impl Life {
         let segment = self.segments.last();
         segment.map_or(SegmentCode::UNKNOWN, |(_, code)| *code)
     }
-}
-
-/// How closely a window has to look at a customer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Look {
-    /// Something happened.
-    Closely,
-    /// Nothing happened, and the customer was active all the while.
-    Retained,
-    /// Nothing happened, and the customer was not active.
-    Away,
-}
-
-/// What a customer did in a window, and what became of it.
-#[derive(Debug, Clone, Copy)]
-pub struct Within<'a> {
-    /// Nothing if the customer was active neither at the start nor at the end.
-    pub status: Option<Status>,
-    /// Whether a spell began or ended in the window, as far as is known without a closer look.
-    pub came_or_went: bool,
-    /// Whether the customer stayed in one segment, its latest.
-    pub segment_settled: bool,
-    /// Whether there are orders in the window, or in the one before it.
-    pub orders_matter: bool,
-    /// The place of the first of the orders among all of the customer's.
-    pub first_order: usize,
-    pub orders: &'a [Order],
-    /// Whether there are answers in the window, or in what it is compared with.
-    pub answers_matter: bool,
-    pub answers: &'a [Answer],
-}
-
-impl Within<'_> {
-    /// The score of the latest NPS answer; of two at one instant the larger.
-    #[must_use]
-    pub fn latest_nps(&self) -> Option<u8> {
-        latest_nps(self.answers)
-    }
-
-    /// Whether the customer was active at the end.
-    #[must_use]
-    pub fn at_end(&self) -> bool {
-        self.status.is_some_and(Status::at_end)
-    }
-}
-
-/// Facts of one instant come by ascending score, so the last one has the larger.
-fn latest_nps(answers: &[Answer]) -> Option<u8> {
-    let mut latest = answers.iter().rev();
-    latest
-        .find(|answer| answer.survey == Survey::Nps)
-        .map(|answer| answer.score)
-}
-
-/// The items between the bounds, and the place of the first. Most customers have few of them, and
-/// the newest matter most, so they are looked through from the end.
-fn within<T>(items: &[T], bounds: Interval, at: impl Fn(&T) -> Timestamp) -> (usize, &[T]) {
-    let mut end = items.len();
-    while end > 0 && at(&items[end - 1]) >= bounds.end {
-        end -= 1;
-    }
-    let mut start = end;
-    while start > 0 && at(&items[start - 1]) >= bounds.start {
-        start -= 1;
-    }
-    (start, &items[start..end])
 }

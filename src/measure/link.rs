@@ -5,10 +5,13 @@ use std::collections::BTreeMap;
 
 use crate::event::{Survey, Timestamp};
 use crate::ledger::texts::Texts;
-use crate::measure::life::{Life, Status, Within};
+use crate::measure::block::Seen;
+use crate::measure::counts::Counts;
+use crate::measure::life::{Answer, Life, Standing};
 use crate::measure::period::Interval;
-use crate::measure::question::{SCORED_MILLIS, Window};
+use crate::measure::question::SCORED_MILLIS;
 use crate::measure::scores::Group;
+use crate::measure::windows::{Panes, WindowSet};
 
 /// The NPS group of a customer at an instant: that of its latest answer before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,14 +56,6 @@ pub struct Fates {
 }
 
 impl Fates {
-    const fn add(&mut self, status: Status) {
-        match status {
-            Status::Retained => self.retained += 1,
-            Status::Lost => self.lost += 1,
-            Status::New | Status::Reactivated => {}
-        }
-    }
-
     #[must_use]
     pub const fn total(self) -> u64 {
         self.retained + self.lost
@@ -104,86 +99,162 @@ impl LinkSums {
     }
 }
 
-/// The sums while an evaluation is under way: currencies by code instead of text.
+/// The sums of the windows of a block while an evaluation is under way: currencies by code instead of
+/// text.
 #[derive(Debug, Default)]
 pub struct LinkTally {
-    sums: LinkSums,
-    /// By group and by code of the currency; nothing without orders.
-    revenue: [Vec<Option<u128>>; 4],
+    /// In the order of [`KnownGroup::ALL`].
+    groups: [GroupTally; 4],
+    low: FateCounts,
+    fine: FateCounts,
+}
+
+#[derive(Debug, Default)]
+struct GroupTally {
+    customers: FateCounts,
+    /// By code of the currency and place of the window; nothing without orders.
+    revenue: Vec<[Option<u128>; WindowSet::MOST]>,
+}
+
+#[derive(Debug, Default)]
+struct FateCounts {
+    retained: Counts,
+    lost: Counts,
+}
+
+impl FateCounts {
+    fn of(&self, place: usize) -> Fates {
+        Fates {
+            retained: self.retained.of(place),
+            lost: self.lost.of(place),
+        }
+    }
 }
 
 impl LinkTally {
-    /// Counts customers who were retained, did not order and were not scored, by group.
-    pub fn retained(&mut self, groups: [u64; 4]) {
-        for (sums, customers) in self.sums.groups.iter_mut().zip(groups) {
-            sums.customers.retained += customers;
-        }
-    }
-
-    /// Counts a customer, if it was active at the start of the period.
-    pub fn add(&mut self, window: &Window, life: &Life, within: Within<'_>) {
-        let Some(status) = within.status.filter(|status| status.at_start()) else {
+    /// Counts a customer in the windows at whose start it was active.
+    pub fn add(&mut self, panes: &Panes, life: &Life, seen: &Seen<'_>) {
+        let at_start = seen.standing.at_start();
+        if at_start.is_empty() {
             return;
-        };
-        let bounds = window.bounds;
-        let group = KnownGroup::of(life.nps_before(bounds.start)) as usize;
-        self.sums.groups[group].customers.add(status);
-        for order in within.orders {
-            let place = usize::from(order.currency);
-            let revenue = &mut self.revenue[group];
-            if revenue.len() <= place {
-                revenue.resize(place + 1, None);
+        }
+        let mut unknown = at_start;
+        let answers = seen.answers.iter();
+        for answer in answers.filter(|answer| answer.what.survey == Survey::Nps) {
+            let begun_later = unknown & answer.pane.not_begun;
+            if !begun_later.is_empty() {
+                let group = KnownGroup::of(Some(answer.what.score));
+                self.groups[group as usize].add(begun_later, seen);
+                unknown = unknown.without(begun_later);
             }
-            *revenue[place].get_or_insert(0) += u128::from(order.millionths);
         }
-        if !within.answers_matter {
+        if !unknown.is_empty() {
+            let group = KnownGroup::of(life.nps_before(panes.begin()));
+            self.groups[group as usize].add(unknown, seen);
+        }
+        self.scores(panes, life, seen);
+    }
+
+    /// Counts the answers before a customer left, or before the end.
+    fn scores(&mut self, panes: &Panes, life: &Life, seen: &Seen<'_>) {
+        let Standing { retained, lost, .. } = seen.standing;
+        if !seen.answers.is_empty() {
+            let (mut low, mut fine) = (WindowSet::NONE, WindowSet::NONE);
+            for answer in seen.answers {
+                match is_low(&answer.what) {
+                    Some(true) => low |= answer.pane.scored,
+                    Some(false) => fine |= answer.pane.scored,
+                    None => {}
+                }
+            }
+            self.low.retained.add(retained & low);
+            self.fine.retained.add((retained & fine).without(low));
+        }
+        if life.answers.is_empty() {
             return;
         }
-        match low_score(life, bounds.end, status) {
-            Some(true) => self.sums.low.add(status),
-            Some(false) => self.sums.fine.add(status),
-            None => {}
+        for place in lost {
+            let one = WindowSet::only(place);
+            match low_before_leaving(life, panes.windows()[place].bounds.end) {
+                Some(true) => self.low.lost.add(one),
+                Some(false) => self.fine.lost.add(one),
+                None => {}
+            }
         }
     }
 
-    /// The sums by text.
+    /// The sums of a window by text.
     #[must_use]
-    pub fn finish(self, currencies: &Texts) -> LinkSums {
-        let mut sums = self.sums;
-        for (group, revenue) in sums.groups.iter_mut().zip(self.revenue) {
-            for (currency, millionths) in currencies.iter().zip(revenue) {
-                if let Some(millionths) = millionths {
-                    *group.revenue.entry(currency.to_owned()).or_default() += millionths;
-                }
+    pub fn finish(&self, place: usize, currencies: &Texts) -> LinkSums {
+        LinkSums {
+            groups: self
+                .groups
+                .each_ref()
+                .map(|group| group.finish(place, currencies)),
+            low: self.low.of(place),
+            fine: self.fine.of(place),
+        }
+    }
+}
+
+impl GroupTally {
+    /// Counts a customer who was in the group at the start of some windows.
+    fn add(&mut self, windows: WindowSet, seen: &Seen<'_>) {
+        let Standing { retained, lost, .. } = seen.standing;
+        self.customers.retained.add(windows & retained);
+        if !lost.is_empty() {
+            self.customers.lost.add(windows & lost);
+        }
+        for order in seen.orders {
+            let inside = order.pane.inside() & windows;
+            if inside.is_empty() {
+                continue;
+            }
+            let place = usize::from(order.what.currency);
+            if self.revenue.len() <= place {
+                self.revenue.resize(place + 1, [None; WindowSet::MOST]);
+            }
+            let revenue = &mut self.revenue[place];
+            for place in inside {
+                *revenue[place].get_or_insert(0) += u128::from(order.what.millionths);
+            }
+        }
+    }
+
+    fn finish(&self, place: usize, currencies: &Texts) -> GroupSums {
+        let mut sums = GroupSums {
+            customers: self.customers.of(place),
+            revenue: BTreeMap::new(),
+        };
+        for (currency, revenue) in currencies.iter().zip(&self.revenue) {
+            if let Some(millionths) = revenue[place] {
+                *sums.revenue.entry(currency.to_owned()).or_default() += millionths;
             }
         }
         sums
     }
 }
 
-/// Whether a low answer is among those in the 90 days before a customer left, or before the end of
-/// the period if it was retained; nothing without answers there.
-fn low_score(life: &Life, period_end: Timestamp, status: Status) -> Option<bool> {
-    let end = match status {
-        Status::Lost => {
-            let mut opened = life.spells.iter().rev();
-            let last = opened.find(|spell| spell.from < period_end)?;
-            last.end?.at
-        }
-        _ => period_end,
-    };
+/// Whether an answer is a low one; nothing if it does not say.
+const fn is_low(answer: &Answer) -> Option<bool> {
+    match answer.survey {
+        Survey::Nps => Some(answer.score <= 6),
+        Survey::Csat => Some(answer.score <= 2),
+        Survey::Ces => None,
+    }
+}
+
+/// Whether a low answer is among those in the 90 days before a customer left for good in a period that
+/// ends then; nothing without answers there.
+fn low_before_leaving(life: &Life, period_end: Timestamp) -> Option<bool> {
+    let mut opened = life.spells.iter().rev();
+    let last = opened.find(|spell| spell.from < period_end)?;
+    let end = last.end?.at;
     let before = Interval {
         start: end.minus_millis(SCORED_MILLIS),
         end,
     };
-    let mut low = None;
-    for answer in life.answers_in(before) {
-        let this = match answer.survey {
-            Survey::Nps => answer.score <= 6,
-            Survey::Csat => answer.score <= 2,
-            Survey::Ces => continue,
-        };
-        low = Some(low.unwrap_or(false) || this);
-    }
-    low
+    let answers = life.answers.iter();
+    let within = answers.filter(|answer| before.contains(answer.at));
+    within.filter_map(is_low).reduce(|a, b| a || b)
 }

@@ -14,8 +14,10 @@
 //!                              one tally for each
 //! ```
 
+pub mod block;
 pub mod catalogue;
 pub mod cohort;
+pub mod counts;
 pub mod customer;
 pub mod expected;
 pub mod explain;
@@ -37,5 +39,6 @@ pub mod segment;
 pub mod settings;
 pub mod silence;
 pub mod spell;
+pub mod windows;
 
 pub use catalogue::{MEASURES, Measure};

@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 
 use crate::ledger::texts::Texts;
-use crate::measure::life::{Life, Within};
-use crate::measure::question::Window;
+use crate::measure::counts::Counts;
+use crate::measure::life::{Life, Order};
+use crate::measure::windows::{PaneSums, Panes, Placed, WindowSet};
 
 /// Orders of one currency and their sum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -33,6 +34,13 @@ pub struct CurrencySums {
     pub all: Sales,
     /// Orders that are not the first ever of their customer.
     pub repeat: Sales,
+}
+
+impl CurrencySums {
+    const fn merge(&mut self, other: Self) {
+        self.all.merge(other.all);
+        self.repeat.merge(other.repeat);
+    }
 }
 
 /// The sums of one period.
@@ -68,8 +76,7 @@ impl OrderSums {
     pub fn merge(&mut self, other: &Self) {
         for (currency, sums) in &other.currencies {
             let mine = self.currencies.entry(currency.clone()).or_default();
-            mine.all.merge(sums.all);
-            mine.repeat.merge(sums.repeat);
+            mine.merge(*sums);
         }
         self.first_time += other.first_time;
         self.returning += other.returning;
@@ -79,59 +86,82 @@ impl OrderSums {
     }
 }
 
-/// The sums while an evaluation is under way: currencies by code instead of text.
-#[derive(Debug, Default)]
+/// The sums of the windows of a block while an evaluation is under way: currencies by code instead of
+/// text.
+#[derive(Debug)]
 pub struct OrderTally {
-    sums: OrderSums,
-    currencies: Vec<CurrencySums>,
+    currencies: PaneSums<CurrencySums>,
+    first_time: Counts,
+    returning: Counts,
+    repeat_customers: Counts,
+    reorder_base: Counts,
+    reordered: Counts,
 }
 
 impl OrderTally {
-    /// Counts the orders of a customer.
-    pub fn add(&mut self, window: &Window, life: &Life, within: Within<'_>) {
-        let orders = within.orders;
-        if let Some(before) = window.before
-            && life.ordered_in(before)
-        {
-            self.sums.reorder_base += 1;
-            self.sums.reordered += u64::from(!orders.is_empty());
+    #[must_use]
+    pub fn new(panes: &Panes) -> Self {
+        Self {
+            currencies: PaneSums::new(panes),
+            first_time: Counts::default(),
+            returning: Counts::default(),
+            repeat_customers: Counts::default(),
+            reorder_base: Counts::default(),
+            reordered: Counts::default(),
         }
-        if orders.is_empty() {
-            return;
-        }
-        if life.ordered_before(window.bounds.start) {
-            self.sums.returning += 1;
-        } else {
-            self.sums.first_time += 1;
-        }
-        self.sums.repeat_customers += u64::from(orders.len() > 1);
-        for (place, order) in (within.first_order..).zip(orders) {
-            let repeat = life.is_repeat(place);
-            let sums = self.currency(order.currency);
-            sums.all.add(order.millionths);
-            if repeat {
-                sums.repeat.add(order.millionths);
+    }
+
+    /// Counts the orders of a customer, the newest first.
+    pub fn add(&mut self, panes: &Panes, life: &Life, orders: &[Placed<Order>]) {
+        let mut ordered = WindowSet::NONE;
+        let mut repeatedly = WindowSet::NONE;
+        let mut before = WindowSet::NONE;
+        for Placed { pane, nth, what } in orders {
+            let inside = pane.inside();
+            repeatedly |= ordered & inside;
+            ordered |= inside;
+            before |= pane.before;
+            if !inside.is_empty() {
+                let sums = self.currencies.of(what.currency, pane);
+                sums.all.add(what.millionths);
+                if life.is_repeat(*nth) {
+                    sums.repeat.add(what.millionths);
+                }
             }
         }
-    }
-
-    fn currency(&mut self, code: u8) -> &mut CurrencySums {
-        let place = usize::from(code);
-        if self.currencies.len() <= place {
-            self.currencies.resize(place + 1, CurrencySums::default());
+        if !before.is_empty() {
+            self.reorder_base.add(before);
+            self.reordered.add(before & ordered);
         }
-        &mut self.currencies[place]
+        if !ordered.is_empty() {
+            let earlier = panes.at(life.first_order_at()).not_begun;
+            self.returning.add(ordered & earlier);
+            self.first_time.add(ordered.without(earlier));
+            self.repeat_customers.add(repeatedly);
+        }
     }
 
-    /// The sums by text.
+    /// The sums of a window by text.
     #[must_use]
-    pub fn finish(self, currencies: &Texts) -> OrderSums {
-        let mut sums = self.sums;
-        let by_code = currencies.iter().zip(self.currencies);
-        for (currency, counted) in by_code.filter(|(_, counted)| counted.all.orders > 0) {
-            let known = sums.currencies.entry(currency.to_owned()).or_default();
-            known.all.merge(counted.all);
-            known.repeat.merge(counted.repeat);
+    pub fn finish(&self, panes: &Panes, place: usize, currencies: &Texts) -> OrderSums {
+        let mut sums = OrderSums {
+            currencies: BTreeMap::new(),
+            first_time: self.first_time.of(place),
+            returning: self.returning.of(place),
+            repeat_customers: self.repeat_customers.of(place),
+            reorder_base: self.reorder_base.of(place),
+            reordered: self.reordered.of(place),
+        };
+        let by_code = currencies.iter().zip(self.currencies.inside(panes, place));
+        for (currency, parts) in by_code {
+            let mut counted = CurrencySums::default();
+            for part in parts {
+                counted.merge(*part);
+            }
+            if counted.all.orders > 0 {
+                let known = sums.currencies.entry(currency.to_owned()).or_default();
+                known.merge(counted);
+            }
         }
         sums
     }

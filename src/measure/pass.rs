@@ -12,7 +12,6 @@
 
 use std::collections::HashSet;
 use std::hint::black_box;
-use std::ops::Range;
 use std::sync::Arc;
 
 use crate::event::Timestamp;
@@ -20,18 +19,14 @@ use crate::ledger::Shard;
 use crate::ledger::customers::Row;
 use crate::ledger::hash::CustomerDigest;
 use crate::ledger::shard::LogStart;
+use crate::measure::block::{self, Block};
 use crate::measure::catalogue::Section;
 use crate::measure::cohort::CohortTally;
-use crate::measure::expected::{ExpectedSums, ExpectedTally};
-use crate::measure::life::{Life, Look, Within};
-use crate::measure::link::LinkTally;
+use crate::measure::expected::ExpectedTally;
+use crate::measure::life::Life;
 use crate::measure::now::NowTally;
-use crate::measure::orders::OrderTally;
-use crate::measure::partial::{Partial, PeriodSums, Sample, Sums};
-use crate::measure::question::{Instant, Question, Sections, Window};
-use crate::measure::retention::RetentionTally;
-use crate::measure::runs::Runs;
-use crate::measure::satisfaction::SatisfactionTally;
+use crate::measure::partial::{Partial, Sample, Sums};
+use crate::measure::question::{Instant, Question, Sections};
 use crate::measure::segment::{SegmentTally, Segments};
 use crate::measure::silence::SilenceTally;
 use crate::measure::spell::SpellRules;
@@ -79,13 +74,13 @@ pub struct Pass {
     number: usize,
     ranks: Vec<u8>,
     segments: Segments,
-    tallies: Vec<Tally>,
+    blocks: Vec<Block>,
+    /// By instant.
+    segment_tallies: Vec<SegmentTally>,
     now: NowTally,
     cohorts: CohortTally,
     expected: ExpectedTally,
     silence: SilenceTally,
-    /// By period, customers who were retained over a run of instants and did nothing, by group.
-    retained: Vec<Runs<4>>,
     sections: Sections,
     sampler: Sampler,
     /// Where the earliest period begins.
@@ -118,21 +113,17 @@ impl Pass {
             question.sections
         };
         let instants = || question.instants.iter().map(|instant| instant.at);
-        let steps = question.instants.len();
-        let periods = question
-            .instants
-            .first()
-            .map_or(0, |instant| instant.windows.len());
+        let segments = |instant: &Instant| SegmentTally::new(instant.windows.len());
         Ok(Self {
             number,
             ranks: ranks(shard.reasons().iter()),
             segments: Segments::new(dimensions),
-            tallies: question.instants.iter().map(Tally::new).collect(),
+            blocks: Block::all(&question.instants),
+            segment_tallies: question.instants.iter().map(segments).collect(),
             now: NowTally::new(instants().collect()),
             cohorts: CohortTally::new(instants(), &question.months),
             expected: ExpectedTally::new(&question.instants, shard.reasons()),
             silence: SilenceTally::new(instants().collect()),
-            retained: vec![Runs::new(steps); periods],
             sections,
             sampler: Sampler::default(),
             earliest,
@@ -205,102 +196,50 @@ impl Pass {
         }
         let instants = &self.question.instants;
         if sections.contains(Section::Segments) {
-            for (instant, tally) in instants.iter().zip(&mut self.tallies) {
+            for (instant, tally) in instants.iter().zip(&mut self.segment_tallies) {
                 if life.active_at(instant.at) {
-                    tally.segments.active(life.segment_at(instant.at));
+                    tally.active(life.segment_at(instant.at));
                 }
             }
         }
-        let group = life.latest_group() as usize;
-        for (period, retained) in self.retained.iter_mut().enumerate() {
-            let part = Part::of(life, instants, period);
-            for step in part.closely.chain(part.leaving) {
-                let window = &instants[step].windows[period];
-                self.tallies[step].add(period, window, life, sections);
-            }
-            if sections.contains(Section::Segments) {
-                for tally in &mut self.tallies[part.retained.clone()] {
-                    tally.segments.retained(life.latest_segment(), period);
-                }
-            }
-            retained.add(part.retained, group);
+        for block in &mut self.blocks {
+            block.add(life, sections, &mut self.segment_tallies);
         }
     }
 
     /// What the shard contributes.
     #[must_use]
-    pub fn finish(mut self, shard: &Shard) -> Partial {
-        for (period, retained) in self.retained.into_iter().enumerate() {
-            for (tally, groups) in self.tallies.iter_mut().zip(retained.totals()) {
-                tally.windows[period].retained(groups);
-            }
-        }
+    pub fn finish(self, shard: &Shard) -> Partial {
+        let mut periods = block::finish(self.blocks, &self.question.instants, shard);
         for (period, expected) in self.expected.finish() {
-            for (tally, expected) in self.tallies.iter_mut().zip(expected) {
-                tally.windows[period].expected = expected;
+            for (sums, expected) in periods.iter_mut().zip(expected) {
+                sums[period].expected = expected;
             }
         }
         let first_churn_at = self.first_churn_at;
         let now = self.now.finish(shard.currencies());
         let cohorts = self.cohorts.finish(self.question.settings.cohorts);
-        let instants = self.question.instants.iter().zip(self.tallies);
+        let currency = |code| shard.currencies().text(code).to_owned();
+        let segments = self.segment_tallies.into_iter();
+        let segments =
+            segments.map(|tally| tally.finish(&self.segments, shard.attributes(), currency));
+        let instants = self.question.instants.iter().zip(periods).zip(segments);
         let sums = instants.zip(now).zip(cohorts).zip(self.silence.finish());
-        let sums = sums.map(|((((instant, tally), now), cohorts), silence)| Sums {
-            churn_seen: first_churn_at.is_some_and(|first| first < instant.at),
-            now,
-            cohorts,
-            silence,
-            ..tally.finish(shard, &self.segments)
-        });
+        let sums = sums.map(
+            |(((((instant, periods), segments), now), cohorts), silence)| Sums {
+                churn_seen: first_churn_at.is_some_and(|first| first < instant.at),
+                now,
+                periods,
+                segments,
+                cohorts,
+                silence,
+            },
+        );
         Partial {
             instants: sums.collect(),
             log_start: self.log_start,
             prune_line: shard.prune_line(),
             samples: vec![self.sampler.sample(self.number)],
-        }
-    }
-}
-
-/// How a customer's part in one period goes on over the instants.
-///
-/// ```text
-///  instants   0 .. | closely ..... | retained ........ | leaving .... | ..
-///             not  | something     | nothing happens   | a spell has  | nothing of it
-///             here | happens       | and it is active  | ended        | any more
-/// ```
-struct Part {
-    closely: Range<usize>,
-    retained: Range<usize>,
-    leaving: Range<usize>,
-}
-
-impl Part {
-    fn of(life: &Life, instants: &[Instant], period: usize) -> Self {
-        // Reports are of one instant, and that is decided without a search.
-        if let [only] = instants {
-            return match life.look(&only.windows[period]) {
-                Look::Closely => Self::new(0, 1, 1, 1),
-                Look::Retained => Self::new(0, 0, 1, 1),
-                Look::Away => Self::new(0, 0, 0, 0),
-            };
-        }
-        // What holds for the windows of the first instants, and for none after them.
-        let first = |holds: &dyn Fn(&Window) -> bool| {
-            instants.partition_point(|instant| holds(&instant.windows[period]))
-        };
-        let (begins_at, end) = (life.begins_at(), life.last_spell_end());
-        let begin = first(&|window| window.bounds.end <= begins_at);
-        let settled = first(&|window| life.stirs_in(window)).max(begin);
-        let left = first(&|window| window.bounds.end <= end).max(settled);
-        let gone = first(&|window| window.bounds.start <= end).max(left);
-        Self::new(begin, settled, left, gone)
-    }
-
-    const fn new(begin: usize, settled: usize, left: usize, gone: usize) -> Self {
-        Self {
-            closely: begin..settled,
-            retained: settled..left,
-            leaving: left..gone,
         }
     }
 }
@@ -321,81 +260,6 @@ pub(super) fn ranks<'a>(texts: impl Iterator<Item = &'a str>) -> Vec<u8> {
         ranks[code] = rank;
     }
     ranks
-}
-
-/// The sums of the windows of one instant while the pass is under way.
-#[derive(Debug)]
-struct Tally {
-    segments: SegmentTally,
-    windows: Vec<WindowTally>,
-}
-
-#[derive(Debug, Default)]
-struct WindowTally {
-    retention: RetentionTally,
-    expected: ExpectedSums,
-    satisfaction: SatisfactionTally,
-    orders: OrderTally,
-    link: LinkTally,
-}
-
-impl Tally {
-    fn new(instant: &Instant) -> Self {
-        let windows = instant.windows.iter().map(|_| WindowTally::default());
-        Self {
-            segments: SegmentTally::new(instant.windows.len()),
-            windows: windows.collect(),
-        }
-    }
-
-    /// Counts what a customer did in the window of a period.
-    fn add(&mut self, period: usize, window: &Window, life: &Life, sections: Sections) {
-        let within = life.within(window);
-        self.windows[period].add(window, life, within, sections);
-        if sections.contains(Section::Segments) {
-            self.segments.add(period, window, life, within);
-        }
-    }
-
-    fn finish(self, shard: &Shard, segments: &Segments) -> Sums {
-        let currency = |code| shard.currencies().text(code).to_owned();
-        let periods = self.windows.into_iter().map(|tally| PeriodSums {
-            retention: tally.retention.finish(shard.reasons()),
-            expected: tally.expected,
-            satisfaction: tally.satisfaction.finish(shard.channels()),
-            orders: tally.orders.finish(shard.currencies()),
-            link: tally.link.finish(shard.currencies()),
-        });
-        Sums {
-            periods: periods.collect(),
-            segments: self.segments.finish(segments, shard.attributes(), currency),
-            ..Sums::default()
-        }
-    }
-}
-
-impl WindowTally {
-    /// Counts customers who were active all the while and did nothing, by NPS group.
-    fn retained(&mut self, groups: [u64; 4]) {
-        self.retention.retained(groups.iter().sum());
-        self.link.retained(groups);
-    }
-
-    fn add(&mut self, window: &Window, life: &Life, within: Within<'_>, sections: Sections) {
-        self.retention.status(within.status);
-        if sections.contains(Section::Retention) && within.came_or_went {
-            self.retention.spells(window.bounds, life, within.status);
-        }
-        if sections.contains(Section::Satisfaction) && within.answers_matter {
-            self.satisfaction.add(window, life, within);
-        }
-        if sections.contains(Section::Orders) && within.orders_matter {
-            self.orders.add(window, life, within);
-        }
-        if sections.contains(Section::Link) {
-            self.link.add(window, life, within);
-        }
-    }
 }
 
 /// Picks customers by their digest, so that every shard picks the same ones.

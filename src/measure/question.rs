@@ -99,10 +99,6 @@ pub struct Window {
     pub before: Option<Interval>,
     /// Of a rolling period: what its Net Promoter Score is compared with.
     pub baseline: Option<Interval>,
-    /// No measure of the period looks at earlier orders one by one.
-    pub orders_since: Timestamp,
-    /// The same of answers, beside the latest one before the period.
-    pub answers_since: Timestamp,
 }
 
 impl Instant {
@@ -129,15 +125,11 @@ impl Window {
         let bounds = period.interval(at, &settings.time_zone, settings.week_starts_on);
         let before = period.interval_before(bounds, &settings.time_zone, settings.week_starts_on);
         let baseline = period.baseline(bounds);
-        let start = |interval: Option<Interval>| interval.map_or(bounds.start, |at| at.start);
-        let scored_since = bounds.start.minus_millis(SCORED_MILLIS);
         Self {
             period,
             bounds,
             before,
             baseline,
-            orders_since: start(before),
-            answers_since: start(baseline).min(scored_since),
         }
     }
 

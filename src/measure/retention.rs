@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::ledger::texts::Texts;
-use crate::measure::life::{Life, Status};
-use crate::measure::period::Interval;
+use crate::measure::counts::Counts;
+use crate::measure::life::{Life, Standing, Status};
 use crate::measure::spell::{Cause, End};
+use crate::measure::windows::Panes;
 
 /// How departures without a churn event are labelled.
 pub const INACTIVITY: &str = "inactivity";
@@ -69,90 +70,90 @@ fn add_up(mine: &mut BTreeMap<String, u64>, theirs: &BTreeMap<String, u64>) {
     }
 }
 
-/// The sums while an evaluation is under way: reasons by code instead of text.
+/// The sums of the windows of a block while an evaluation is under way: reasons by code instead of
+/// text.
 #[derive(Debug, Default)]
 pub struct RetentionTally {
-    sums: RetentionSums,
+    /// In the order of [`Status::ALL`].
+    customers: [Counts; 4],
+    joined: Counts,
+    early_churn: Counts,
+    opened: Counts,
     departures: ByCause,
     lost: ByCause,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct ByCause {
-    by_reason: Box<[u64; 256]>,
-    by_inactivity: u64,
-}
-
-impl Default for ByCause {
-    fn default() -> Self {
-        Self {
-            by_reason: Box::new([0; 256]),
-            by_inactivity: 0,
-        }
-    }
+    /// By code of the reason.
+    by_reason: Vec<Counts>,
+    by_inactivity: Counts,
 }
 
 impl RetentionTally {
-    /// Counts customers who were retained and never left.
-    pub const fn retained(&mut self, customers: u64) {
-        self.sums.customers[Status::Retained as usize] += customers;
-    }
-
     /// Counts what became of a customer.
-    pub fn status(&mut self, status: Option<Status>) {
-        if let Some(status) = status {
-            self.sums.customers[status as usize] += 1;
+    pub fn standing(&mut self, standing: &Standing) {
+        self.customers[Status::Retained as usize].add(standing.retained);
+        if standing.all_retained() {
+            return;
+        }
+        for status in [Status::Lost, Status::New, Status::Reactivated] {
+            self.customers[status as usize].add(standing.of(status));
         }
     }
 
     /// Counts what a customer's spells say beside its status.
-    pub fn spells(&mut self, bounds: Interval, life: &Life, status: Option<Status>) {
-        let Some(first) = life.spells.first() else {
-            return;
-        };
-        if bounds.contains(first.from) {
-            self.sums.joined += 1;
-            let at_end = status.is_some_and(Status::at_end);
-            self.sums.early_churn += u64::from(!at_end);
+    pub fn spells(&mut self, panes: &Panes, life: &Life, standing: &Standing) {
+        let mut lost = standing.lost;
+        // From the newest on, so that the first end that lies in a window is the last one there.
+        for spell in life.spells.iter().rev() {
+            self.opened.add(panes.at(spell.from).inside());
+            let Some(end) = spell.end else {
+                continue;
+            };
+            let inside = panes.at(end.at).inside();
+            self.departures.of(end).add(inside);
+            self.lost.of(end).add(inside & lost);
+            lost = lost.without(inside);
         }
-        let mut last_end = None;
-        for spell in &life.spells {
-            self.sums.opened += u64::from(bounds.contains(spell.from));
-            if let Some(end) = spell.end
-                && bounds.contains(end.at)
-            {
-                self.departures.add(end);
-                last_end = Some(end);
-            }
-        }
-        if let (Some(Status::Lost), Some(end)) = (status, last_end) {
-            self.lost.add(end);
+        if let Some(first) = life.spells.first() {
+            let joined = panes.at(first.from).inside();
+            self.joined.add(joined);
+            self.early_churn.add(joined.without(standing.at_end()));
         }
     }
 
-    /// The sums by text.
+    /// The sums of a window by text.
     #[must_use]
-    pub fn finish(self, reasons: &Texts) -> RetentionSums {
+    pub fn finish(&self, place: usize, reasons: &Texts) -> RetentionSums {
         RetentionSums {
-            departures: self.departures.by_text(reasons),
-            lost_by_reason: self.lost.by_text(reasons),
-            ..self.sums
+            customers: self.customers.each_ref().map(|counts| counts.of(place)),
+            joined: self.joined.of(place),
+            early_churn: self.early_churn.of(place),
+            opened: self.opened.of(place),
+            departures: self.departures.by_text(place, reasons),
+            lost_by_reason: self.lost.by_text(place, reasons),
         }
     }
 }
 
 impl ByCause {
-    fn add(&mut self, end: End) {
-        match end.cause {
-            Cause::Churn(reason) => self.by_reason[usize::from(reason)] += 1,
-            Cause::Inactivity => self.by_inactivity += 1,
+    fn of(&mut self, end: End) -> &mut Counts {
+        let Cause::Churn(reason) = end.cause else {
+            return &mut self.by_inactivity;
+        };
+        let place = usize::from(reason);
+        if self.by_reason.len() <= place {
+            self.by_reason.resize(place + 1, Counts::default());
         }
+        &mut self.by_reason[place]
     }
 
-    fn by_text(self, reasons: &Texts) -> BTreeMap<String, u64> {
+    fn by_text(&self, place: usize, reasons: &Texts) -> BTreeMap<String, u64> {
         let mut by_text = BTreeMap::new();
-        let by_reason = reasons.iter().zip(*self.by_reason);
-        for (reason, count) in by_reason.chain([(INACTIVITY, self.by_inactivity)]) {
+        let by_reason = reasons.iter().zip(&self.by_reason);
+        for (reason, counts) in by_reason.chain([(INACTIVITY, &self.by_inactivity)]) {
+            let count = counts.of(place);
             if count > 0 {
                 *by_text.entry(reason.to_owned()).or_default() += count;
             }

@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 
 use crate::event::Survey;
 use crate::ledger::texts::Texts;
-use crate::measure::life::{Answer, Life, Within};
-use crate::measure::question::Window;
-use crate::measure::scores::Groups;
+use crate::measure::counts::Counts;
+use crate::measure::life::Answer;
+use crate::measure::scores::{Group, Groups};
+use crate::measure::windows::{PaneSums, Panes, Placed, WindowSet};
 
 /// Answers of each survey by what matters of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -102,56 +103,102 @@ impl SatisfactionSums {
     }
 }
 
-/// The sums while an evaluation is under way: channels by code instead of text.
-#[derive(Debug, Default)]
+/// The sums of the windows of a block while an evaluation is under way: channels by code instead of
+/// text.
+#[derive(Debug)]
 pub struct SatisfactionTally {
-    sums: SatisfactionSums,
-    channels: Vec<Answers>,
+    nps_customers: GroupCounts,
+    nps_baseline: GroupCounts,
+    /// Every answer, by channel.
+    answers: PaneSums<Answers>,
+    active_respondents: [Counts; 3],
+}
+
+/// Customers by group.
+#[derive(Debug, Default)]
+struct GroupCounts {
+    promoters: Counts,
+    passives: Counts,
+    detractors: Counts,
+}
+
+impl GroupCounts {
+    fn add(&mut self, score: u8, windows: WindowSet) {
+        let counts = match Group::of(score) {
+            Group::Promoter => &mut self.promoters,
+            Group::Passive => &mut self.passives,
+            Group::Detractor => &mut self.detractors,
+        };
+        counts.add(windows);
+    }
+
+    fn of(&self, place: usize) -> Groups {
+        Groups {
+            promoters: self.promoters.of(place),
+            passives: self.passives.of(place),
+            detractors: self.detractors.of(place),
+        }
+    }
 }
 
 impl SatisfactionTally {
-    /// Counts the answers of a customer.
-    pub fn add(&mut self, window: &Window, life: &Life, within: Within<'_>) {
-        if let Some(baseline) = window.baseline
-            && let Some(score) = life.latest_nps_in(baseline)
-        {
-            self.sums.nps_baseline.add(score);
+    #[must_use]
+    pub fn new(panes: &Panes) -> Self {
+        Self {
+            nps_customers: GroupCounts::default(),
+            nps_baseline: GroupCounts::default(),
+            answers: PaneSums::new(panes),
+            active_respondents: Default::default(),
         }
-        if within.answers.is_empty() {
-            return;
-        }
-        let mut answered = [false; 3];
-        for answer in within.answers {
-            self.sums.answers.add(answer);
-            self.channel(answer.channel).add(answer);
-            answered[answer.survey as usize] = true;
-        }
-        if let Some(score) = within.latest_nps() {
-            self.sums.nps_customers.add(score);
-        }
-        if within.at_end() {
-            for (count, answered) in self.sums.active_respondents.iter_mut().zip(answered) {
-                *count += u64::from(answered);
+    }
+
+    /// Counts the answers of a customer, the newest first, who is active at the end of some windows.
+    pub fn add(&mut self, answers: &[Placed<Answer>], at_end: WindowSet) {
+        let mut answered = [WindowSet::NONE; 3];
+        // Windows in which, or in whose baseline, a later NPS answer lies. Of two at one instant the
+        // larger score comes first here.
+        let (mut scored, mut baseline) = (WindowSet::NONE, WindowSet::NONE);
+        for Placed { pane, what, .. } in answers {
+            let inside = pane.inside();
+            if !inside.is_empty() {
+                self.answers.of(what.channel, pane).add(what);
+            }
+            answered[what.survey as usize] |= inside;
+            if what.survey == Survey::Nps {
+                self.nps_customers.add(what.score, inside.without(scored));
+                let compared = pane.baseline.without(baseline);
+                self.nps_baseline.add(what.score, compared);
+                scored |= inside;
+                baseline |= pane.baseline;
             }
         }
-    }
-
-    fn channel(&mut self, code: u8) -> &mut Answers {
-        let place = usize::from(code);
-        if self.channels.len() <= place {
-            self.channels.resize(place + 1, Answers::default());
+        for (counts, answered) in self.active_respondents.iter_mut().zip(answered) {
+            counts.add(answered & at_end);
         }
-        &mut self.channels[place]
     }
 
-    /// The sums by text.
+    /// The sums of a window by text.
     #[must_use]
-    pub fn finish(self, channels: &Texts) -> SatisfactionSums {
-        let mut sums = self.sums;
-        for (channel, answers) in channels.iter().zip(&self.channels) {
+    pub fn finish(&self, panes: &Panes, place: usize, channels: &Texts) -> SatisfactionSums {
+        let mut sums = SatisfactionSums {
+            nps_customers: self.nps_customers.of(place),
+            nps_baseline: self.nps_baseline.of(place),
+            active_respondents: self
+                .active_respondents
+                .each_ref()
+                .map(|counts| counts.of(place)),
+            ..SatisfactionSums::default()
+        };
+        let by_channel = channels.iter().zip(self.answers.inside(panes, place));
+        for (channel, parts) in by_channel {
+            let mut answers = Answers::default();
+            for part in parts {
+                answers.merge(part);
+            }
             if answers.total() > 0 {
+                sums.answers.merge(&answers);
                 let known = sums.channels.entry(channel.to_owned()).or_default();
-                known.merge(answers);
+                known.merge(&answers);
             }
         }
         sums

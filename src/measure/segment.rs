@@ -9,9 +9,8 @@ use std::collections::{BTreeMap, HashMap};
 use crate::event::{MAX_DIMENSIONS, Timestamp};
 use crate::ledger::attributes::{ABSENT, Attributes, Values};
 use crate::ledger::base::KnownValue;
-use crate::measure::life::{Life, Status, Within};
+use crate::measure::life::{Order, Status};
 use crate::measure::orders::Sales;
-use crate::measure::question::Window;
 use crate::measure::scores::Groups;
 
 /// What stands for a dimension of which nothing is known.
@@ -199,14 +198,11 @@ pub type SegmentMap = BTreeMap<Vec<String>, Segment>;
 /// What is counted while an evaluation is under way, of one instant: by code instead of text.
 #[derive(Debug)]
 pub struct SegmentTally {
-    segments: Vec<Counted>,
+    /// By segment.
+    active: Vec<u64>,
+    /// By segment and period.
+    counted: Vec<CountedPeriod>,
     periods: usize,
-}
-
-#[derive(Debug, Clone)]
-struct Counted {
-    active: u64,
-    periods: Vec<CountedPeriod>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -217,87 +213,51 @@ struct CountedPeriod {
     sales: Vec<(u8, Sales)>,
 }
 
-impl CountedPeriod {
-    /// Counts the answers and the orders of a customer in this segment.
-    fn add(&mut self, within: Within<'_>) {
-        if let Some(score) = within.latest_nps() {
-            self.nps.add(score);
-        }
-        for order in within.orders {
-            self.sales(order.currency).add(order.millionths);
-        }
-    }
-
-    fn sales(&mut self, currency: u8) -> &mut Sales {
-        let place = self.sales.iter().position(|(known, _)| *known == currency);
-        let place = place.unwrap_or_else(|| {
-            self.sales.push((currency, Sales::default()));
-            self.sales.len() - 1
-        });
-        &mut self.sales[place].1
-    }
-}
-
 impl SegmentTally {
     #[must_use]
     pub const fn new(periods: usize) -> Self {
         Self {
-            segments: Vec::new(),
+            active: Vec::new(),
+            counted: Vec::new(),
             periods,
         }
     }
 
-    fn counted(&mut self, code: SegmentCode) -> &mut Counted {
-        let place = code.place();
-        if self.segments.len() <= place {
-            let empty = Counted {
-                active: 0,
-                periods: vec![CountedPeriod::default(); self.periods],
-            };
-            self.segments.resize(place + 1, empty);
+    /// Makes room for a segment.
+    fn know(&mut self, code: SegmentCode) {
+        let segments = code.place() + 1;
+        if self.active.len() < segments {
+            self.active.resize(segments, 0);
+            let periods = segments * self.periods;
+            self.counted.resize(periods, CountedPeriod::default());
         }
-        &mut self.segments[place]
     }
 
     fn period(&mut self, code: SegmentCode, period: usize) -> &mut CountedPeriod {
-        &mut self.counted(code).periods[period]
+        self.know(code);
+        &mut self.counted[code.place() * self.periods + period]
     }
 
     /// Counts a customer who is active at the instant.
     pub fn active(&mut self, code: SegmentCode) {
-        self.counted(code).active += 1;
+        self.know(code);
+        self.active[code.place()] += 1;
     }
 
-    /// Counts a customer who was retained in a period, by its segment all the while.
-    pub fn retained(&mut self, code: SegmentCode, period: usize) {
-        self.period(code, period).customers[Status::Retained as usize] += 1;
+    /// Counts what became of a customer in a period.
+    pub fn status(&mut self, code: SegmentCode, period: usize, status: Status) {
+        self.period(code, period).customers[status as usize] += 1;
     }
 
-    /// Counts what a customer does in the window of a period.
-    pub fn add(&mut self, period: usize, window: &Window, life: &Life, within: Within<'_>) {
-        let bounds = window.bounds;
-        if within.segment_settled {
-            let code = life.latest_segment();
-            let counted = self.period(code, period);
-            if let Some(status) = within.status {
-                counted.customers[status as usize] += 1;
-            }
-            counted.add(within);
-            return;
-        }
-        if let Some(status) = within.status {
-            let at = if status.at_start() {
-                bounds.start
-            } else {
-                bounds.end
-            };
-            let code = life.segment_at(at);
-            self.period(code, period).customers[status as usize] += 1;
-        }
-        if !within.orders.is_empty() || !within.answers.is_empty() {
-            let code = life.segment_at(bounds.end);
-            self.period(code, period).add(within);
-        }
+    /// Counts the latest NPS answer of a customer in a period.
+    pub fn score(&mut self, code: SegmentCode, period: usize, score: u8) {
+        self.period(code, period).nps.add(score);
+    }
+
+    /// Counts an order in a period.
+    pub fn order(&mut self, code: SegmentCode, period: usize, order: &Order) {
+        let sales = self.period(code, period).sales(order.currency);
+        sales.add(order.millionths);
     }
 
     /// The sums by text.
@@ -309,10 +269,11 @@ impl SegmentTally {
         currency: impl Fn(u8) -> String,
     ) -> SegmentMap {
         let mut map = SegmentMap::new();
-        for (code, counted) in self.segments.into_iter().enumerate() {
-            let sums = counted.periods.into_iter();
+        let mut counted = self.counted.into_iter();
+        for (code, active) in self.active.into_iter().enumerate() {
+            let sums = counted.by_ref().take(self.periods);
             let segment = Segment {
-                active: counted.active,
+                active,
                 periods: sums.map(|sums| sums.into_sums(&currency)).collect(),
             };
             if !segment.is_empty() {
@@ -325,6 +286,15 @@ impl SegmentTally {
 }
 
 impl CountedPeriod {
+    fn sales(&mut self, currency: u8) -> &mut Sales {
+        let place = self.sales.iter().position(|(known, _)| *known == currency);
+        let place = place.unwrap_or_else(|| {
+            self.sales.push((currency, Sales::default()));
+            self.sales.len() - 1
+        });
+        &mut self.sales[place].1
+    }
+
     fn into_sums(self, currency: impl Fn(u8) -> String) -> SegmentSums {
         let mut sales: BTreeMap<String, Sales> = BTreeMap::new();
         for (code, sum) in self.sales {
