@@ -7,6 +7,7 @@
 use crate::event::{Survey, Timestamp};
 use crate::ledger::Shard;
 use crate::measure::catalogue::Section;
+use crate::measure::counts::Counts;
 use crate::measure::life::{Answer, Life, Order, Standing, Status};
 use crate::measure::link::LinkTally;
 use crate::measure::orders::OrderTally;
@@ -14,7 +15,7 @@ use crate::measure::partial::PeriodSums;
 use crate::measure::question::{Instant, Sections};
 use crate::measure::retention::RetentionTally;
 use crate::measure::satisfaction::SatisfactionTally;
-use crate::measure::segment::SegmentTally;
+use crate::measure::segment::{SegmentCode, SegmentTally};
 use crate::measure::windows::{Panes, Placed, WindowSet};
 
 /// The sums of some windows while a pass is under way.
@@ -27,6 +28,8 @@ pub struct Block {
     satisfaction: SatisfactionTally,
     orders: OrderTally,
     link: LinkTally,
+    /// By segment: customers who were retained and in it all the while.
+    stayed: Vec<Counts>,
     /// The orders of the customer that is being added.
     placed_orders: Vec<Placed<Order>>,
     placed_answers: Vec<Placed<Answer>>,
@@ -63,6 +66,7 @@ impl Block {
             satisfaction: SatisfactionTally::new(&panes),
             orders: OrderTally::new(&panes),
             link: LinkTally::default(),
+            stayed: Vec::new(),
             placed_orders: Vec::new(),
             placed_answers: Vec::new(),
             panes,
@@ -104,7 +108,8 @@ impl Block {
             self.link.add(panes, life, &seen);
         }
         if sections.contains(Section::Segments) {
-            add_segments(panes, &self.places, life, &seen, segments);
+            let segmented = Segmented::new(life, panes, &self.places);
+            segmented.add(&seen, &mut self.stayed, segments);
         }
     }
 }
@@ -130,65 +135,112 @@ fn place<T: Copy>(
     }
 }
 
-/// Counts a customer by its segments: its status by where it was when the period began, or when it
-/// ended if it came later; what it did by where it was in the end.
-fn add_segments(
-    panes: &Panes,
-    places: &[(usize, usize)],
-    life: &Life,
-    seen: &Seen<'_>,
-    tallies: &mut [SegmentTally],
-) {
-    let latest = life.latest_segment();
-    // Windows during which the customer stayed in one segment, its latest.
-    let settled = panes.at(life.last_segment_at()).not_begun;
-    for status in Status::ALL {
-        for place in seen.standing.of(status) {
-            let (instant, period) = places[place];
-            let bounds = panes.windows()[place].bounds;
-            let code = if settled.contains(place) {
-                latest
-            } else if status.at_start() {
-                life.segment_at(bounds.start)
-            } else {
-                life.segment_at(bounds.end)
-            };
-            tallies[instant].status(code, period, status);
+/// What windows need to count a customer by its segments.
+struct Segmented<'a> {
+    life: &'a Life,
+    panes: &'a Panes,
+    places: &'a [(usize, usize)],
+    latest: SegmentCode,
+    /// Windows during which the customer stayed in one segment, its latest.
+    settled: WindowSet,
+}
+
+impl<'a> Segmented<'a> {
+    fn new(life: &'a Life, panes: &'a Panes, places: &'a [(usize, usize)]) -> Self {
+        Self {
+            life,
+            panes,
+            places,
+            latest: life.latest_segment(),
+            settled: panes.at(life.last_segment_at()).not_begun,
         }
     }
-    let at_end = |place: usize| {
-        if settled.contains(place) {
-            latest
-        } else {
-            life.segment_at(panes.windows()[place].bounds.end)
+
+    /// Counts what became of the customer, by where it was when the period began, or when it ended if
+    /// it came later; and what it did, by where it was in the end.
+    fn add(&self, seen: &Seen<'_>, stayed: &mut Vec<Counts>, tallies: &mut [SegmentTally]) {
+        self.add_status(&seen.standing, stayed, tallies);
+        for order in seen.orders {
+            for place in order.pane.inside() {
+                let (instant, period) = self.places[place];
+                tallies[instant].order(self.at_end(place), period, &order.what);
+            }
         }
-    };
-    for order in seen.orders {
-        for place in order.pane.inside() {
-            let (instant, period) = places[place];
-            tallies[instant].order(at_end(place), period, &order.what);
+        let mut scored = WindowSet::NONE;
+        let answers = seen.answers.iter();
+        for answer in answers.filter(|answer| answer.what.survey == Survey::Nps) {
+            let inside = answer.pane.inside();
+            for place in inside.without(scored) {
+                let (instant, period) = self.places[place];
+                tallies[instant].score(self.at_end(place), period, answer.what.score);
+            }
+            scored |= inside;
         }
     }
-    let mut scored = WindowSet::NONE;
-    let answers = seen.answers.iter();
-    for answer in answers.filter(|answer| answer.what.survey == Survey::Nps) {
-        let inside = answer.pane.inside();
-        for place in inside.without(scored) {
-            let (instant, period) = places[place];
-            tallies[instant].score(at_end(place), period, answer.what.score);
+
+    fn add_status(
+        &self,
+        standing: &Standing,
+        stayed: &mut Vec<Counts>,
+        tallies: &mut [SegmentTally],
+    ) {
+        let counted = standing.retained & self.settled;
+        if !counted.is_empty() {
+            let place = self.latest.place();
+            if stayed.len() <= place {
+                stayed.resize(place + 1, Counts::default());
+            }
+            stayed[place].add(counted);
         }
-        scored |= inside;
+        for status in Status::ALL {
+            for place in standing.of(status).without(match status {
+                Status::Retained => counted,
+                _ => WindowSet::NONE,
+            }) {
+                let (instant, period) = self.places[place];
+                let code = if status.at_start() {
+                    self.at_start(place)
+                } else {
+                    self.at_end(place)
+                };
+                tallies[instant].status(code, period, status);
+            }
+        }
+    }
+
+    fn at_start(&self, place: usize) -> SegmentCode {
+        if self.settled.contains(place) {
+            return self.latest;
+        }
+        self.life
+            .segment_at(self.panes.windows()[place].bounds.start)
+    }
+
+    fn at_end(&self, place: usize) -> SegmentCode {
+        if self.settled.contains(place) {
+            return self.latest;
+        }
+        self.life.segment_at(self.panes.windows()[place].bounds.end)
     }
 }
 
-/// By instant, the sums of its periods.
+/// By instant, the sums of its periods; what blocks have counted by segment goes into `segments`.
 #[must_use]
-pub fn finish(blocks: Vec<Block>, instants: &[Instant], shard: &Shard) -> Vec<Vec<PeriodSums>> {
+pub fn finish(
+    blocks: Vec<Block>,
+    instants: &[Instant],
+    segments: &mut [SegmentTally],
+    shard: &Shard,
+) -> Vec<Vec<PeriodSums>> {
     let empty = |instant: &Instant| vec![PeriodSums::default(); instant.windows.len()];
     let mut sums: Vec<Vec<PeriodSums>> = instants.iter().map(empty).collect();
     for block in blocks {
         for (place, (instant, period)) in block.places.iter().enumerate() {
             sums[*instant][*period] = block.sums(place, shard);
+            let stayed = SegmentCode::below(block.stayed.len()).zip(&block.stayed);
+            for (code, counts) in stayed {
+                segments[*instant].stayed(code, *period, counts.of(place));
+            }
         }
     }
     sums

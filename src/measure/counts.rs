@@ -36,7 +36,7 @@ pub struct Counts {
     lanes: [u64; LANES],
     /// So many sets were added since the lanes were empty, so no byte is larger.
     added: u8,
-    /// What the lanes held before, by window; nothing for windows that were never counted.
+    /// What the lanes held before, by window, as far as any was counted.
     totals: Vec<u64>,
 }
 
@@ -60,7 +60,10 @@ impl Counts {
 
     #[cold]
     fn add_up(&mut self) {
-        self.totals.resize(WindowSet::MOST, 0);
+        // Few windows need few totals: of segments there can be many.
+        let used = self.lanes.iter().rposition(|lane| *lane != 0);
+        let used = 8 * used.map_or(0, |last| last + 1);
+        self.totals.resize(used.max(self.totals.len()), 0);
         let bytes = self.lanes.iter().flat_map(|lane| lane.to_le_bytes());
         for (total, byte) in self.totals.iter_mut().zip(bytes) {
             *total += u64::from(byte);

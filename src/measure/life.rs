@@ -187,38 +187,112 @@ impl Default for Life {
 }
 
 impl Life {
-    /// Reads the facts of a customer before `until` into the buffers of this life.
+    /// Reads the facts of a customer before `until` into the buffers of this life; `base` is what is
+    /// left of earlier ones.
     pub fn read(
         &mut self,
         shard: &Shard,
         row: Row,
+        base: Option<&Base>,
         rules: SpellRules<'_>,
         segments: &mut Segments,
         until: Timestamp,
     ) {
-        let mut words = std::mem::take(&mut self.words);
-        let facts = shard.customers().facts(row, &mut words);
-        let base = shard.customers().base(row);
+        let mut scratch = std::mem::take(&mut self.words);
+        let words = shard.customers().facts(row, &mut scratch).words();
         self.begin(base, segments);
-        let mut spells = std::mem::take(&mut self.spells);
-        let mut walk = Walk::new(rules, base, &mut spells);
-        let end = Word::first_at(until);
-        self.begins_at = match (base, facts.clone().next()) {
-            (None, Some(first)) => first.word.at(),
+        self.begins_at = match (base, words.first()) {
+            (None, Some(first)) => Word(*first).at(),
             (None, None) | (Some(_), _) => Timestamp::FIRST,
         };
-        for fact in facts.take_while(|fact| fact.word < end) {
-            let (at, kind) = (fact.word.at(), fact.word.kind());
-            walk.take(at, kind, fact.word.payload());
-            self.take(fact, at, kind, shard, segments);
-        }
-        walk.finish();
-        self.spells = spells;
-        self.words = words;
+        self.walk(words, base, rules, shard, segments, until);
+        self.words = scratch;
         if self.pruned_order_at.is_none() {
             self.find_first_order(shard);
         }
         self.last = self.find_last();
+    }
+
+    /// Walks over words as [`Facts`](crate::ledger::fact::Facts) does, but decides only once what kind
+    /// of fact each is: nobody can foretell it, and a wrong guess costs as much as reading a fact.
+    fn walk(
+        &mut self,
+        mut words: &[u64],
+        base: Option<&Base>,
+        rules: SpellRules<'_>,
+        shard: &Shard,
+        segments: &mut Segments,
+        until: Timestamp,
+    ) {
+        let mut spells = std::mem::take(&mut self.spells);
+        let mut walk = Walk::new(rules, base, &mut spells);
+        let end = Word::first_at(until);
+        while let [first, rest @ ..] = words
+            && let word = Word(*first)
+            && word < end
+        {
+            let at = word.at();
+            words = match word.kind() {
+                Kind::Churn => {
+                    walk.churn(at, word.payload());
+                    self.churns.push(at);
+                    rest
+                }
+                Kind::Signup => {
+                    walk.signup(at);
+                    self.signups.push(at);
+                    rest
+                }
+                Kind::Order => {
+                    walk.order(at);
+                    let (detail, rest) = rest.split_first().unwrap_or((&0, &[]));
+                    let detail = *detail;
+                    self.orders.push(Order {
+                        at,
+                        millionths: Fact { word, detail }.amount(),
+                        currency: word.payload(),
+                    });
+                    rest
+                }
+                Kind::Nps => self.answer(word, at, Survey::Nps, rest),
+                Kind::Csat => self.answer(word, at, Survey::Csat, rest),
+                Kind::Ces => self.answer(word, at, Survey::Ces, rest),
+                Kind::Attributes => {
+                    self.told(
+                        segments.follow(word.attributes(), at, shard.attributes()),
+                        at,
+                    );
+                    rest
+                }
+            };
+        }
+        walk.finish();
+        self.spells = spells;
+    }
+
+    /// Takes an answer, and passes over its second word.
+    fn answer<'a>(
+        &mut self,
+        word: Word,
+        at: Timestamp,
+        survey: Survey,
+        rest: &'a [u64],
+    ) -> &'a [u64] {
+        self.answers.push(Answer {
+            at,
+            survey,
+            score: word.score(),
+            channel: word.channel(),
+        });
+        rest.get(1..).unwrap_or_default()
+    }
+
+    fn told(&mut self, code: SegmentCode, at: Timestamp) {
+        match self.segments.last_mut() {
+            Some((_, known)) if *known == code => {}
+            Some((last, known)) if *last == at => *known = code,
+            _ => self.segments.push((at, code)),
+        }
     }
 
     fn find_last(&self) -> Last {
@@ -254,46 +328,6 @@ impl Life {
         if let Some(code) = segments.begin(base.attributes.as_deref()) {
             self.segments.push((Timestamp::FIRST, code));
         }
-    }
-
-    fn take(
-        &mut self,
-        fact: Fact,
-        at: Timestamp,
-        kind: Kind,
-        shard: &Shard,
-        segments: &mut Segments,
-    ) {
-        let survey = match kind {
-            Kind::Churn => return self.churns.push(at),
-            Kind::Signup => return self.signups.push(at),
-            Kind::Order => {
-                self.orders.push(Order {
-                    at,
-                    millionths: fact.amount(),
-                    currency: fact.word.payload(),
-                });
-                return;
-            }
-            Kind::Attributes => {
-                let code = segments.follow(fact.word.attributes(), at, shard.attributes());
-                match self.segments.last_mut() {
-                    Some((last, known)) if *last == at => *known = code,
-                    Some((_, known)) if *known == code => {}
-                    _ => self.segments.push((at, code)),
-                }
-                return;
-            }
-            Kind::Nps => Survey::Nps,
-            Kind::Csat => Survey::Csat,
-            Kind::Ces => Survey::Ces,
-        };
-        self.answers.push(Answer {
-            at,
-            survey,
-            score: fact.word.score(),
-            channel: fact.word.channel(),
-        });
     }
 
     /// Of several first orders at one instant the smallest amount is the first, then the smallest

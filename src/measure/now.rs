@@ -107,6 +107,10 @@ impl NowTally {
     fn active(&mut self, steps: Range<usize>, last_order: Option<Timestamp>) {
         for (kind, (_, millis)) in (1..).zip(DORMANT_FOR) {
             let asleep = last_order.map_or(0, |order| self.steps.after(order.plus_millis(millis)));
+            // Then it is not asleep for longer either.
+            if asleep >= steps.end {
+                break;
+            }
             self.counts.add(asleep.max(steps.start)..steps.end, kind);
         }
         self.counts.add(steps, 0);

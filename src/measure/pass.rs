@@ -180,10 +180,11 @@ impl Pass {
             reason_ranks: &self.ranks,
         };
         let life = &mut self.life;
-        life.read(shard, row, rules, &mut self.segments, self.latest);
+        let base = shard.customers().base(row);
+        life.read(shard, row, base, rules, &mut self.segments, self.latest);
         let sections = self.sections;
         if sections.contains(Section::Now) {
-            self.now.add(life, shard.customers().base(row));
+            self.now.add(life, base);
         }
         if sections.contains(Section::Cohorts) {
             self.cohorts.add(life, &self.question.months);
@@ -209,8 +210,13 @@ impl Pass {
 
     /// What the shard contributes.
     #[must_use]
-    pub fn finish(self, shard: &Shard) -> Partial {
-        let mut periods = block::finish(self.blocks, &self.question.instants, shard);
+    pub fn finish(mut self, shard: &Shard) -> Partial {
+        let mut periods = block::finish(
+            self.blocks,
+            &self.question.instants,
+            &mut self.segment_tallies,
+            shard,
+        );
         for (period, expected) in self.expected.finish() {
             for (sums, expected) in periods.iter_mut().zip(expected) {
                 sums[period].expected = expected;

@@ -24,8 +24,15 @@ impl SegmentCode {
     /// Nothing is known in any dimension.
     pub const UNKNOWN: Self = Self(0);
 
-    const fn place(self) -> usize {
+    /// Segments are numbered as they come up, from 0.
+    #[must_use]
+    pub const fn place(self) -> usize {
         self.0 as usize
+    }
+
+    /// The segments of these numbers.
+    pub fn below(segments: usize) -> impl Iterator<Item = Self> {
+        (0..=u32::MAX).map(Self).take(segments)
     }
 }
 
@@ -41,6 +48,15 @@ pub struct Segments {
     code: SegmentCode,
     /// By code of what is told: the segment, if every dimension is told of.
     by_told: Vec<Option<SegmentCode>>,
+    /// What was told last, if all of it holds, and when; that is not yet in `told_at`.
+    repeated: Option<Repeated>,
+}
+
+/// Most of what customers tell is what they told before.
+#[derive(Debug, Clone, Copy)]
+struct Repeated {
+    told: u32,
+    at: Timestamp,
 }
 
 impl Segments {
@@ -55,6 +71,7 @@ impl Segments {
             told_at: [Timestamp::FIRST; MAX_DIMENSIONS],
             code: SegmentCode::UNKNOWN,
             by_told: Vec::new(),
+            repeated: None,
         }
     }
 
@@ -66,6 +83,7 @@ impl Segments {
         self.current = Values::default();
         self.told_at = [Timestamp::FIRST; MAX_DIMENSIONS];
         self.code = SegmentCode::UNKNOWN;
+        self.repeated = None;
         let base = base?;
         for (dimension, known) in base.iter().enumerate() {
             if let Some(known) = known {
@@ -78,9 +96,28 @@ impl Segments {
     }
 
     /// Goes on with what an event of the customer at `at` told, which is not before the last one.
+    #[inline]
     pub fn follow(&mut self, told: u32, at: Timestamp, attributes: &Attributes) -> SegmentCode {
+        match &mut self.repeated {
+            Some(known) if known.told == told => {
+                known.at = at;
+                self.code
+            }
+            _ => self.follow_other(told, at, attributes),
+        }
+    }
+
+    fn follow_other(&mut self, told: u32, at: Timestamp, attributes: &Attributes) -> SegmentCode {
+        if let Some(known) = self.repeated.take() {
+            let values = attributes.values(known.told);
+            for (value, told_at) in values.into_iter().zip(&mut self.told_at) {
+                if value != ABSENT {
+                    *told_at = known.at;
+                }
+            }
+        }
         let values = attributes.values(told);
-        let mut changed = false;
+        let (mut changed, mut holds) = (false, true);
         for (dimension, value) in values.into_iter().take(self.dimensions).enumerate() {
             let (current, told_at) = (&mut self.current[dimension], &mut self.told_at[dimension]);
             if value == ABSENT {
@@ -92,11 +129,13 @@ impl Segments {
                 *current = value;
                 changed = true;
             }
+            holds &= *current == value;
             *told_at = at;
         }
         if changed {
             self.code = self.code_after(told as usize, values);
         }
+        self.repeated = holds.then_some(Repeated { told, at });
         self.code
     }
 
@@ -242,6 +281,13 @@ impl SegmentTally {
     pub fn active(&mut self, code: SegmentCode) {
         self.know(code);
         self.active[code.place()] += 1;
+    }
+
+    /// Adds customers who were retained in a period, in one segment all the while.
+    pub fn stayed(&mut self, code: SegmentCode, period: usize, customers: u64) {
+        if customers > 0 {
+            self.period(code, period).customers[Status::Retained as usize] += customers;
+        }
     }
 
     /// Counts what became of a customer in a period.

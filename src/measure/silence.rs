@@ -63,6 +63,10 @@ impl SilenceSums {
 
 /// Keeps the newest of the times, the newest first.
 fn insert(newest: &mut Vec<Timestamp>, at: Timestamp) {
+    // Mostly so, once there are enough.
+    if newest.get(STRETCH - 1).is_some_and(|last| *last >= at) {
+        return;
+    }
     let place = newest.partition_point(|other| *other > at);
     if place < STRETCH {
         newest.truncate(STRETCH - 1);

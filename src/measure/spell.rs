@@ -93,14 +93,29 @@ impl<'a> Walk<'a> {
     pub fn take(&mut self, instant: Timestamp, kind: Kind, payload: u8) {
         match kind {
             Kind::Churn => self.churn(instant, payload),
-            Kind::Signup if self.rules.starts_with == CustomerStart::Purchase => {}
-            Kind::Signup | Kind::Order => self.activity(instant),
+            Kind::Signup => self.signup(instant),
+            Kind::Order => self.order(instant),
             Kind::Nps | Kind::Csat | Kind::Ces | Kind::Attributes => {}
         }
     }
 
-    /// Of two churns at one instant the smaller text of a reason counts.
-    fn churn(&mut self, instant: Timestamp, reason: u8) {
+    /// Takes a sign-up, in place of [`Walk::take`].
+    #[inline]
+    pub fn signup(&mut self, instant: Timestamp) {
+        if self.rules.starts_with == CustomerStart::Signup {
+            self.activity(instant);
+        }
+    }
+
+    /// Takes an order, in place of [`Walk::take`].
+    #[inline]
+    pub fn order(&mut self, instant: Timestamp) {
+        self.activity(instant);
+    }
+
+    /// Takes a churn, in place of [`Walk::take`]. Of two churns at one instant the smaller text of a
+    /// reason counts.
+    pub fn churn(&mut self, instant: Timestamp, reason: u8) {
         self.time_out(instant);
         if self.open.is_some() {
             self.close(instant, Cause::Churn(reason));
@@ -152,6 +167,7 @@ impl<'a> Walk<'a> {
         }
     }
 
+    #[inline]
     fn activity(&mut self, instant: Timestamp) {
         self.time_out(instant);
         let from = self.open.map_or(instant, |open| open.from);
@@ -162,6 +178,7 @@ impl<'a> Walk<'a> {
     }
 
     /// A timeout at the instant of an event takes effect before it.
+    #[inline]
     fn time_out(&mut self, instant: Timestamp) {
         if let (Some(open), Some(timeout)) = (self.open, self.rules.timeout_millis) {
             let ends_at = open.last_activity.plus_millis(timeout);
