@@ -192,11 +192,14 @@ impl<'a> Segmented<'a> {
             }
             stayed[place].add(counted);
         }
-        for status in Status::ALL {
-            for place in standing.of(status).without(match status {
-                Status::Retained => counted,
-                _ => WindowSet::NONE,
-            }) {
+        let moved = standing.retained.without(counted);
+        for (status, windows) in [
+            (Status::Retained, moved),
+            (Status::Lost, standing.lost),
+            (Status::New, standing.new),
+            (Status::Reactivated, standing.reactivated),
+        ] {
+            for place in windows {
                 let (instant, period) = self.places[place];
                 let code = if status.at_start() {
                     self.at_start(place)
