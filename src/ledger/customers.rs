@@ -1,18 +1,21 @@
 //! The table of customers and their facts.
 //!
 //! ```text
-//!  index   digest -> row number, open addressing, seeded at random     about 5-10 bytes a customer
+//!  index   digest -> row number, open addressing, seeded at random     about 6-11 bytes a customer
 //!  rows    digest 16 | slot 4 | words 2 | class 1 | flags 1            24 bytes, in chunks
-//!  slabs   one for each size class; a slot holds the sorted words of one customer
+//!  slots   the sorted words of one customer each                       8 bytes a word, hardly any air
 //!  giants  customers with more than 1,024 words: a tree each, so that insertion stays cheap
 //!  bases   only for customers with facts older than the prune line
 //! ```
 //!
-//! Chunks are never moved or doubled, so growing costs no copy and no peak of memory; only the index
-//! doubles. Row order is arrival order: nothing that can be seen depends on the index or its seed.
+//! Memory is never doubled, so growing makes no peak: the index alone is made anew when it is full,
+//! from the rows, after the old one is gone. Row order is arrival order: nothing that can be seen
+//! depends on the index or its seed, nor on where a slot is.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasher, RandomState};
+use std::hint::black_box;
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry as TableEntry;
@@ -20,15 +23,16 @@ use hashbrown::hash_table::Entry as TableEntry;
 use crate::ledger::base::Base;
 use crate::ledger::fact::{Fact, Facts, Kind, Word};
 use crate::ledger::hash::CustomerDigest;
+use crate::ledger::slots::{Class, MAX_WORDS, Slots};
 use crate::ledger::snapshot::{Part, Reader, Unusable, Writer};
 
-/// Words a slot of each class holds; at most a third of a slot is air, beyond the smallest.
-const CLASSES: [u16; 17] = [
-    4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024,
-];
-/// Words in a chunk of a slab, at least; 64 KiB.
-const CHUNK_WORDS: usize = 8192;
-const ROWS_IN_CHUNK: usize = 2048;
+/// 24 KiB, of which the allocator lays 21 side by side in 512 KiB.
+const ROWS_IN_CHUNK: usize = 1024;
+/// Customers for whom the first index has room.
+const FIRST_ROWS: usize = 448;
+
+/// Customers whose memory is fetched at the same time.
+pub const FETCHED_TOGETHER: usize = 16;
 
 /// The number of a customer's row in its shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -57,7 +61,7 @@ pub struct Customers {
     seed: u64,
     rows: Vec<Vec<Entry>>,
     count: u32,
-    slabs: [Slab; CLASSES.len()],
+    slots: Slots,
     giants: Vec<BTreeSet<Fact>>,
     bases: HashMap<u32, Base>,
 }
@@ -66,36 +70,13 @@ pub struct Customers {
 struct Entry {
     digest_low: u64,
     digest_high: u64,
-    /// Slot in the slab of the class, or number of the giant.
+    /// Slot of the class, or number of the giant.
     slot: u32,
     /// Words in the slot; of a giant, nothing.
     words: u16,
+    /// [`Class::NO_SLOT`] of a giant.
     class: Class,
     based: bool,
-}
-
-/// Where the facts of a customer lie: in a slab, or in a tree of their own. One byte.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Class(u8);
-
-impl Class {
-    const GIANT: Self = Self(CLASSES.len() as u8);
-
-    const fn slab(self) -> Option<u8> {
-        if self.0 < Self::GIANT.0 {
-            Some(self.0)
-        } else {
-            None
-        }
-    }
-}
-
-/// Slots of one size.
-#[derive(Debug, Default)]
-struct Slab {
-    chunks: Vec<Box<[u64]>>,
-    free: Vec<u32>,
-    used: u32,
 }
 
 impl Entry {
@@ -111,7 +92,7 @@ impl Default for Customers {
             seed: RandomState::new().hash_one(0_u8) | 1,
             rows: Vec::new(),
             count: 0,
-            slabs: std::array::from_fn(|_| Slab::default()),
+            slots: Slots::default(),
             giants: Vec::new(),
             bases: HashMap::new(),
         }
@@ -148,13 +129,13 @@ impl Customers {
         if let Some(row) = self.find(customer) {
             return row;
         }
-        let slot = self.slabs[0].take(0);
-        let row = self.push(customer, Class(0), slot, 0);
-        let (rows, seed) = (&self.rows, self.seed);
+        let row = self.push(customer, Class::EMPTY, 0, 0);
+        if self.index.len() == self.index.capacity() {
+            self.widen_index();
+        }
+        // There is room, so that nothing has to be hashed again.
         self.index
-            .insert_unique(mix(customer.0, seed), row.0, |row| {
-                mix(entry_in(rows, *row).digest(), seed)
-            });
+            .insert_unique(self.hash(customer.0), row.0, |_| 0);
         row
     }
 
@@ -211,16 +192,14 @@ impl Customers {
     /// The facts of a customer in order. `scratch` is used for giants only.
     pub fn facts<'a>(&'a self, row: Row, scratch: &'a mut Vec<u64>) -> Facts<'a> {
         let entry = self.entry(row);
-        match entry.class.slab() {
-            Some(class) => Facts::new(self.words(class, entry)),
-            None => {
-                scratch.clear();
-                for fact in &self.giants[entry.slot as usize] {
-                    scratch.extend(stored(*fact));
-                }
-                Facts::new(scratch)
-            }
+        if entry.class.has_slots() {
+            return Facts::new(self.words(entry));
         }
+        scratch.clear();
+        for fact in &self.giants[entry.slot as usize] {
+            scratch.extend(stored(*fact));
+        }
+        Facts::new(scratch)
     }
 
     /// The first word of a customer's facts: a load that does not wait for another, by which facts of
@@ -228,8 +207,21 @@ impl Customers {
     #[must_use]
     pub fn first_word(&self, row: Row) -> Option<u64> {
         let entry = self.entry(row);
-        let class = entry.class.slab()?;
-        self.words(class, entry).first().copied()
+        self.words(entry).first().copied()
+    }
+
+    /// Has a look at what folding an event of each of these customers will need, and does nothing
+    /// with it. What is far away in memory is so fetched for all of them together, while folding one
+    /// after the other would wait for each anew.
+    pub fn fetch(&self, customers: impl Iterator<Item = CustomerDigest> + Clone) {
+        let mut rows = [None; FETCHED_TOGETHER];
+        for (row, customer) in rows.iter_mut().zip(customers) {
+            *row = self.find(customer);
+        }
+        for row in rows.into_iter().flatten() {
+            let words = self.words(self.entry(row));
+            black_box((words.first(), words.last()));
+        }
     }
 
     /// The latest fact before `word` that opens a spell or closes one: whether the customer was
@@ -242,40 +234,38 @@ impl Customers {
             Kind::Nps | Kind::Csat | Kind::Ces | Kind::Attributes => None,
         };
         let entry = self.entry(row);
-        match entry.class.slab() {
-            Some(class) => Facts::new(self.words(class, entry))
-                .take_while(|fact| fact.word < word)
-                .fold(None, |active, fact| opens(fact).or(active)),
-            None => self.giants[entry.slot as usize]
+        if !entry.class.has_slots() {
+            return self.giants[entry.slot as usize]
                 .range(..Fact::least(word))
                 .rev()
-                .find_map(|fact| opens(*fact)),
+                .find_map(|fact| opens(*fact));
         }
+        Facts::new(self.words(entry))
+            .take_while(|fact| fact.word < word)
+            .fold(None, |active, fact| opens(fact).or(active))
     }
 
     /// Adds a fact to the set of a customer's facts.
     pub fn insert(&mut self, row: Row, fact: Fact) -> Insertion {
         let entry = *self.entry(row);
-        let Some(class) = entry.class.slab() else {
+        if !entry.class.has_slots() {
             let new = self.giants[entry.slot as usize].insert(fact);
             return if new {
                 Insertion::New
             } else {
                 Insertion::Present
             };
-        };
-        let words = self.words(class, &entry);
-        let Some(at) = place(words, fact) else {
+        }
+        let Some(at) = place(self.words(&entry), fact) else {
             return Insertion::Present;
         };
         let length = entry.words + width(fact);
-        if length > CLASSES[CLASSES.len() - 1] {
+        if length > MAX_WORDS {
             self.make_giant(row, fact);
-        } else if length > CLASSES[usize::from(class)] {
-            self.move_up(row, length);
-            self.insert_at(row, at, fact);
+        } else if length > entry.class.size() {
+            self.insert_elsewhere(row, at, fact);
         } else {
-            self.insert_at(row, at, fact);
+            self.insert_here(row, at, fact);
         }
         Insertion::New
     }
@@ -298,38 +288,33 @@ impl Customers {
     /// Takes the facts before `line` out of a customer's set, in order.
     pub fn prune(&mut self, row: Row, line: Word) -> Vec<Fact> {
         let entry = *self.entry(row);
-        match entry.class.slab() {
-            Some(class) => {
-                let old: Vec<Fact> = Facts::new(self.words(class, &entry))
-                    .take_while(|fact| fact.word < line)
-                    .collect();
-                let gone: u16 = old.iter().map(|fact| width(*fact)).sum();
-                if gone > 0 {
-                    let slot = self.slabs[usize::from(class)].slot_mut(class, entry.slot);
-                    slot.copy_within(usize::from(gone)..usize::from(entry.words), 0);
-                    self.entry_mut(row).words -= gone;
-                    self.move_down(row);
-                }
-                old
-            }
-            None => {
-                let facts = &mut self.giants[entry.slot as usize];
-                let kept = facts.split_off(&Fact::least(line));
-                std::mem::replace(facts, kept).into_iter().collect()
-            }
+        if !entry.class.has_slots() {
+            let facts = &mut self.giants[entry.slot as usize];
+            let kept = facts.split_off(&Fact::least(line));
+            return std::mem::replace(facts, kept).into_iter().collect();
         }
+        let old: Vec<Fact> = Facts::new(self.words(&entry))
+            .take_while(|fact| fact.word < line)
+            .collect();
+        let gone: u16 = old.iter().map(|fact| width(*fact)).sum();
+        if gone > 0 {
+            let words = self.slots.words_mut(entry.slot, entry.words);
+            words.copy_within(usize::from(gone).., 0);
+            self.entry_mut(row).words -= gone;
+            self.shrink(row);
+        }
+        old
     }
 
     /// Bytes held, the index and its air included; of giants an estimate.
     #[must_use]
     pub fn bytes(&self) -> usize {
-        // One control byte beside each bucket; a table is filled to seven eighths.
-        let index = self.index.capacity() * 8 / 7 * (size_of::<u32>() + 1);
-        let rows = self.rows.len() * ROWS_IN_CHUNK * size_of::<Entry>();
-        let slabs: usize = self.slabs.iter().map(Slab::bytes).sum();
+        let index = self.index.allocation_size();
+        // Of the last chunk, what is not filled was never touched, so it is not there.
+        let rows = self.len() * size_of::<Entry>();
         let giants: usize = self.giants.iter().map(|facts| facts.len() * 24).sum();
         let bases = self.bases.capacity() * (size_of::<(u32, Base)>() + 1);
-        index + rows + slabs + giants + bases
+        index + rows + self.slots.bytes() + giants + bases
     }
 
     fn hash(&self, digest: u128) -> u64 {
@@ -344,113 +329,112 @@ impl Customers {
         &mut self.rows[row.0 as usize / ROWS_IN_CHUNK][row.0 as usize % ROWS_IN_CHUNK]
     }
 
-    fn words(&self, class: u8, entry: &Entry) -> &[u64] {
-        &self.slabs[usize::from(class)].slot(class, entry.slot)[..usize::from(entry.words)]
+    /// The words of a customer; none of a giant.
+    fn words(&self, entry: &Entry) -> &[u64] {
+        self.slots.words(entry.slot, entry.words)
     }
 
-    fn insert_at(&mut self, row: Row, at: usize, fact: Fact) {
+    /// Puts a fact between the others of a customer whose slot has room for it.
+    fn insert_here(&mut self, row: Row, at: usize, fact: Fact) {
         let entry = *self.entry(row);
-        let Some(class) = entry.class.slab() else {
-            return;
-        };
-        let slot = self.slabs[usize::from(class)].slot_mut(class, entry.slot);
         let wide = usize::from(width(fact));
-        slot.copy_within(at..usize::from(entry.words), at + wide);
-        for (place, word) in slot[at..at + wide].iter_mut().zip(stored(fact)) {
+        let words = self.slots.words_mut(entry.slot, entry.words + width(fact));
+        words.copy_within(at..usize::from(entry.words), at + wide);
+        for (place, word) in words[at..at + wide].iter_mut().zip(stored(fact)) {
             *place = word;
         }
         self.entry_mut(row).words += width(fact);
     }
 
-    /// Moves a customer to the smallest class that holds `length` words.
-    fn move_up(&mut self, row: Row, length: u16) {
-        let class = CLASSES.partition_point(|words| *words < length);
-        self.move_to(row, class);
+    /// The same in another slot, of which nothing else is known than that it is large enough.
+    fn insert_elsewhere(&mut self, row: Row, at: usize, fact: Fact) {
+        let entry = *self.entry(row);
+        let words = entry.words + width(fact);
+        let class = Class::of(usize::from(words));
+        let slot = self.slots.take(class);
+        let new = [fact.word.0, fact.detail];
+        let new = &new[..usize::from(width(fact))];
+        self.slots
+            .copy_around((entry.slot, entry.words), slot, at, new);
+        *self.entry_mut(row) = Entry {
+            slot,
+            words,
+            class,
+            ..entry
+        };
+        self.leave(entry.class, entry.slot);
     }
 
-    /// Moves a customer down once its slot is more than three quarters empty.
-    fn move_down(&mut self, row: Row) {
+    /// Moves a customer who lost words into a slot of their size.
+    fn shrink(&mut self, row: Row) {
         let entry = *self.entry(row);
-        if let Some(class) = entry.class.slab()
-            && class > 0
-            && entry.words * 4 < CLASSES[usize::from(class)]
-        {
-            self.move_to(row, CLASSES.partition_point(|words| *words < entry.words));
+        let class = Class::of(usize::from(entry.words));
+        if class == entry.class {
+            return;
+        }
+        let slot = self.slots.take(class);
+        if entry.words > 0 {
+            let from = (entry.slot, entry.words);
+            self.slots.copy_around(from, slot, 0, &[]);
+        }
+        *self.entry_mut(row) = Entry {
+            slot,
+            class,
+            ..entry
+        };
+        self.leave(entry.class, entry.slot);
+    }
+
+    /// Gives a slot back, and all free ones that are worth it.
+    fn leave(&mut self, class: Class, slot: u32) {
+        self.slots.free(class, slot);
+        if self.slots.sparse() {
+            self.crowd();
         }
     }
 
-    fn move_to(&mut self, row: Row, class: usize) {
-        let entry = *self.entry(row);
-        let (Some(old), Ok(new)) = (entry.class.slab(), u8::try_from(class)) else {
-            return;
-        };
-        let Ok([from, to]) = self.slabs.get_disjoint_mut([usize::from(old), class]) else {
-            return;
-        };
-        let (slot, count) = (to.take(new), usize::from(entry.words));
-        to.slot_mut(new, slot)[..count].copy_from_slice(&from.slot(old, entry.slot)[..count]);
-        from.free.push(entry.slot);
-        let entry = self.entry_mut(row);
-        entry.class = Class(new);
-        entry.slot = slot;
+    /// Puts the slots closer together, in a pass over all customers.
+    #[cold]
+    fn crowd(&mut self) {
+        let mut crowding = self.slots.crowd();
+        for entry in self.rows.iter_mut().flatten() {
+            if entry.class.has_slots() {
+                entry.slot = self.slots.move_in(&mut crowding, entry.class, entry.slot);
+            }
+        }
+        self.slots.crowded(crowding);
     }
 
     #[cold]
     fn make_giant(&mut self, row: Row, fact: Fact) {
         let entry = *self.entry(row);
-        let Some(class) = entry.class.slab() else {
-            return;
-        };
-        let mut facts: BTreeSet<Fact> = Facts::new(self.words(class, &entry)).collect();
+        let mut facts: BTreeSet<Fact> = Facts::new(self.words(&entry)).collect();
         facts.insert(fact);
-        self.slabs[usize::from(class)].free.push(entry.slot);
         let number = u32::try_from(self.giants.len()).unwrap_or(u32::MAX);
         self.giants.push(facts);
-        let entry = self.entry_mut(row);
-        entry.class = Class::GIANT;
-        entry.slot = number;
-        entry.words = 0;
-    }
-}
-
-impl Slab {
-    const fn slot_words(class: u8) -> usize {
-        CLASSES[class as usize] as usize
+        *self.entry_mut(row) = Entry {
+            slot: number,
+            words: 0,
+            class: Class::NO_SLOT,
+            ..entry
+        };
+        self.leave(entry.class, entry.slot);
     }
 
-    const fn slots_in_chunk(class: u8) -> usize {
-        CHUNK_WORDS / Self::slot_words(class)
-    }
-
-    fn take(&mut self, class: u8) -> u32 {
-        if let Some(slot) = self.free.pop() {
-            return slot;
+    /// Makes room for twice as many customers in the index. The old index goes first: the rows tell
+    /// all that it does, and in their order they are read fast.
+    #[cold]
+    fn widen_index(&mut self) {
+        let capacity = (2 * self.index.capacity()).max(FIRST_ROWS);
+        self.index = HashTable::new();
+        self.index.reserve(capacity, |_| 0);
+        for (row, entry) in (0..)
+            .zip(self.rows.iter().flatten())
+            .take(self.count as usize - 1)
+        {
+            let hash = mix(entry.digest(), self.seed);
+            self.index.insert_unique(hash, row, |_| 0);
         }
-        if self.used as usize == self.chunks.len() * Self::slots_in_chunk(class) {
-            self.chunks.push(vec![0; CHUNK_WORDS].into_boxed_slice());
-        }
-        self.used += 1;
-        self.used - 1
-    }
-
-    fn range(class: u8, slot: u32) -> (usize, std::ops::Range<usize>) {
-        let (slot, in_chunk) = (slot as usize, Self::slots_in_chunk(class));
-        let start = slot % in_chunk * Self::slot_words(class);
-        (slot / in_chunk, start..start + Self::slot_words(class))
-    }
-
-    fn slot(&self, class: u8, slot: u32) -> &[u64] {
-        let (chunk, range) = Self::range(class, slot);
-        &self.chunks[chunk][range]
-    }
-
-    fn slot_mut(&mut self, class: u8, slot: u32) -> &mut [u64] {
-        let (chunk, range) = Self::range(class, slot);
-        &mut self.chunks[chunk][range]
-    }
-
-    fn bytes(&self) -> usize {
-        self.chunks.len() * CHUNK_WORDS * size_of::<u64>() + self.free.capacity() * 4
     }
 }
 
@@ -461,12 +445,25 @@ fn entry_in(rows: &[Vec<Entry>], row: u32) -> &Entry {
 /// Where a fact belongs among sorted words; nothing if it is there.
 fn place(words: &[u64], fact: Fact) -> Option<usize> {
     let mut at = 0;
-    for other in Facts::new(words) {
-        match other.cmp(&fact) {
-            std::cmp::Ordering::Less => at += usize::from(width(other)),
-            std::cmp::Ordering::Equal => return None,
-            std::cmp::Ordering::Greater => break,
+    while let Some(word) = words.get(at) {
+        let other = Word(*word);
+        if other > fact.word {
+            break;
         }
+        let detailed = other.kind().has_detail();
+        if other == fact.word {
+            let detail = if detailed {
+                words.get(at + 1).copied()
+            } else {
+                None
+            };
+            match detail.unwrap_or_default().cmp(&fact.detail) {
+                Ordering::Less => {}
+                Ordering::Equal => return None,
+                Ordering::Greater => break,
+            }
+        }
+        at += 1 + usize::from(detailed);
     }
     Some(at)
 }
@@ -572,19 +569,16 @@ impl Customers {
 
     /// A new row with these facts, which the index does not know yet.
     fn push_with(&mut self, customer: CustomerDigest, words: &[u64]) -> Row {
-        let class = CLASSES.partition_point(|most| usize::from(*most) < words.len());
-        let (Some(slab), Ok(number), Ok(length)) = (
-            self.slabs.get_mut(class),
-            u8::try_from(class),
-            u16::try_from(words.len()),
-        ) else {
+        let class = Class::of(words.len());
+        let length = u16::try_from(words.len()).unwrap_or(u16::MAX);
+        if !class.has_slots() {
             let giant = u32::try_from(self.giants.len()).unwrap_or(u32::MAX);
             self.giants.push(Facts::new(words).collect());
-            return self.push(customer, Class::GIANT, giant, 0);
-        };
-        let slot = slab.take(number);
-        slab.slot_mut(number, slot)[..words.len()].copy_from_slice(words);
-        self.push(customer, Class(number), slot, length)
+            return self.push(customer, class, giant, 0);
+        }
+        let slot = self.slots.take(class);
+        self.slots.words_mut(slot, length).copy_from_slice(words);
+        self.push(customer, class, slot, length)
     }
 
     /// Makes the index of all rows at once: each step waits for memory, and next to each other the

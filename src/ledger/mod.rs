@@ -17,6 +17,7 @@ pub mod hash;
 pub mod remembered;
 pub mod settings;
 pub mod shard;
+mod slots;
 pub mod snapshot;
 pub mod sources;
 pub mod texts;
