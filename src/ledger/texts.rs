@@ -10,6 +10,8 @@ pub const OTHER: &str = "other";
 /// What stands for a reason or channel that is missing.
 pub const UNSPECIFIED: &str = "unspecified";
 
+const MARKS: usize = 32;
+
 /// Codes given in order of arrival, up to a limit; what comes later is [`OTHER`].
 ///
 /// Bounded: `limit + 1` texts of at most 256 bytes each.
@@ -17,6 +19,8 @@ pub const UNSPECIFIED: &str = "unspecified";
 pub struct Texts {
     codes: HashMap<Box<str>, u8>,
     entries: Vec<Entry>,
+    /// By [`mark`] the code of the text seen last: there are few texts, and mostly it is the same one.
+    seen: [u8; MARKS],
     /// The code of [`OTHER`], and the number of codes that stand for a text of their own.
     limit: u8,
 }
@@ -34,6 +38,7 @@ impl Texts {
         let mut texts = Self {
             codes: HashMap::new(),
             entries: Vec::new(),
+            seen: [0; MARKS],
             limit,
         };
         texts.code(first, hashes);
@@ -42,6 +47,21 @@ impl Texts {
 
     /// The code of a text, a new one if there is room.
     pub fn code(&mut self, text: &str, hashes: &Hashes) -> u8 {
+        let mark = mark(text);
+        let seen = self.seen[mark];
+        if let Some(entry) = self.entries.get(usize::from(seen))
+            && *entry.text == *text
+            // The entry of what is beyond the limit may read like a text of its own.
+            && seen < self.limit
+        {
+            return seen;
+        }
+        let code = self.look_up(text, hashes);
+        self.seen[mark] = code;
+        code
+    }
+
+    fn look_up(&mut self, text: &str, hashes: &Hashes) -> u8 {
         if let Some(code) = self.codes.get(text) {
             return *code;
         }
@@ -85,6 +105,12 @@ impl Texts {
     }
 }
 
+/// A number below [`MARKS`] that differs between most texts: of the length and the last byte.
+fn mark(text: &str) -> usize {
+    let last = text.as_bytes().last().map_or(0, |last| usize::from(*last));
+    (text.len() * 5 + last) % MARKS
+}
+
 impl Part for Texts {
     /// How many texts have a code of their own, and the hashes.
     type Needs<'a> = (u8, &'a Hashes);
@@ -101,6 +127,7 @@ impl Part for Texts {
         let mut texts = Self {
             codes: HashMap::new(),
             entries: Vec::new(),
+            seen: [0; MARKS],
             limit,
         };
         for number in 0..count {
