@@ -9,7 +9,7 @@ use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
 use crate::checkpoint::{Accepted, Changed, Circumstances, Header, TopicId};
 use crate::config::Settings;
 use crate::engine::ground::Ground;
-use crate::engine::intake::{Fate, Tally, take_after, take_from};
+use crate::engine::intake::{Fate, Group, Tally, prepare, take_after, take_prepared};
 use crate::engine::live::Live;
 use crate::engine::slices::{Sliced, Wanted};
 use crate::event::schema::Schemas;
@@ -21,6 +21,7 @@ use crate::kafka::letters::outbox::Outbox;
 use crate::kafka::progress::{Applied, Progress};
 use crate::kafka::{Delivery, Place, Sink};
 use crate::ledger::corrections::Whence;
+use crate::ledger::customers::FETCHED_TOGETHER;
 use crate::ledger::settings::FoldSettings;
 use crate::ledger::shard::LastRecord;
 use crate::ledger::{Shard, snapshot};
@@ -314,7 +315,15 @@ impl Worker {
         let wrapped = source.needs_envelope();
         // Of one allocation for the whole batch, and of none for native events.
         let mut headers: Vec<record::Header<'_>> = Vec::new();
+        let (mut ahead, mut prepared) = (batch.records(), Group::new());
         for (index, record) in batch.records().enumerate() {
+            if index % FETCHED_TOGETHER == 0
+                && let Source::Native(decoder) = source
+            {
+                let group = ahead.by_ref().take(FETCHED_TOGETHER);
+                let group = group.map(|record| (record.value, record.recorded_at));
+                prepared = prepare(shard, decoder, group);
+            }
             if !shard.advance(topic, record.offset, record.recorded_at) {
                 continue;
             }
@@ -355,14 +364,14 @@ impl Worker {
                     Fate::Tombstone | Fate::Skipped => {}
                 }
             };
-            match &mut sliced {
-                None => take_from(shard, source, Some(whence), whole, &mut each),
-                Some(sliced) => {
-                    let before = |shard: &Shard, event: &Event<'_>| {
-                        sliced.before_change(shard, &event.customer);
-                    };
-                    take_after(shard, source, Some(whence), whole, before, &mut each);
+            let before = |shard: &Shard, event: &Event<'_>| {
+                if let Some(sliced) = &mut sliced {
+                    sliced.before_change(shard, &event.customer);
                 }
+            };
+            match prepared.get(index % FETCHED_TOGETHER) {
+                Some(prepared) => each(take_prepared(shard, whence, prepared, before)),
+                None => take_after(shard, source, Some(whence), whole, before, &mut each),
             }
             // The whole record is kept, once, however many of its parts were rejected.
             if let (Some(rejection), Some(outbox)) = (rejected, &self.outbox) {

@@ -1,13 +1,15 @@
 //! Event ids that were seen lately: what tells a repeat from a conflict.
 //!
 //! A hash table of 16 bytes an id. Forgotten ids are swept out when the table is full, and it doubles
-//! only if more than half of it is still remembered; so sweeping costs a constant for each id, and
-//! the table is as large as the ids of two windows at most. At its bound the older half is
+//! only if more than three quarters of it are still remembered; so sweeping costs a constant for each
+//! id, and the table has room for the ids of two windows and two thirds at most. At its bound the older half is
 //! forgotten early. All of that is a function of the log alone.
 //!
 //! ```text
 //!  | tag 64 | seen 42, content 22 |      16 bytes, and one of the table's own
 //! ```
+
+use std::hint::black_box;
 
 use hashbrown::HashTable;
 
@@ -23,8 +25,10 @@ const CONTENT_MASK: u64 = (1 << CONTENT_BITS) - 1;
 /// What is known of an id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Memory {
-    /// Never seen, or forgotten.
+    /// Never seen, or forgotten and swept out.
     New,
+    /// Seen so long ago that it does not count any more.
+    Forgotten,
     /// Seen with the same content.
     Same,
     /// Seen with other content.
@@ -87,7 +91,7 @@ impl RememberedIds {
     #[must_use]
     pub fn recall(&self, tag: u64, content: u64, now: Timestamp) -> Memory {
         match self.ids.find(tag, |entry| entry.tag == tag) {
-            Some(entry) if !entry.remembered(ticks(now), self.window) => Memory::New,
+            Some(entry) if !entry.remembered(ticks(now), self.window) => Memory::Forgotten,
             None => Memory::New,
             Some(entry) if entry.seen_and_content & CONTENT_MASK == content & CONTENT_MASK => {
                 Memory::Same
@@ -96,10 +100,19 @@ impl RememberedIds {
         }
     }
 
-    /// Remembers an id from `now` on.
-    pub fn remember(&mut self, tag: u64, content: u64, now: Timestamp) {
+    /// Has a look at where an id is or would be, and does nothing with it; so it is fetched from
+    /// memory before it is asked for.
+    pub fn fetch(&self, tag: u64) {
+        black_box(self.ids.find(tag, |entry| entry.tag == tag).is_some());
+    }
+
+    /// Remembers an id from `now` on; `memory` is what was known of it, as recalled just before.
+    pub fn remember(&mut self, tag: u64, content: u64, now: Timestamp, memory: Memory) {
         let new = Entry::new(tag, content, ticks(now));
-        if let Some(entry) = self.ids.find_mut(tag, |entry| entry.tag == tag) {
+        // What was not there just before need not be looked for again.
+        if memory != Memory::New
+            && let Some(entry) = self.ids.find_mut(tag, |entry| entry.tag == tag)
+        {
             *entry = new;
             return;
         }
@@ -118,7 +131,7 @@ impl RememberedIds {
             .filter(|entry| entry.remembered(now, window))
             .count();
         let mut newer_than = None;
-        if remembered * 2 > self.room {
+        if remembered * 4 > self.room * 3 {
             if self.room < MAX_IDS {
                 self.room *= 2;
             } else {
@@ -200,12 +213,14 @@ mod tests {
     #[test]
     fn an_id_is_remembered_for_the_window_and_not_a_millisecond_longer() {
         let mut ids = RememberedIds::new(1000);
-        ids.remember(7, 70, at(0));
+        ids.remember(7, 70, at(0), Memory::New);
+        let before = ids.bytes();
         assert_eq!(ids.recall(7, 70, at(999)), Memory::Same);
         assert_eq!(ids.recall(7, 71, at(999)), Memory::Other);
-        assert_eq!(ids.recall(7, 70, at(1000)), Memory::New);
+        assert_eq!(ids.recall(7, 70, at(1000)), Memory::Forgotten);
         assert_eq!(ids.recall(8, 70, at(0)), Memory::New);
-        ids.remember(7, 71, at(1000));
+        ids.remember(7, 71, at(1000), Memory::Forgotten);
+        assert_eq!(ids.bytes(), before);
         assert_eq!(ids.recall(7, 71, at(1999)), Memory::Same);
     }
 
@@ -213,7 +228,12 @@ mod tests {
     fn every_id_of_the_window_is_remembered_and_the_table_stays_small() {
         let mut ids = RememberedIds::new(1000);
         for tag in 0..100_000_u64 {
-            ids.remember(tag.wrapping_mul(0x9e37_79b9_7f4a_7c15), tag, at(tag));
+            ids.remember(
+                tag.wrapping_mul(0x9e37_79b9_7f4a_7c15),
+                tag,
+                at(tag),
+                Memory::New,
+            );
             if tag >= 999 && tag % 1000 == 0 {
                 for old in tag - 999..=tag {
                     let hash = old.wrapping_mul(0x9e37_79b9_7f4a_7c15);
@@ -233,7 +253,12 @@ mod tests {
         let mut ids = RememberedIds::new(i64::MAX);
         let many = MAX_IDS as u64;
         for tag in 0..many {
-            ids.remember(tag.wrapping_mul(0x9e37_79b9_7f4a_7c15), tag, at(tag));
+            ids.remember(
+                tag.wrapping_mul(0x9e37_79b9_7f4a_7c15),
+                tag,
+                at(tag),
+                Memory::New,
+            );
         }
         let recall = |ids: &RememberedIds, tag: u64| {
             ids.recall(tag.wrapping_mul(0x9e37_79b9_7f4a_7c15), tag, at(many))
@@ -241,7 +266,7 @@ mod tests {
         assert_eq!(recall(&ids, 0), Memory::Same);
         let before = ids.bytes();
         assert!(before <= (1 << 19) * 17 + 64, "{before} bytes");
-        ids.remember(1, 1, at(many));
+        ids.remember(1, 1, at(many), Memory::New);
         assert_eq!(ids.bytes(), before);
         assert_eq!(recall(&ids, many / 2), Memory::New);
         assert_eq!(recall(&ids, many / 2 + 1), Memory::Same);

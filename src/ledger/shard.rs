@@ -8,7 +8,7 @@ use crate::ledger::base::{Base, Codes, Span};
 use crate::ledger::clock::LogClock;
 use crate::ledger::customers::{Customers, Hashing, Insertion, Row};
 use crate::ledger::fact::{Fact, Kind, Word};
-use crate::ledger::hash::{CustomerDigest, Hashes};
+use crate::ledger::hash::{CustomerDigest, EventHashes, Hashes};
 use crate::ledger::remembered::{Memory, RememberedIds};
 use crate::ledger::settings::FoldSettings;
 use crate::ledger::snapshot::{Part, Reader, Unusable, Writer};
@@ -21,6 +21,9 @@ const MAX_CHANNELS: u8 = 255;
 
 /// The prune line moves in steps of a week, so that customers are looked through rarely.
 const PRUNE_STEP: i64 = 7 * 86_400_000;
+
+/// A shard of fewer customers is in the processor's caches anyway.
+const FETCHED_FROM: usize = 5_000;
 
 /// What became of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -258,9 +261,32 @@ impl Shard {
             .unwrap_or_default()
     }
 
+    /// What folding this event will need of it. It can be made before its turn comes: it depends on
+    /// nothing but the event and the digest key.
+    #[must_use]
+    pub fn hash(&self, event: &Event<'_>) -> EventHashes {
+        self.hashes.event(event)
+    }
+
+    /// Fetches from memory what folding these events will need, for all of them at the same time;
+    /// nothing changes. Of more than [`FETCHED_TOGETHER`](crate::ledger::customers::FETCHED_TOGETHER) the rest is left where it is.
+    pub fn fetch(&self, events: impl Iterator<Item = EventHashes> + Clone) {
+        if self.customers.len() < FETCHED_FROM {
+            return;
+        }
+        for hashes in events.clone() {
+            self.ids.fetch(hashes.id);
+        }
+        self.customers.fetch(events.map(|hashes| hashes.customer));
+    }
+
     /// Inserts an event into the set of facts.
     pub fn fold(&mut self, event: &Event<'_>) -> Folded {
-        let hashes = self.hashes.event(event);
+        self.fold_hashed(event, self.hash(event))
+    }
+
+    /// The same of an event whose hashes [`Shard::hash`] has made.
+    pub fn fold_hashed(&mut self, event: &Event<'_>, hashes: EventHashes) -> Folded {
         let late = self.newest_event_at.is_some_and(|newest| {
             event.occurred_at < newest.minus_millis(self.settings.late_after_millis)
         });
@@ -269,8 +295,9 @@ impl Shard {
             .newest()
             .or(self.newest_event_at)
             .unwrap_or(event.occurred_at);
-        match self.ids.recall(hashes.id, hashes.content, now) {
-            Memory::New => {}
+        let memory = self.ids.recall(hashes.id, hashes.content, now);
+        match memory {
+            Memory::New | Memory::Forgotten => {}
             Memory::Same => {
                 return Folded {
                     outcome: Outcome::Duplicate,
@@ -301,7 +328,7 @@ impl Shard {
                 .newest()
                 .or(self.newest_event_at)
                 .unwrap_or(event.occurred_at);
-            self.ids.remember(hashes.id, hashes.content, now);
+            self.ids.remember(hashes.id, hashes.content, now, memory);
         }
         Folded {
             outcome,
@@ -456,14 +483,13 @@ impl Shard {
             Kind::Attributes => self.attributes.hash(fact.word.attributes()),
             Kind::Signup => 0,
         };
-        let words = [
+        self.hashes.fact([
             customer.0 as u64,
             (customer.0 >> 64) as u64,
             fact.word.without_codes(),
             text,
             fact.detail,
-        ];
-        self.hashes.words(&words)
+        ])
     }
 
     fn base_hash(&self, customer: CustomerDigest, base: &Base) -> u128 {
