@@ -17,6 +17,7 @@ pub mod hash;
 pub mod remembered;
 pub mod settings;
 pub mod shard;
+mod sip;
 mod slots;
 pub mod snapshot;
 pub mod sources;

@@ -395,7 +395,7 @@ mod tests {
         }
         slots.crowded(crowding);
         assert!(!slots.sparse());
-        assert!(slots.bytes() < full / 3, "{} of {full}", slots.bytes());
+        assert!(slots.bytes() < full / 2, "{} of {full}", slots.bytes());
         for mark in 60_000..70_000 {
             held.push(fill(&mut slots, Class::of(mark as usize % 30), mark));
         }
