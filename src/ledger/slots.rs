@@ -280,7 +280,6 @@ impl Slots {
     pub fn crowded(&mut self, crowding: Crowding) {
         let Crowding { leaving, holes } = crowding;
         for (number, holes) in holes.into_iter().enumerate() {
-            let class = Class(number as u8);
             let of_class = &mut self.classes[number];
             let before = of_class.chunks.len();
             of_class.chunks.retain(|chunk| !leaving[*chunk as usize]);
@@ -326,7 +325,7 @@ const fn sizes() -> [u16; CLASSES] {
     let mut number = 1;
     let (mut size, mut step) = (0, 1);
     while number < CLASSES {
-        if number > EXACT && (number - 1 - EXACT) % STEPS == 0 {
+        if number > EXACT && (number - 1 - EXACT).is_multiple_of(STEPS) {
             step *= 2;
         }
         size += step;
