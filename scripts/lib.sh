@@ -256,6 +256,38 @@ prepare_kafka() {
     replace_folder "$staging" "$TENURE_KAFKA_LIBS"
 }
 
+# Exports TENURE_KAFKA_STREAMS_LIBS, a folder with exactly the jars of
+# benches/peers/kafka-streams/jars.sha256.
+prepare_kafka_streams() {
+    local from=$repository/benches/peers/kafka-streams version staging output
+    version=$(sed -n 's/.* kafka-streams-\(.*\)\.jar$/\1/p' "$from/jars.sha256")
+    export TENURE_KAFKA_STREAMS_LIBS=$TENURE_CACHE/kafka-streams-$version
+    if jars_complete "$TENURE_KAFKA_STREAMS_LIBS" "$from/jars.sha256"; then return; fi
+    prepare_maven
+    say "fetching Kafka Streams $version from Maven Central into $TENURE_KAFKA_STREAMS_LIBS"
+    staging=$(mktemp -d "$TENURE_KAFKA_STREAMS_LIBS.XXXXXX")
+    output=$(mvn --quiet --batch-mode --file "$from/pom.xml" \
+        dependency:copy-dependencies -DoutputDirectory="$staging" 2>&1 </dev/null) || {
+        rm -rf "$staging"
+        printf '%s\n' "$output" >&2
+        fail "Maven could not fetch Kafka Streams; run the command again to resume"
+    }
+    jars_complete "$staging" "$from/jars.sha256" || {
+        rm -rf "$staging"
+        fail "the jars from Maven Central differ from benches/peers/kafka-streams/jars.sha256"
+    }
+    replace_folder "$staging" "$TENURE_KAFKA_STREAMS_LIBS"
+}
+
+# Maven, and a compiler for the Java that JAVA_HOME names.
+prepare_maven() {
+    local missing=() version
+    version=$(java_version "$JAVA_HOME/bin/java")
+    if [ ! -x "$JAVA_HOME/bin/javac" ]; then missing+=("openjdk-${version%%.*}-jdk-headless"); fi
+    if ! command -v mvn >/dev/null; then missing+=(maven); fi
+    install_packages "Maven builds what is written in Java" "${missing[@]}"
+}
+
 # Exports TENURE_REGISTRY, a folder with exactly the jars of scripts/registry/jars.sha256: Apicurio
 # Registry, which speaks the protocol of Confluent's, whose own is not on Maven Central.
 prepare_registry() {
