@@ -112,7 +112,6 @@ public final class Main {
                     .filter(name -> name.startsWith(application))
                     .collect(Collectors.toSet());
             admin.deleteTopics(own).all().get();
-            admin.deleteConsumerGroups(List.of(application)).all().get();
         }
     }
 
