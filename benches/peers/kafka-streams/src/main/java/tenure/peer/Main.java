@@ -22,6 +22,7 @@ import org.apache.kafka.streams.KafkaStreams;
 import org.apache.kafka.streams.StreamsConfig;
 import org.apache.kafka.streams.Topology;
 import org.apache.kafka.streams.errors.StreamsUncaughtExceptionHandler.StreamThreadExceptionResponse;
+import org.apache.kafka.streams.state.KeyValueBytesStoreSupplier;
 import org.apache.kafka.streams.state.KeyValueStore;
 import org.apache.kafka.streams.state.StoreBuilder;
 import org.apache.kafka.streams.state.Stores;
@@ -67,9 +68,12 @@ public final class Main {
     }
 
     private static StoreBuilder<KeyValueStore<Bytes, byte[]>> store(Map<String, String> options) {
-        var supplier = options.get("store").equals("memory")
-                ? Stores.inMemoryKeyValueStore(CustomerProcessor.STORE)
-                : Stores.persistentKeyValueStore(CustomerProcessor.STORE);
+        KeyValueBytesStoreSupplier supplier = switch (options.get("store")) {
+            case "hash" -> HashStore.supplier(CustomerProcessor.STORE);
+            case "memory" -> Stores.inMemoryKeyValueStore(CustomerProcessor.STORE);
+            case "rocksdb" -> Stores.persistentKeyValueStore(CustomerProcessor.STORE);
+            default -> throw new IllegalArgumentException("unknown store");
+        };
         var builder = Stores.keyValueStoreBuilder(supplier, Serdes.Bytes(), Serdes.ByteArray());
         if (number(options, "cache-mib") > 0) {
             builder.withCachingEnabled();
@@ -121,7 +125,7 @@ public final class Main {
 
     private static Map<String, String> options(String[] arguments) {
         Map<String, String> options = new HashMap<>(Map.of(
-                "store", "rocksdb", "cache-mib", "256", "changelog", "yes", "threads", "2",
+                "store", "hash", "cache-mib", "0", "changelog", "yes", "threads", "2",
                 "guarantee", StreamsConfig.AT_LEAST_ONCE));
         Set<String> needed = Set.of("bootstrap-servers", "topic", "at", "records", "result", "state-dir");
         for (int at = 0; at + 1 < arguments.length; at += 2) {

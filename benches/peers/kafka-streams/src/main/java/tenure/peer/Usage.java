@@ -24,7 +24,7 @@ record Usage(double wallSeconds, double cpuSeconds, double compilerSeconds, doub
     static Usage now() {
         var system = (OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
         return new Usage(
-                System.nanoTime() / 1e9, system.getProcessCpuTime() / 1e9, threads("C1 ", "C2 "), threads("GC ", "G1 "));
+                System.nanoTime() / 1e9, system.getProcessCpuTime() / 1e9, threads("C1 ", "C2 "), threads("GC ", "G1 ", "VM Thread"));
     }
 
     /** The most memory that the process has ever held. */
