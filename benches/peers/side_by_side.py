@@ -26,7 +26,6 @@ import processes
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOPIC = "customer-events"
-TENURE = "tenure"
 DAYS = 365
 SEED = 1
 # Between two looks at Tenure's page: often enough that the ends of what is measured are sharp.
@@ -44,10 +43,24 @@ class Topic:
     reference: dict
 
 
+@dataclass(frozen=True)
+class Program:
+    """Tenure, a peer, or a variant of a peer with further arguments."""
+    name: str
+    variant: str = ""
+    arguments: tuple = ()
+
+    def __str__(self):
+        return f"{self.name}, {self.variant}" if self.variant else self.name
+
+
+TENURE = Program("tenure")
+
+
 @dataclass
 class Reading:
     """One program's reading of the topic."""
-    program: str
+    program: Program
     version: str
     records: int
     seconds: float
@@ -77,6 +90,7 @@ def parse():
     parser.add_argument("--partitions", type=int, required=True)
     parser.add_argument("--runs", type=int, required=True)
     parser.add_argument("--deadline", type=int, required=True)
+    parser.add_argument("--no-variants", action="store_true")
     parser.add_argument("peers", nargs="*")
     return parser.parse_args()
 
@@ -98,7 +112,7 @@ def measure(arguments, folder):
     with broker.kafka(folder) as servers:
         topic = fill(arguments, folder, servers)
         for run in range(1, arguments.runs + 1):
-            for program in (TENURE, *arguments.peers):
+            for program in programs(arguments):
                 say(f"run {run} of {arguments.runs}: {program}")
                 try:
                     reading = read(arguments.tenure, program, topic, folder)
@@ -111,9 +125,22 @@ def measure(arguments, folder):
     return readings, failed
 
 
+def programs(arguments):
+    """Tenure, and each peer followed by the variants that its folder lists, `NAME: ARGUMENT...` a line."""
+    found = [TENURE]
+    for peer in arguments.peers:
+        found.append(Program(peer))
+        variants = os.path.join(HERE, peer, "variants")
+        if os.path.exists(variants) and not arguments.no_variants:
+            with open(variants, encoding="utf-8") as lines:
+                for name, _, given in (line.partition(":") for line in lines if line.strip()):
+                    found.append(Program(peer, name.strip(), tuple(given.split())))
+    return found
+
+
 def read(tenure, program, topic, folder):
     # Each program finds the machine as quiet as the others do, and a folder of its own.
-    with tempfile.TemporaryDirectory(prefix=f"{program}.", dir=folder) as own:
+    with tempfile.TemporaryDirectory(prefix=f"{program.name}.", dir=folder) as own:
         if program == TENURE:
             return read_with_tenure(tenure, topic, own)
         return read_with_peer(program, topic, own)
@@ -158,8 +185,8 @@ def succeed(command, stdout=subprocess.DEVNULL):
 def read_with_peer(program, topic, folder):
     """A peer measures itself, from its first record to its last; the whole is measured from outside."""
     result, log = os.path.join(folder, "result.json"), os.path.join(folder, "log")
-    command = [os.path.join(HERE, program, "run"), "--bootstrap-servers", topic.servers, "--topic", TOPIC,
-               "--at", str(topic.at), "--records", str(topic.records), "--result", result]
+    command = [os.path.join(HERE, program.name, "run"), "--bootstrap-servers", topic.servers, "--topic", TOPIC,
+               "--at", str(topic.at), "--records", str(topic.records), "--result", result, *program.arguments]
     before = processes.children_cpu_seconds()
     with processes.running(command, log, cwd=folder) as process:
         process.wait()
@@ -253,7 +280,7 @@ def table(arguments, readings, failed):
              f"{arguments.partitions} partitions.", "",
              "| program | events a second | CPU s per million | of Tenure's | whole process, CPU s | peak memory | right |",
              "| --- | --- | --- | --- | --- | --- | --- |"]
-    for program in (TENURE, *arguments.peers):
+    for program in programs(arguments):
         own = [reading for reading in readings if reading.program == program]
         lines.append(row(program, own, readings) if own else f"| {program} | {failed[program]} | | | | | |")
     return "\n".join(lines)
@@ -265,7 +292,7 @@ def row(program, own, readings):
     ratios = [one.cpu_seconds / other.cpu_seconds for one, other in zip(own, base)]
     differing = sorted({line for reading in own for line in reading.differing})
     return " | ".join([
-        f"| {program} {own[0].version}",
+        f"| {program.name} {own[0].version}{program.variant and ', ' + program.variant}",
         f"{statistics.median(records / reading.seconds for reading in own):,.0f}",
         f"{statistics.median(reading.cpu_seconds for reading in own) / records * 1e6:.2f}",
         f"{statistics.median(ratios):.1f} times" if ratios else "",

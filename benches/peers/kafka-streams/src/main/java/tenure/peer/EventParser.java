@@ -1,27 +1,40 @@
 package tenure.peer;
 
-import com.fasterxml.jackson.core.JsonFactory;
-import com.fasterxml.jackson.core.JsonFactoryBuilder;
-import com.fasterxml.jackson.core.JsonParser;
-import com.fasterxml.jackson.core.JsonToken;
-import java.io.IOException;
+import com.alibaba.fastjson2.JSONReader;
+import com.alibaba.fastjson2.util.Fnv;
 import java.math.BigDecimal;
 import java.math.RoundingMode;
 import java.time.OffsetDateTime;
 
 /**
- * Reads native events from JSON with Jackson's streaming parser.
+ * Reads native events from JSON with fastjson2's streaming reader, which tells the names of fields and
+ * texts that are only compared as 64 bits, without making strings of them.
  *
- * <p>Looks only at the fields that the job needs and skips the others without decoding them. Knows
- * the usual forms of times and amounts by heart and leaves the others to the JDK.
+ * <p>Looks only at the fields that the job needs and skips the others. Knows the usual forms of times
+ * and amounts by heart and leaves the others to the JDK.
  */
 final class EventParser {
+    private static final long EVENT_ID = Fnv.hashCode64("event_id");
+    private static final long TYPE = Fnv.hashCode64("type");
+    private static final long OCCURRED_AT = Fnv.hashCode64("occurred_at");
+    private static final long AMOUNT = Fnv.hashCode64("amount");
+    private static final long CURRENCY = Fnv.hashCode64("currency");
+    private static final long SURVEY = Fnv.hashCode64("survey");
+    private static final long SCORE = Fnv.hashCode64("score");
+
+    private static final long SIGNUP = Fnv.hashCode64("signup");
+    private static final long PURCHASE = Fnv.hashCode64("purchase");
+    private static final long CHURN = Fnv.hashCode64("churn");
+    private static final long SURVEY_SUBMITTED = Fnv.hashCode64("survey_submitted");
+    private static final long NPS = Fnv.hashCode64("nps");
+    private static final long CSAT = Fnv.hashCode64("csat");
+    private static final long CES = Fnv.hashCode64("ces");
+
     private static final int MILLIONTHS_DIGITS = 6;
     private static final long MILLIONTHS = 1_000_000;
-    /** So many digits fit into a long together with the millionths. */
-    private static final int FAST_DIGITS = 12;
-
-    private final JsonFactory factory = new JsonFactoryBuilder().build();
+    private static final long[] POWERS = {1, 10, 100, 1_000, 10_000, 100_000, 1_000_000};
+    /** So many digits and a point fit into a long together with the millionths. */
+    private static final int FAST_LENGTH = 12;
 
     /**
      * Fills the event from a record's value.
@@ -29,116 +42,86 @@ final class EventParser {
      * @return false if the value is no valid event
      */
     boolean parse(byte[] value, Event event) {
-        try (JsonParser parser = factory.createParser(value)) {
-            return read(parser, event);
-        } catch (IOException | RuntimeException invalid) {
+        try (JSONReader reader = JSONReader.of(value)) {
+            return read(reader, event);
+        } catch (RuntimeException invalid) {
             return false;
         }
     }
 
-    private static boolean read(JsonParser parser, Event event) throws IOException {
-        String type = null;
-        String survey = null;
+    private static boolean read(JSONReader reader, Event event) {
+        long type = 0;
+        long survey = 0;
         event.id = 0;
         event.occurredAt = Long.MIN_VALUE;
         event.amount = -1;
         event.currency = 0;
         event.score = -1;
-        if (parser.nextToken() != JsonToken.START_OBJECT) {
+        if (!reader.nextIfObjectStart()) {
             return false;
         }
-        String name;
-        while ((name = parser.nextFieldName()) != null) {
-            JsonToken token = parser.nextToken();
-            switch (name) {
-                case "event_id" -> event.id = fingerprint(parser);
-                case "type" -> type = parser.getText();
-                case "occurred_at" -> event.occurredAt = time(parser, token);
-                case "amount" -> event.amount = amount(parser, token);
-                case "currency" -> event.currency = currency(parser);
-                case "survey" -> survey = parser.getText();
-                case "score" -> event.score = parser.getByteValue();
-                default -> parser.skipChildren();
+        while (!reader.nextIfObjectEnd()) {
+            long name = reader.readFieldNameHashCode();
+            if (name == EVENT_ID) {
+                event.id = reader.readValueHashCode();
+            } else if (name == TYPE) {
+                type = reader.readValueHashCode();
+            } else if (name == OCCURRED_AT) {
+                event.occurredAt = reader.isString() ? time(reader.readString()) : reader.readInt64Value();
+            } else if (name == AMOUNT) {
+                event.amount = reader.isString() ? amount(reader.readString()) : millionths(reader.readBigDecimal());
+            } else if (name == CURRENCY) {
+                event.currency = currency(reader.readString());
+            } else if (name == SURVEY) {
+                survey = reader.readValueHashCode();
+            } else if (name == SCORE) {
+                event.score = (byte) reader.readInt32Value();
+            } else {
+                reader.skipValue();
             }
         }
-        return type != null && event.id != 0 && event.occurredAt != Long.MIN_VALUE && classify(type, survey, event);
+        return event.id != 0 && event.occurredAt != Long.MIN_VALUE && classify(type, survey, event);
     }
 
-    private static boolean classify(String type, String survey, Event event) {
-        switch (type) {
-            case "signup" -> event.kind = Event.SIGNUP;
-            case "churn" -> event.kind = Event.CHURN;
-            case "purchase" -> {
-                event.kind = Event.PURCHASE;
-                return event.amount >= 0 && event.currency != 0;
-            }
-            case "survey_submitted" -> {
-                event.kind = switch (survey) {
-                    case "nps" -> Event.NPS;
-                    case "csat" -> Event.CSAT;
-                    case "ces" -> Event.CES;
-                    default -> throw new IllegalArgumentException("unknown survey");
-                };
-                return event.score >= 0 && event.score <= 10;
-            }
-            default -> {
-                return false;
-            }
+    private static boolean classify(long type, long survey, Event event) {
+        if (type == PURCHASE) {
+            event.kind = Event.PURCHASE;
+            return event.amount >= 0 && event.currency != 0;
         }
-        return true;
-    }
-
-    /** FNV-1a with the finaliser of MurmurHash3: 64 bits, never 0. */
-    private static long fingerprint(JsonParser parser) throws IOException {
-        char[] text = parser.getTextCharacters();
-        int from = parser.getTextOffset();
-        int to = from + parser.getTextLength();
-        long hash = 0xcbf29ce484222325L;
-        for (int at = from; at < to; at++) {
-            hash = (hash ^ text[at]) * 0x100000001b3L;
+        if (type == SURVEY_SUBMITTED) {
+            event.kind = survey == NPS ? Event.NPS : survey == CSAT ? Event.CSAT : Event.CES;
+            return event.score >= 0 && event.score <= 10 && (event.kind != Event.CES || survey == CES);
         }
-        hash = (hash ^ (hash >>> 33)) * 0xff51afd7ed558ccdL;
-        hash = (hash ^ (hash >>> 33)) * 0xc4ceb9fe1a85ec53L;
-        hash ^= hash >>> 33;
-        return hash == 0 ? 1 : hash;
+        event.kind = type == SIGNUP ? Event.SIGNUP : Event.CHURN;
+        return type == SIGNUP || type == CHURN;
     }
 
-    private static int currency(JsonParser parser) throws IOException {
-        char[] text = parser.getTextCharacters();
-        int from = parser.getTextOffset();
-        return parser.getTextLength() == 3 ? text[from] << 16 | text[from + 1] << 8 | text[from + 2] : 0;
+    private static int currency(String text) {
+        return text.length() == 3 ? text.charAt(0) << 16 | text.charAt(1) << 8 | text.charAt(2) : 0;
     }
 
     static String currencyName(int currency) {
         return new String(new char[] {(char) (currency >> 16), (char) (currency >> 8 & 0xff), (char) (currency & 0xff)});
     }
 
-    private static long time(JsonParser parser, JsonToken token) throws IOException {
-        if (token == JsonToken.VALUE_NUMBER_INT) {
-            return parser.getLongValue();
+    private static long time(String text) {
+        if (text.length() == 24 && text.charAt(19) == '.' && text.charAt(23) == 'Z') {
+            return utc(text);
         }
-        char[] text = parser.getTextCharacters();
-        int from = parser.getTextOffset();
-        if (parser.getTextLength() == 24 && text[from + 19] == '.' && text[from + 23] == 'Z') {
-            return utc(text, from);
-        }
-        return OffsetDateTime.parse(parser.getText()).toInstant().toEpochMilli();
+        return OffsetDateTime.parse(text).toInstant().toEpochMilli();
     }
 
     /** {@code 2026-11-01T09:30:00.000Z}, which nearly all producers write. */
-    private static long utc(char[] text, int from) {
-        long year = number(text, from, 4);
-        long month = number(text, from + 5, 2);
-        long day = number(text, from + 8, 2);
-        long hours = daysFromCivil(year, month, day) * 24 + number(text, from + 11, 2);
-        long seconds = (hours * 60 + number(text, from + 14, 2)) * 60 + number(text, from + 17, 2);
-        return seconds * 1000 + number(text, from + 20, 3);
+    private static long utc(String text) {
+        long days = daysFromCivil(number(text, 0, 4), number(text, 5, 7), number(text, 8, 10));
+        long minutes = (days * 24 + number(text, 11, 13)) * 60 + number(text, 14, 16);
+        return (minutes * 60 + number(text, 17, 19)) * 1000 + number(text, 20, 23);
     }
 
-    private static long number(char[] text, int from, int digits) {
+    private static long number(String text, int from, int to) {
         long number = 0;
-        for (int at = from; at < from + digits; at++) {
-            int digit = text[at] - '0';
+        for (int at = from; at < to; at++) {
+            int digit = text.charAt(at) - '0';
             if (digit < 0 || digit > 9) {
                 throw new IllegalArgumentException("not a digit");
             }
@@ -157,41 +140,23 @@ final class EventParser {
         return era * 146_097 + dayOfEra - 719_468;
     }
 
-    private static long amount(JsonParser parser, JsonToken token) throws IOException {
-        char[] text = parser.getTextCharacters();
-        int from = parser.getTextOffset();
-        int length = parser.getTextLength();
-        long plain = plainAmount(text, from, from + length);
-        if (plain >= 0) {
-            return plain;
+    /** Millionths of a plain decimal. */
+    private static long amount(String text) {
+        if (text.length() > FAST_LENGTH) {
+            return new BigDecimal(text).setScale(MILLIONTHS_DIGITS).unscaledValue().longValueExact();
         }
-        BigDecimal amount = new BigDecimal(text, from, length);
-        RoundingMode rounding = token == JsonToken.VALUE_STRING ? RoundingMode.UNNECESSARY : RoundingMode.HALF_EVEN;
-        return amount.setScale(MILLIONTHS_DIGITS, rounding).unscaledValue().longValueExact();
+        int point = text.indexOf('.');
+        int decimals = point < 0 ? 0 : text.length() - point - 1;
+        if (decimals > MILLIONTHS_DIGITS) {
+            throw new IllegalArgumentException("too many decimals");
+        }
+        long number = point < 0
+                ? number(text, 0, text.length())
+                : number(text, 0, point) * POWERS[decimals] + number(text, point + 1, text.length());
+        return number * (MILLIONTHS / POWERS[decimals]);
     }
 
-    /** Digits with at most one point and six decimals; -1 if it is anything else. */
-    private static long plainAmount(char[] text, int from, int to) {
-        long number = 0;
-        int decimals = -1;
-        for (int at = from; at < to; at++) {
-            int digit = text[at] - '0';
-            if (digit >= 0 && digit <= 9) {
-                number = number * 10 + digit;
-                decimals += decimals >= 0 ? 1 : 0;
-            } else if (text[at] == '.' && decimals < 0) {
-                decimals = 0;
-            } else {
-                return -1;
-            }
-        }
-        if (to - from > FAST_DIGITS || decimals > MILLIONTHS_DIGITS) {
-            return -1;
-        }
-        long scale = MILLIONTHS;
-        for (int done = 0; done < decimals; done++) {
-            scale /= 10;
-        }
-        return number * scale;
+    private static long millionths(BigDecimal amount) {
+        return amount.setScale(MILLIONTHS_DIGITS, RoundingMode.HALF_EVEN).unscaledValue().longValueExact();
     }
 }
