@@ -60,6 +60,7 @@ TENURE = Program("tenure")
 @dataclass
 class Reading:
     """One program's reading of the topic."""
+    run: int
     program: Program
     version: str
     records: int
@@ -115,7 +116,7 @@ def measure(arguments, folder):
             for program in programs(arguments):
                 say(f"run {run} of {arguments.runs}: {program}")
                 try:
-                    reading = read(arguments.tenure, program, topic, folder)
+                    reading = read(arguments.tenure, run, program, topic, folder)
                 except processes.Failed as failure:
                     say(str(failure))
                     failed[program] = "failed"
@@ -138,12 +139,12 @@ def programs(arguments):
     return found
 
 
-def read(tenure, program, topic, folder):
+def read(tenure, run, program, topic, folder):
     # Each program finds the machine as quiet as the others do, and a folder of its own.
     with tempfile.TemporaryDirectory(prefix=f"{program.name}.", dir=folder) as own:
         if program == TENURE:
-            return read_with_tenure(tenure, topic, own)
-        return read_with_peer(program, topic, own)
+            return read_with_tenure(tenure, run, topic, own)
+        return read_with_peer(program, run, topic, own)
 
 
 # --- the topic -----------------------------------------------------------------------------------
@@ -182,7 +183,7 @@ def succeed(command, stdout=subprocess.DEVNULL):
 # --- the programs --------------------------------------------------------------------------------
 
 
-def read_with_peer(program, topic, folder):
+def read_with_peer(program, run, topic, folder):
     """A peer measures itself, from its first record to its last; the whole is measured from outside."""
     result, log = os.path.join(folder, "result.json"), os.path.join(folder, "log")
     command = [os.path.join(HERE, program.name, "run"), "--bootstrap-servers", topic.servers, "--topic", TOPIC,
@@ -198,11 +199,11 @@ def read_with_peer(program, topic, folder):
     differing = answers.differences(topic.reference, found["answers"])
     if found["records"] != topic.records:
         differing.append(f"records: {found['records']} instead of {topic.records}")
-    return Reading(program, found["version"], topic.records, found["seconds"], found["cpu_seconds"], whole,
+    return Reading(run, program, found["version"], topic.records, found["seconds"], found["cpu_seconds"], whole,
                    found["rss_bytes"], differing)
 
 
-def read_with_tenure(tenure, topic, folder):
+def read_with_tenure(tenure, run, topic, folder):
     """Tenure is looked at from outside: by scrapes, and in `/proc`."""
     [port] = processes.free_ports(1)
     log = os.path.join(folder, "log")
@@ -217,7 +218,7 @@ def read_with_tenure(tenure, topic, folder):
     whole = processes.children_cpu_seconds() - before
     version = succeed([tenure, "--version"], stdout=subprocess.PIPE).stdout.split()[1]
     differing = compare_published(tenure, topic, published)
-    return Reading(TENURE, version, topic.records, end[0] - begin[0], end[1] - begin[1], whole, peak, differing)
+    return Reading(run, TENURE, version, topic.records, end[0] - begin[0], end[1] - begin[1], whole, peak, differing)
 
 
 def follow(process, log, page, records):
@@ -287,9 +288,10 @@ def table(arguments, readings, failed):
 
 
 def row(program, own, readings):
-    base = [reading for reading in readings if reading.program == TENURE]
     records = own[0].records
-    ratios = [one.cpu_seconds / other.cpu_seconds for one, other in zip(own, base)]
+    # Ratios are taken within one run: the machine's mood changes from one to the next.
+    ratios = [one.cpu_seconds / other.cpu_seconds for one in own for other in readings
+              if other.program == TENURE and other.run == one.run]
     differing = sorted({line for reading in own for line in reading.differing})
     return " | ".join([
         f"| {program.name} {own[0].version}{program.variant and ', ' + program.variant}",
