@@ -277,7 +277,7 @@ def main():
 
     records = results.number("records")
     if records != arguments.records:
-        raise SystemExit(f"the topic has {records} records, not {arguments.records}")
+        raise SystemExit(f"{records} records are in the result, not {arguments.records}")
     begin, end = first.usage, results.changed
     with open(arguments.result, "w", encoding="utf-8") as file:
         json.dump(
