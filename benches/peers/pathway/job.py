@@ -7,7 +7,7 @@ the instant it is asked for. Knows nothing of the reference.
                |
       +--------+---------+
       |                  |
-   earlier            within the period, a twelfth of a year
+   earlier            within the period, 30 days of a year
       |                  |
       |                  +-------------------+
       |                  |                   |
