@@ -23,6 +23,7 @@ import argparse
 import json
 import os
 import resource
+import signal
 import threading
 import time
 from dataclasses import dataclass
@@ -262,6 +263,8 @@ def is_reader(thread):
 
 def main():
     arguments = parse()
+    # Left alone, Pathway would first finish what it has read.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(128 + signal.SIGTERM))
     events = read(arguments.bootstrap_servers, arguments.topic)
     told = timed(events, arguments.at)
     customers, lost = retention(told)
