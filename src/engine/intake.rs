@@ -105,14 +105,16 @@ pub struct Prepared<'a>(Option<Result<(Event<'a>, EventHashes), Rejection>>);
 /// Up to [`FETCHED_TOGETHER`] records in their order.
 pub type Group<'a> = SmallVec<[Prepared<'a>; FETCHED_TOGETHER]>;
 
-/// Decodes records of native events, and has all that folding them will need fetched from memory: so
-/// that the group waits for memory once, and not each of its records for itself. Nothing changes.
+/// Decodes records of native events into a group, in the place of what it held, and has all that
+/// folding them will need fetched from memory: so that the group waits for memory once, and not each
+/// of its records for itself. Nothing changes.
 pub fn prepare<'a>(
+    group: &mut Group<'a>,
     shard: &Shard,
     decoder: &Decoder,
     records: impl Iterator<Item = (Option<&'a [u8]>, Option<Timestamp>)>,
-) -> Group<'a> {
-    let mut group = Group::new();
+) {
+    group.clear();
     for (value, recorded_at) in records {
         group.push(Prepared(value.map(|value| {
             let event = decoder.decode(value, recorded_at)?;
@@ -124,7 +126,6 @@ pub fn prepare<'a>(
         .iter()
         .filter_map(|prepared| prepared.0.as_ref()?.as_ref().ok());
     shard.fetch(events.map(|(_, hashes)| *hashes));
-    group
 }
 
 /// [`take_after`] for a record that is prepared.

@@ -39,6 +39,8 @@ pub struct Batch {
     pub leader_epoch: Option<i32>,
     buffers: Buffers,
     spares: Spares,
+    /// Records and bytes that the first record makes room for, where no spare waits.
+    room: (usize, usize),
 }
 
 /// The memory of a batch.
@@ -147,19 +149,24 @@ impl Batch {
             leader_epoch: None,
             buffers: Buffers::default(),
             spares,
+            room: (0, 0),
         }
     }
 
-    /// Takes what was gathered.
+    /// Takes what was gathered. The next batch will make room for as much with its first record: a
+    /// partition that is far behind fills one after the other, and growing each of them costs copies.
     #[must_use]
     pub fn take(&mut self) -> Self {
-        let next = Self::with_spares(self.place, self.spares.clone());
+        let mut next = Self::with_spares(self.place, self.spares.clone());
+        next.room = (self.len(), self.buffers.bytes.len());
         std::mem::replace(self, next)
     }
 
     pub fn push(&mut self, record: Record<'_>) {
         if self.buffers.heads.capacity() == 0 {
             self.buffers = self.spares.take();
+            self.buffers.heads.reserve(self.room.0);
+            self.buffers.bytes.reserve(self.room.1);
         }
         let value = record.value.map(|value| self.keep(value));
         let Record {

@@ -54,6 +54,9 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const POLL: Duration = Duration::from_millis(50);
 /// Records wait in a batch that is not full for at most about this long.
 const LINGER: Duration = Duration::from_millis(20);
+/// The same while nothing more is there: a client that is emptied faster than it fills has nothing
+/// more every few records, and a batch has its price. Who was not busy lately does not wait.
+const GATHER: Duration = Duration::from_millis(5);
 const COMMIT_EVERY: Duration = Duration::from_secs(5);
 /// How often positions are compared with those of the client, which steps over control records.
 const CONTROL_RECORDS_EVERY: Duration = Duration::from_millis(200);
@@ -331,7 +334,7 @@ impl<S: Sink> Reader<S> {
             (Instant::now(), Instant::now(), Instant::now());
         while !stop.load(Ordering::Relaxed) {
             let wait = if self.waiting > 0 {
-                Duration::ZERO
+                GATHER.saturating_sub(flushed.elapsed())
             } else {
                 POLL
             };
@@ -351,13 +354,14 @@ impl<S: Sink> Reader<S> {
             if let Some(ended) = self.let_go_on() {
                 return ended;
             }
-            if idle || now - flushed >= LINGER {
+            if now - flushed >= if idle { GATHER } else { LINGER } {
                 flushed = now;
                 if !self.flush() {
                     return Ended::Abandoned;
                 }
             }
-            if idle && now - stepped >= CONTROL_RECORDS_EVERY {
+            // What waits has to be handed on first.
+            if idle && self.waiting == 0 && now - stepped >= CONTROL_RECORDS_EVERY {
                 stepped = now;
                 if !self.step_over_control_records() {
                     return Ended::Abandoned;
