@@ -202,12 +202,13 @@ impl Customers {
         Facts::new(scratch)
     }
 
-    /// The first word of a customer's facts: a load that does not wait for another, by which facts of
-    /// several customers can be fetched from memory at the same time.
+    /// The first and the last word of a customer's facts: loads that do not wait for others, by which
+    /// facts of several customers can be fetched from memory at the same time. Slots begin anywhere,
+    /// so most lie on two lines of the caches.
     #[must_use]
-    pub fn first_word(&self, row: Row) -> Option<u64> {
-        let entry = self.entry(row);
-        self.words(entry).first().copied()
+    pub fn outer_words(&self, row: Row) -> Option<(u64, u64)> {
+        let words = self.words(self.entry(row));
+        Some((*words.first()?, *words.last()?))
     }
 
     /// Has a look at what folding an event of each of these customers will need, and does nothing

@@ -358,7 +358,7 @@ mod tests {
         assert!(SIZES.is_sorted_by(|a, b| a < b));
         for words in 0..=1024_usize {
             let size = usize::from(Class::of(words).size());
-            assert!(size >= words && (size - words) * 8 <= words.saturating_sub(16).max(0) + 8);
+            assert!(size >= words && (size - words) * 8 <= words.saturating_sub(16) + 8);
             assert!(words > 16 || size == words);
         }
         assert_eq!(Class::of(1025), Class::NO_SLOT);

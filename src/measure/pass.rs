@@ -148,7 +148,7 @@ impl Pass {
         while self.cursor < until {
             let next = until.min(self.cursor + FETCHED_TOGETHER);
             for row in shard.customers().rows_between(self.cursor, next) {
-                black_box(shard.customers().first_word(row));
+                black_box(shard.customers().outer_words(row));
             }
             for row in shard.customers().rows_between(self.cursor, next) {
                 if self.out_of_turn.is_empty() || !self.out_of_turn.remove(&row) {
