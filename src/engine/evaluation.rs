@@ -1,12 +1,13 @@
 //! The evaluation tick: from the shards to the report of the moment.
 //!
-//! A report is of one instant `T`, the latest that every partition has reached. Shards are asked one
-//! at a time, so that only one of them waits; an evaluation takes at most a quarter of one core,
-//! else the ticks come further apart.
+//! A report is of one instant `T`, the latest that every partition has reached. Each worker is asked
+//! for one of its shards at a time, so that records come in between; an evaluation takes at most a quarter of one core's
+//! time, as the processor counts it, else the ticks come further apart.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Sender, bounded};
@@ -44,6 +45,8 @@ pub struct Evaluation {
     topics: Vec<Arc<str>>,
     interval: Duration,
     max_staleness: Duration,
+    /// Processor time of the last evaluation.
+    took: Duration,
     last: Last,
     folded: FoldedValues,
     complaints: Throttle,
@@ -74,6 +77,7 @@ impl FoldedValues {
 /// What all shards say to a question.
 struct Answers {
     partial: Result<Partial, HistoryGone>,
+    took: Duration,
     prune_line: Option<Timestamp>,
     basis: Basis,
 }
@@ -102,6 +106,7 @@ impl Evaluation {
             topics: topics(settings),
             interval: settings.evaluation_interval,
             max_staleness: settings.max_staleness,
+            took: Duration::ZERO,
             last: Last::default(),
             folded: FoldedValues::default(),
             complaints: Throttle::default(),
@@ -112,10 +117,11 @@ impl Evaluation {
     pub fn run(mut self, stop: &AtomicBool) {
         while !stop.load(Ordering::Relaxed) {
             let started = Instant::now();
+            self.took = Duration::ZERO;
             self.tick();
-            let next = started + self.interval.max(started.elapsed() * SHARE);
+            let next = started + self.interval.max(self.took * SHARE);
             while Instant::now() < next && !stop.load(Ordering::Relaxed) {
-                std::thread::sleep(NAP.min(self.interval));
+                thread::sleep(NAP.min(self.interval));
             }
         }
     }
@@ -175,9 +181,11 @@ impl Evaluation {
             .observe(started.elapsed().as_secs_f64());
         let Answers {
             partial,
+            took,
             prune_line,
             basis,
         } = answer;
+        self.took = took;
         // Asked after the shards: records of another topic of the same name are in no report.
         if !self.identity.check(&self.live.progress()) {
             return;
@@ -198,27 +206,32 @@ impl Evaluation {
         }
     }
 
-    /// Asks every shard in turn and merges what they say; nothing if the workers have ended.
+    /// Asks every shard and merges what they say; nothing if the workers have ended. The workers answer
+    /// side by side, each for one of its shards at a time.
     fn ask_all(&self, question: &Arc<Question>) -> Option<Answers> {
+        let shards = self.live.shards();
+        let (shards, queues) = (&shards, self.queues.as_slice());
+        let answers: Option<Vec<Vec<Answer>>> = thread::scope(|scope| {
+            let asking: Vec<_> = queues
+                .iter()
+                .map(|queue| scope.spawn(move || ask_worker(queue, queues, shards, question)))
+                .collect();
+            let answered = asking.into_iter().map(|asking| asking.join().ok()?);
+            answered.collect()
+        });
         let mut merged = Partial::empty(question);
         let mut gone: Option<HistoryGone> = None;
         let mut line = None;
+        let mut processor_time = Duration::ZERO;
         let mut grounds = Vec::new();
-        for partition in self.live.shards() {
-            let (answer, answered) = bounded(1);
-            let ask = Ask {
-                partition,
-                question: Arc::clone(question),
-                answer,
-            };
-            owner(&self.queues, partition)
-                .send(Task::Evaluate(ask))
-                .ok()?;
+        for answer in answers?.into_iter().flatten() {
             let Answer {
                 partial,
+                took,
                 prune_line,
                 ground,
-            } = answered.recv().ok()?;
+            } = answer;
+            processor_time += took;
             line = line.max(prune_line);
             grounds.push(ground);
             match partial {
@@ -228,6 +241,7 @@ impl Evaluation {
         }
         Some(Answers {
             partial: gone.map_or(Ok(merged), Err),
+            took: processor_time,
             prune_line: line,
             basis: basis(&grounds, &self.topics),
         })
@@ -269,6 +283,27 @@ impl Evaluation {
             }
         }
     }
+}
+
+/// Asks the shards of one worker, one after the other; nothing if it has ended.
+fn ask_worker(
+    queue: &Sender<Task>,
+    queues: &[Sender<Task>],
+    shards: &BTreeSet<i32>,
+    question: &Arc<Question>,
+) -> Option<Vec<Answer>> {
+    let own = |shard: &&i32| std::ptr::eq(owner(queues, **shard), queue);
+    let ask = |partition: &i32| {
+        let (answer, answered) = bounded(1);
+        let ask = Ask {
+            partition: *partition,
+            question: Arc::clone(question),
+            answer,
+        };
+        queue.send(Task::Evaluate(ask)).ok()?;
+        answered.recv().ok()
+    };
+    shards.iter().filter(own).map(ask).collect()
 }
 
 /// Says in the log why numbers are withheld, once each time it begins, and what to do.

@@ -72,6 +72,7 @@ impl Sliced {
                 // Who asked may have given up.
                 let _ = answer.send(Answer {
                     partial: Err(gone),
+                    took: Duration::ZERO,
                     prune_line: shard.prune_line(),
                     ground,
                 });
@@ -111,6 +112,7 @@ impl Sliced {
         // Who asked may have given up.
         let _ = self.answer.send(Answer {
             partial,
+            took: Duration::ZERO,
             prune_line: shard.prune_line(),
             ground: self.ground,
         });

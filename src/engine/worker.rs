@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
+use rustix::time::{ClockId, clock_gettime};
 
 use crate::checkpoint::{Accepted, Changed, Circumstances, Header, TopicId};
 use crate::config::Settings;
@@ -99,6 +100,8 @@ pub struct Ask {
 /// What a shard says to a question.
 pub struct Answer {
     pub partial: Result<Partial, HistoryGone>,
+    /// Processor time that an evaluation at once took; slices keep to a share of their own.
+    pub took: Duration,
     /// Facts before it are no longer kept one by one.
     pub prune_line: Option<Timestamp>,
     pub ground: Ground,
@@ -142,6 +145,13 @@ impl Sink for Dispatcher {
             .send(Task::Deliver(delivery))
             .is_ok()
     }
+}
+
+/// How long this thread has had a processor.
+fn processor_time() -> Duration {
+    let now = clock_gettime(ClockId::ThreadCPUTime);
+    let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
+    Duration::new(seconds, u32::try_from(now.tv_nsec).unwrap_or(0))
 }
 
 /// The queue of the worker that owns the shard of a partition: the only place that says so.
@@ -322,7 +332,7 @@ impl Worker {
             {
                 let group = ahead.by_ref().take(FETCHED_TOGETHER);
                 let group = group.map(|record| (record.value, record.recorded_at));
-                prepared = prepare(shard, decoder, group);
+                prepare(&mut prepared, shard, decoder, group);
             }
             if !shard.advance(topic, record.offset, record.recorded_at) {
                 continue;
@@ -448,10 +458,12 @@ impl Worker {
         let topics = self.topics.len();
         let shard = self.shard(partition);
         let number = usize::try_from(partition).unwrap_or(0);
+        let before = processor_time();
         let partial = evaluate(shard, number, &question);
         // Who asked may have given up.
         let _ = answer.send(Answer {
             partial,
+            took: processor_time().saturating_sub(before),
             prune_line: shard.prune_line(),
             ground: Ground::of(shard, partition, topics),
         });
