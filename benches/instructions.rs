@@ -87,6 +87,9 @@ fn evaluation((shard, question): (Shard, Arc<Question>)) -> Shard {
     shard
 }
 
-library_benchmark_group!(name = parts, benchmarks = [decode, decode_and_fold, evaluation]);
+library_benchmark_group!(
+    name = parts,
+    benchmarks = [decode, decode_and_fold, evaluation]
+);
 
 main!(library_benchmark_groups = parts);

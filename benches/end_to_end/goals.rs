@@ -2,9 +2,10 @@
 //!
 //! Ratios are taken within one run, between figures that were measured one after the other.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::service::{Idle, Live, Reading};
+use crate::service::{Live, Reading};
 use crate::table::{Table, grouped, median, quantile, seconds};
 use crate::topic::Drain;
 
@@ -13,7 +14,7 @@ use crate::topic::Drain;
 pub struct Measured {
     customers: f64,
     pub runs: Vec<(Drain, Reading)>,
-    pub idle: Option<Idle>,
+    pub resident_bytes: f64,
     pub live: Option<Live>,
     /// Seconds of restoring, and until numbers were served.
     pub restart: Option<(f64, f64)>,
@@ -34,7 +35,16 @@ impl Measured {
     }
 
     fn shares(&self) -> Vec<f64> {
-        self.figures(|drain, reading| reading.events_per_second() / drain.records_per_second)
+        self.figures(|drain, reading| {
+            reading.events_per_second() / drain.by_lists.records_per_second
+        })
+    }
+
+    /// Of the speed at which the bare client gives out records one by one.
+    fn shares_of_one_by_one(&self) -> Vec<f64> {
+        self.figures(|drain, reading| {
+            reading.events_per_second() / drain.one_by_one.records_per_second
+        })
     }
 
     fn scrapes(&self) -> Vec<f64> {
@@ -46,7 +56,7 @@ impl Measured {
 
     /// Figures of all runs: the median, with the least and the most.
     pub fn describe_runs(&self, table: &mut Table) {
-        let rate = |figures: &[f64]| spread(figures, |rate| grouped(rate));
+        let rate = |figures: &[f64]| spread(figures, grouped);
         table.row(
             "events from the topic to the state, a second",
             rate(&self.figures(|_, reading| reading.events_per_second())),
@@ -57,11 +67,19 @@ impl Measured {
         );
         table.row(
             "records drained by the bare client, a second",
-            rate(&self.figures(|drain, _| drain.records_per_second)),
+            rate(&self.figures(|drain, _| drain.by_lists.records_per_second)),
+        );
+        table.row(
+            "the same by one poll for each record",
+            rate(&self.figures(|drain, _| drain.one_by_one.records_per_second)),
         );
         table.row(
             "share of the bare client's speed",
             spread(&self.shares(), |share| format!("{share:.2}")),
+        );
+        table.row(
+            "share of its speed by one poll for each record",
+            spread(&self.shares_of_one_by_one(), |share| format!("{share:.2}")),
         );
         let cpu = |figures: &[f64]| spread(figures, |cpu| format!("{cpu:.2} s"));
         table.row(
@@ -74,7 +92,11 @@ impl Measured {
         );
         table.row(
             "CPU of the bare client per million events",
-            cpu(&self.figures(|drain, _| drain.cpu_per_million())),
+            cpu(&self.figures(|drain, _| drain.by_lists.cpu_per_million)),
+        );
+        table.row(
+            "the same by one poll for each record",
+            cpu(&self.figures(|drain, _| drain.one_by_one.cpu_per_million)),
         );
         table.row(
             "from the start of the process to its numbers",
@@ -108,8 +130,8 @@ fn spread(figures: &[f64], text: impl Fn(f64) -> String) -> String {
     )
 }
 
-/// The table of goals; sizes in ascending order.
-pub fn table(sizes: &[Measured]) -> String {
+/// The table of goals; sizes in ascending order, and evaluations in nanoseconds a customer.
+pub fn table(sizes: &[Measured], evaluations: &[f64]) -> String {
     let mut rows = Rows::default();
     let (Some(small), Some(large)) = (sizes.first(), sizes.last()) else {
         return String::new();
@@ -122,6 +144,18 @@ pub fn table(sizes: &[Measured]) -> String {
             &size.shares(),
             "",
         );
+        rows.at_least(
+            &format!("the same / bare client by one poll for each record, {of}"),
+            0.6,
+            &size.shares_of_one_by_one(),
+            "",
+        );
+        rows.at_least(
+            &format!("events a second, {of}"),
+            1e6,
+            &size.figures(|_, reading| reading.events_per_second()),
+            "",
+        );
         rows.at_most(
             &format!("CPU seconds of tenure per million events, {of}"),
             1.3,
@@ -129,15 +163,19 @@ pub fn table(sizes: &[Measured]) -> String {
             " s",
         );
     }
-    if let (Some(few), Some(many)) = (small.idle, large.idle) {
-        let each = (many.resident_bytes - few.resident_bytes) / (large.customers - small.customers);
-        rows.at_most(
-            "resident bytes for each further customer",
-            90.0,
-            &[each],
-            " B",
-        );
-    }
+    let each = (large.resident_bytes - small.resident_bytes) / (large.customers - small.customers);
+    rows.at_most(
+        "resident bytes for each further customer",
+        90.0,
+        &[each],
+        " B",
+    );
+    rows.at_most(
+        "one evaluation of all measures on one core, ns a customer",
+        150.0,
+        evaluations,
+        " ns",
+    );
     let last = |size: &Measured| size.figures(|_, reading| reading.last_events_per_second);
     let whole = small.figures(|_, reading| reading.events_per_second());
     let of_most: Vec<f64> = last(large)
@@ -153,14 +191,6 @@ pub fn table(sizes: &[Measured]) -> String {
     );
     for size in sizes {
         let of = format!("{} customers", grouped(size.customers));
-        if let Some(idle) = size.idle {
-            rows.at_most(
-                &format!("one evaluation of all measures, ns a customer, {of}"),
-                150.0,
-                &[idle.evaluation_seconds * 1e9 / size.customers],
-                " ns",
-            );
-        }
         if let Some(live) = &size.live {
             let rate = grouped(live.events_per_second);
             let (age, delay) = if size.customers > 1e6 {
@@ -194,6 +224,14 @@ pub fn table(sizes: &[Measured]) -> String {
     rows.0
 }
 
+fn number(goal: f64) -> String {
+    if goal >= 1000.0 {
+        grouped(goal)
+    } else {
+        goal.to_string()
+    }
+}
+
 /// Rows of the table: what, goal, figure, and whether the median meets the goal.
 struct Rows(String);
 
@@ -206,18 +244,30 @@ impl Default for Rows {
 impl Rows {
     fn at_least(&mut self, what: &str, goal: f64, figures: &[f64], unit: &str) {
         let met = median(figures) >= goal;
-        self.row(what, &format!("at least {goal}{unit}"), figures, unit, met);
+        self.row(
+            what,
+            &format!("at least {}{unit}", number(goal)),
+            figures,
+            unit,
+            met,
+        );
     }
 
     fn at_most(&mut self, what: &str, goal: f64, figures: &[f64], unit: &str) {
         let met = median(figures) <= goal;
-        self.row(what, &format!("at most {goal}{unit}"), figures, unit, met);
+        self.row(
+            what,
+            &format!("at most {}{unit}", number(goal)),
+            figures,
+            unit,
+            met,
+        );
     }
 
     fn row(&mut self, what: &str, goal: &str, figures: &[f64], unit: &str, met: bool) {
         let text = |figure: f64| {
             if figure >= 20.0 {
-                format!("{figure:.0}{unit}")
+                format!("{}{unit}", grouped(figure))
             } else {
                 format!("{figure:.2}{unit}")
             }
@@ -227,7 +277,7 @@ impl Rows {
             several => spread(several, text),
         };
         let met = if met { "yes" } else { "**no**" };
-        self.0
-            .push_str(&format!("| {what} | {goal} | {figures} | {met} |\n"));
+        // Writing into a text cannot fail.
+        let _ = writeln!(self.0, "| {what} | {goal} | {figures} | {met} |");
     }
 }

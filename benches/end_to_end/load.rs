@@ -56,9 +56,7 @@ impl Load {
                 observe()
             };
             let sent = load.sent.load(Ordering::Relaxed) as f64 / begun.elapsed().as_secs_f64();
-            if orders.join().is_err() {
-                panic!("the load ended early");
-            }
+            assert!(orders.join().is_ok(), "the load ended early");
             let markers = markers.join().unwrap_or_else(|_| panic!("no markers"));
             (observed, markers, sent)
         })
@@ -110,7 +108,7 @@ impl Load {
 
 /// Three orders for each answer, of about the length of generated ones.
 fn write_event(record: &mut Record, customer: &str, run: i64, number: u64, at: Timestamp) {
-    let order = number % 4 != 0;
+    let order = !number.is_multiple_of(4);
     let mut payload = String::from_utf8(std::mem::take(&mut record.payload)).unwrap_or_default();
     payload.clear();
     let (millis, cents) = (at.as_millis(), number % 90_000 + 1000);

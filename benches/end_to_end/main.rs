@@ -154,7 +154,7 @@ fn measure(args: &Args) {
     state::describe(&mut table);
     println!("\n{table}");
     if args.goals {
-        println!("\n{}", goals::table(&measured));
+        println!("\n{}", goals::table(&measured, &state::evaluations()));
     }
 }
 
@@ -171,11 +171,11 @@ fn measure_size(args: &Args, kafka: &Kafka, customers: u32, table: &mut Table) -
         eprintln!(
             "  {:.0} events a second of {:.0}",
             reading.events_per_second(),
-            drain.records_per_second
+            drain.by_lists.records_per_second
         );
         let last = run == args.runs;
         if last {
-            measured.idle = Some(service.describe_idle(args.events, table));
+            measured.resident_bytes = service.describe_idle(args.events, table);
             if args.live_rate > 0 {
                 let live = service.under_load(
                     args.live_rate,

@@ -17,7 +17,8 @@ use tenure::event::EventType;
 use tenure::generate::Record;
 use tenure::generate::sink::Sink;
 
-/// Between two scrapes while catching up: often enough that the ends of the measured span are sharp.
+/// Between two scrapes while catching up and under load: often enough that the ends of what is measured
+/// are sharp.
 const SCRAPE_EVERY: Duration = Duration::from_millis(20);
 /// Scrapes of an idle process, and between them.
 const IDLE_SCRAPES: usize = 200;
@@ -27,7 +28,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 const MIB: f64 = 1024.0 * 1024.0;
 /// The series that counts the markers.
 const MARKER: (&str, &str) = ("currency", MARKER_CURRENCY);
-const PERIOD: (&str, &str) = ("period", "1d");
+const PERIOD: (&str, &str) = ("period", "24h");
 /// For everything that is waited for.
 const PATIENCE: Duration = Duration::from_mins(10);
 /// How long memory has to settle before it is looked at.
@@ -55,14 +56,6 @@ pub struct Reading {
     /// Events a second over the last part of the topic, when nearly all customers are known.
     pub last_events_per_second: f64,
     pub scrapes: Vec<Duration>,
-}
-
-/// What was seen of an idle service.
-#[derive(Debug, Clone, Copy)]
-pub struct Idle {
-    pub resident_bytes: f64,
-    /// One evaluation of all measures, of all partitions one after the other.
-    pub evaluation_seconds: f64,
 }
 
 /// What was seen of a service under load.
@@ -155,8 +148,9 @@ impl<'a> Service<'a> {
         }
     }
 
-    /// What is measured once everything is read: memory, evaluations, scrapes, single events.
-    pub fn describe_idle(&self, events: u32, table: &mut Table) -> Idle {
+    /// What is measured once everything is read: memory, evaluations, scrapes, single events. Gives
+    /// the resident bytes.
+    pub fn describe_idle(&self, events: u32, table: &mut Table) -> f64 {
         let mut scraper = Scraper::new(&self.url);
         let first = scraper.scrape();
         let settled = Instant::now() + SETTLE;
@@ -166,14 +160,11 @@ impl<'a> Service<'a> {
         }
         let page = scraper.scrape();
         let resident_bytes = self.describe_memory(&page, table);
-        let evaluation_seconds = describe_evaluations(&first, &page, table);
+        describe_evaluations(&first, &page, table);
         table.row("scrape when idle, p50 / p99", latencies(&scraper.took));
         table.row("page", format!("{} bytes", grouped(page.bytes() as f64)));
         self.describe_single_events(&mut scraper, events, table);
-        Idle {
-            resident_bytes,
-            evaluation_seconds,
-        }
+        resident_bytes
     }
 
     /// Sends events at a rate for a while, and follows the markers among them and the report's age.
@@ -195,7 +186,7 @@ impl<'a> Service<'a> {
                 let age =
                     now().as_millis() as f64 / 1e3 - page.total("tenure_report_timestamp_seconds");
                 pages.push((Instant::now(), marked(&page) as usize - seen_before, age));
-                thread::sleep(LOOK_EVERY);
+                thread::sleep(SCRAPE_EVERY);
             }
             let after = (
                 cpu_seconds(own),
@@ -348,20 +339,19 @@ fn signup(number: u32) -> Record {
     }
 }
 
-fn describe_evaluations(first: &Page, last: &Page, table: &mut Table) -> f64 {
+fn describe_evaluations(first: &Page, last: &Page, table: &mut Table) {
     let between = |name: &str| last.total(name) - first.total(name);
     let count = between("tenure_evaluation_duration_seconds_count");
     let mean = between("tenure_evaluation_duration_seconds_sum") / count;
     let customers = last.total("tenure_state_customers");
     table.row(
-        "one evaluation of all measures, all partitions, when idle",
+        "one evaluation of all measures, by all workers, when idle",
         format!(
             "{:.0} ms, {:.0} ns a customer (mean of {count:.0})",
             mean * 1e3,
             mean * 1e9 / customers
         ),
     );
-    mean
 }
 
 /// From each marker's acknowledgement to the first page that counts it; markers that came too late

@@ -1,21 +1,42 @@
-//! The state alone, in this process: bytes for each further event.
+//! The state alone, in this process: bytes for each further event, and evaluations on one core.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Instant;
 
 use crate::history::{Folding, UNTIL, history};
 use crate::table::{Table, grouped};
 use tenure::event::{Amount, Attributes, Body, Event};
 use tenure::generate::Record;
+use tenure::measure::pass::evaluate;
+use tenure::measure::question::Question;
+use tenure::measure::settings::EvaluationSettings;
 
 /// Customers of the shard that grows.
 const CUSTOMERS: u32 = 100_000;
-/// Further orders of each of them.
+/// Customers of the shard that is evaluated, and how often it is.
+const EVALUATED: u32 = 1_000_000;
+const EVALUATIONS: usize = 7;
+/// Further orders of each of the customers.
 const ORDERS: [u32; 3] = [1, 10, 50];
 
 pub fn describe(table: &mut Table) {
     eprintln!("measuring the state alone");
     describe_growth(table);
+}
+
+/// Nanoseconds a customer of evaluations of all measures, in one thread, of a shard of a million.
+pub fn evaluations() -> Vec<f64> {
+    let shard = Folding::of_history(EVALUATED).shard;
+    let question = Arc::new(Question::at(UNTIL, Arc::new(EvaluationSettings::default())));
+    let once = |_| {
+        let started = Instant::now();
+        let answer = evaluate(&shard, 0, &question);
+        assert!(answer.is_ok(), "the whole history is kept");
+        started.elapsed().as_secs_f64() * 1e9 / shard.customers().len() as f64
+    };
+    (0..EVALUATIONS).map(once).collect()
 }
 
 /// The remembered ids are left out: their table is bounded, whatever comes.
