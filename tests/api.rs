@@ -746,7 +746,7 @@ fn check_generated_customers(log: &Log, bearer: &str) {
 
 #[test]
 fn a_long_question_holds_up_neither_scrapes_nor_new_events() {
-    let mut log = Log::start("busy", "6000", &[]);
+    let mut log = Log::start("busy", "24000", &[]);
     let url = format!("{}/api/v1/series", log.url);
     // The windows of so many instants reach over most of the log, so hardly a customer is quiet.
     let end = rfc3339(now_millis() - 1000);
