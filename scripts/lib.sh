@@ -233,50 +233,43 @@ java_package() {
 
 # Exports TENURE_KAFKA_LIBS, a folder with exactly the jars of scripts/kafka/jars.sha256.
 prepare_kafka() {
-    local list=$repository/scripts/kafka/jars.sha256 version staging output
-    version=$(sed -n 's/.* kafka_2\.13-\(.*\)\.jar$/\1/p' "$list")
+    local from=$repository/scripts/kafka version
+    version=$(sed -n 's/.* kafka_2\.13-\(.*\)\.jar$/\1/p' "$from/jars.sha256")
     export TENURE_KAFKA_LIBS=$TENURE_CACHE/kafka-$version
-    if jars_complete "$TENURE_KAFKA_LIBS" "$list"; then return; fi
-    if ! command -v mvn >/dev/null; then
-        install_packages "Maven fetches the jars of Apache Kafka" maven
-    fi
-    say "fetching Apache Kafka $version from Maven Central into $TENURE_KAFKA_LIBS"
-    staging=$(mktemp -d "$TENURE_KAFKA_LIBS.XXXXXX")
-    # Maven keeps what it has downloaded, so an interrupted run resumes.
-    output=$(mvn --quiet --batch-mode --file "$repository/scripts/kafka/pom.xml" \
-        dependency:copy-dependencies -DoutputDirectory="$staging" 2>&1 </dev/null) || {
-        rm -rf "$staging"
-        printf '%s\n' "$output" >&2
-        fail "Maven could not fetch Apache Kafka; run the command again to resume"
-    }
-    jars_complete "$staging" "$list" || {
-        rm -rf "$staging"
-        fail "the jars from Maven Central differ from scripts/kafka/jars.sha256"
-    }
-    replace_folder "$staging" "$TENURE_KAFKA_LIBS"
+    fetch_jars "Apache Kafka $version" "$from" "$TENURE_KAFKA_LIBS"
 }
 
 # Exports TENURE_KAFKA_STREAMS_LIBS, a folder with exactly the jars of
 # benches/peers/kafka-streams/jars.sha256.
 prepare_kafka_streams() {
-    local from=$repository/benches/peers/kafka-streams version staging output
+    local from=$repository/benches/peers/kafka-streams version
     version=$(sed -n 's/.* kafka-streams-\(.*\)\.jar$/\1/p' "$from/jars.sha256")
     export TENURE_KAFKA_STREAMS_LIBS=$TENURE_CACHE/kafka-streams-$version
-    if jars_complete "$TENURE_KAFKA_STREAMS_LIBS" "$from/jars.sha256"; then return; fi
-    prepare_maven
-    say "fetching Kafka Streams $version from Maven Central into $TENURE_KAFKA_STREAMS_LIBS"
-    staging=$(mktemp -d "$TENURE_KAFKA_STREAMS_LIBS.XXXXXX")
+    fetch_jars "Kafka Streams $version" "$from" "$TENURE_KAFKA_STREAMS_LIBS"
+}
+
+# fetch_jars NAME FROM FOLDER: fetches what FROM/pom.xml depends on into FOLDER, which holds exactly
+# the jars of FROM/jars.sha256 then. Does nothing where it does already.
+fetch_jars() {
+    local name=$1 from=$2 folder=$3 staging output
+    if jars_complete "$folder" "$from/jars.sha256"; then return; fi
+    if ! command -v mvn >/dev/null; then
+        install_packages "Maven fetches the jars of $name" maven
+    fi
+    say "fetching $name from Maven Central into $folder"
+    staging=$(mktemp -d "$folder.XXXXXX")
+    # Maven keeps what it has downloaded, so an interrupted run resumes.
     output=$(mvn --quiet --batch-mode --file "$from/pom.xml" \
         dependency:copy-dependencies -DoutputDirectory="$staging" 2>&1 </dev/null) || {
         rm -rf "$staging"
         printf '%s\n' "$output" >&2
-        fail "Maven could not fetch Kafka Streams; run the command again to resume"
+        fail "Maven could not fetch $name; run the command again to resume"
     }
     jars_complete "$staging" "$from/jars.sha256" || {
         rm -rf "$staging"
-        fail "the jars from Maven Central differ from benches/peers/kafka-streams/jars.sha256"
+        fail "the jars from Maven Central differ from ${from#"$repository/"}/jars.sha256"
     }
-    replace_folder "$staging" "$TENURE_KAFKA_STREAMS_LIBS"
+    replace_folder "$staging" "$folder"
 }
 
 # Maven, and a compiler for the Java that JAVA_HOME names.
