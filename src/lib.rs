@@ -22,6 +22,7 @@
 
 pub mod alert;
 pub mod checkpoint;
+pub mod cluster;
 pub mod command;
 pub mod config;
 pub mod engine;

@@ -11,7 +11,7 @@ use tenure::measure::report::WithheldReason;
 use tenure::telemetry::catalogue::{CATALOGUE, Kind};
 
 /// What each module may know of the crate, beside itself.
-const LAYERS: [(&str, &[&str]); 14] = [
+const LAYERS: [(&str, &[&str]); 15] = [
     ("event", &[]),
     ("ledger", &["event"]),
     ("measure", &["ledger", "event"]),
@@ -23,10 +23,15 @@ const LAYERS: [(&str, &[&str]); 14] = [
     ("generate", &["event"]),
     ("kafka", &["config", "telemetry", "event"]),
     ("router", &["kafka", "config", "telemetry", "event"]),
+    (
+        "cluster",
+        &["kafka", "config", "telemetry", "measure", "ledger", "event"],
+    ),
     ("serve", &["config", "measure", "telemetry", "event"]),
     (
         "engine",
         &[
+            "cluster",
             "router",
             "kafka",
             "registry",

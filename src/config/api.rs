@@ -22,7 +22,7 @@ impl Reading<'_> {
     pub fn api(&mut self, own_digest_key: Option<bool>) -> Option<(ApiSettings, Option<PathBuf>)> {
         let open = self.choice(Key::ApiOpen, &SWITCH);
         let customers = self.choice(Key::ApiCustomers, &SWITCH);
-        let token = self.token();
+        let token = self.token(Key::ApiTokenFile);
         if customers == Some(true) {
             let has_token = token.as_ref().map(Option::is_some);
             self.check_customers(own_digest_key, has_token);
@@ -51,13 +51,12 @@ impl Reading<'_> {
         }
     }
 
-    /// The token with its file, if one is configured; None after a complaint.
+    /// The token in the file that a key names, with the file, if there is one; None after a complaint.
     #[expect(
         clippy::option_option,
         reason = "two questions: is it right, and is it set"
     )]
-    fn token(&mut self) -> Option<Option<(Secret, PathBuf)>> {
-        let key = Key::ApiTokenFile;
+    pub fn token(&mut self, key: Key) -> Option<Option<(Secret, PathBuf)>> {
         let from_file = matches!(self.layers.origin(key), Some(Origin::File { .. }));
         let path = self.optional(key, |text| match text {
             text if is_key_text(text) => Err(Trouble {
@@ -73,12 +72,17 @@ impl Reading<'_> {
         };
         let place = self.places.get(&key).cloned();
         let file = self.located(path.clone(), from_file);
-        let token = self.token_in(&file, &path, place.as_ref())?;
+        let token = self.token_in(key, &file, &path, place.as_ref())?;
         Some(Some((token, file)))
     }
 
-    fn token_in(&mut self, file: &Path, written: &Path, place: Option<&Place>) -> Option<Secret> {
-        let key = Key::ApiTokenFile;
+    fn token_in(
+        &mut self,
+        key: Key,
+        file: &Path,
+        written: &Path,
+        place: Option<&Place>,
+    ) -> Option<Secret> {
         // Any other text may be the token itself, in the wrong place.
         let shown = if written.has_root() || written.starts_with(".") || written.starts_with("..") {
             quoted(&file.to_string_lossy())

@@ -54,6 +54,12 @@ pub enum Key {
     RouterTo,
     RouterPartitions,
     RouterInside,
+    ClusterOwnership,
+    ClusterInstanceId,
+    ClusterReportTopic,
+    ClusterAdvertise,
+    ClusterTokenFile,
+    ClusterCaFile,
     AlertsRetentionTarget,
     AlertsNpsTarget,
     AlertsCsatTarget,
@@ -86,7 +92,7 @@ pub const NOTHING: &str = "null";
 
 impl Key {
     /// All keys, in the order of the documented file.
-    pub const ALL: [Self; 58] = [
+    pub const ALL: [Self; 64] = [
         Self::Listen,
         Self::TimeZone,
         Self::WeekStartsOn,
@@ -135,6 +141,12 @@ impl Key {
         Self::RouterTo,
         Self::RouterPartitions,
         Self::RouterInside,
+        Self::ClusterOwnership,
+        Self::ClusterInstanceId,
+        Self::ClusterReportTopic,
+        Self::ClusterAdvertise,
+        Self::ClusterTokenFile,
+        Self::ClusterCaFile,
         Self::AlertsRetentionTarget,
         Self::AlertsNpsTarget,
         Self::AlertsCsatTarget,
@@ -204,6 +216,12 @@ impl Key {
             Self::RouterTo => ("router.to", Optional, NOTHING),
             Self::RouterPartitions => ("router.partitions", Scalar, "12"),
             Self::RouterInside => ("router.inside", Scalar, "true"),
+            Self::ClusterOwnership => ("cluster.ownership", Scalar, "group"),
+            Self::ClusterInstanceId => ("cluster.instance_id", Optional, NOTHING),
+            Self::ClusterReportTopic => ("cluster.report_topic", Optional, NOTHING),
+            Self::ClusterAdvertise => ("cluster.advertise", Optional, NOTHING),
+            Self::ClusterTokenFile => ("cluster.token_file", Optional, NOTHING),
+            Self::ClusterCaFile => ("cluster.ca_file", Optional, NOTHING),
             Self::AlertsRetentionTarget => ("alerts.retention_target", Optional, NOTHING),
             Self::AlertsNpsTarget => ("alerts.nps_target", Optional, NOTHING),
             Self::AlertsCsatTarget => ("alerts.csat_target", Optional, NOTHING),

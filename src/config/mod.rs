@@ -16,6 +16,7 @@
 
 mod alerts;
 mod api;
+mod cluster;
 mod complaint;
 mod corrections;
 mod document;
@@ -48,9 +49,9 @@ use std::sync::Arc;
 pub use complaint::{Complaint, Complaints, Severity};
 pub use keys::{Key, Shape};
 pub use settings::{
-    ApiSettings, BucketKind, DeadLetterSettings, Described, KafkaSettings, LogFormat, LogSettings,
-    Origin, Property, RouterSettings, SchemaRegistrySettings, Secret, Settings, StateSettings,
-    StateUrl,
+    ApiSettings, BucketKind, ClusterSettings, DeadLetterSettings, Described, KafkaSettings,
+    LogFormat, LogSettings, Origin, Ownership, Property, RouterSettings, SchemaRegistrySettings,
+    Secret, Settings, StateSettings, StateUrl,
 };
 
 use complaint::{Source, Span};

@@ -13,6 +13,7 @@ use jiff::civil::Weekday;
 use tracing::Level;
 
 use super::ReadFile;
+use super::cluster::Used;
 use super::complaint::{Complaint, Complaints, Place, quoted};
 use super::duration::Written;
 use super::keys::Key;
@@ -120,6 +121,12 @@ impl Reading<'_> {
         let api = self.api(own_digest_key);
         let web = self.web();
         let state = self.state(own_digest_key);
+        let used = kafka
+            .as_ref()
+            .zip(router.as_ref())
+            .zip(dead_letters.as_ref());
+        let used = used.map(|((kafka, router), letters)| Used::of(kafka, router, letters));
+        let cluster = self.cluster(used.as_ref(), own_digest_key);
         let shutdown_grace = self.shutdown_grace();
         let (_, digest_key_file) = digest_key?;
         let (api, token_file) = api?;
@@ -137,6 +144,7 @@ impl Reading<'_> {
             dead_letters: dead_letters?,
             schema_registry: schema_registry?,
             router: router?,
+            cluster: cluster?,
             alerts: alerts?,
             log: log?,
             built_in_digest_key: digest_key_file.is_none(),

@@ -28,7 +28,7 @@ const NO_TEXT: &str = "its value is no text";
 const MOCK: &str = "it replaces the brokers by simulated ones";
 
 /// The refused properties, each with the reason; sorted by reason, not by name.
-const REFUSED: [(&str, &str); 38] = [
+const REFUSED: [(&str, &str); 37] = [
     ("plugin.library.paths", RUNS_CODE),
     ("sasl.kerberos.kinit.cmd", RUNS_CODE),
     ("ssl.engine.location", RUNS_CODE),
@@ -69,9 +69,11 @@ const REFUSED: [(&str, &str); 38] = [
         "allow.auto.create.topics",
         "a misspelt topic would be created instead of noticed",
     ),
-    ("partition.assignment.strategy", PLACES),
-    ("group.protocol", PLACES),
     ("group.protocol.type", PLACES),
+    (
+        "group.instance.id",
+        "it has a key of its own: `cluster.instance_id`",
+    ),
     ("group.remote.assignor", PLACES),
     ("transactional.id", "Tenure uses no transactions"),
     ("enabled_events", NO_TEXT),
@@ -118,7 +120,7 @@ const MASKED: [&str; 10] = [
 ];
 
 /// The rest of what librdkafka 2.12 knows, of consumers, producers and topics.
-const PLAIN: [&str; 114] = [
+const PLAIN: [&str; 115] = [
     "acks",
     "api.version.fallback.ms",
     "api.version.request",
@@ -151,7 +153,7 @@ const PLAIN: [&str; 114] = [
     "fetch.min.bytes",
     "fetch.queue.backoff.ms",
     "fetch.wait.max.ms",
-    "group.instance.id",
+    "group.protocol",
     "heartbeat.interval.ms",
     "https.ca.location",
     "linger.ms",
@@ -170,15 +172,16 @@ const PLAIN: [&str; 114] = [
     "metadata.max.age.ms",
     "metadata.recovery.rebootstrap.trigger.ms",
     "metadata.recovery.strategy",
+    "partition.assignment.strategy",
     "partitioner",
+    "produce.offset.report",
     "queue.buffering.backpressure.threshold",
     "queue.buffering.max.kbytes",
     "queue.buffering.max.messages",
     "queue.buffering.max.ms",
-    "produce.offset.report",
     "queued.max.messages.kbytes",
-    "queuing.strategy",
     "queued.min.messages",
+    "queuing.strategy",
     "receive.message.max.bytes",
     "reconnect.backoff.jitter.ms",
     "reconnect.backoff.max.ms",

@@ -92,7 +92,7 @@ impl Reading<'_> {
         clippy::option_option,
         reason = "two questions: is it right, and is it set"
     )]
-    fn file_of(&mut self, key: Key) -> Option<Option<(PathBuf, Vec<u8>)>> {
+    pub fn file_of(&mut self, key: Key) -> Option<Option<(PathBuf, Vec<u8>)>> {
         let from_file = matches!(self.layers.origin(key), Some(Origin::File { .. }));
         let Some(path) = self.optional(key, |text| Ok(PathBuf::from(text)))? else {
             return Some(None);

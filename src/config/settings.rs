@@ -49,6 +49,7 @@ pub struct Settings {
     pub dead_letters: DeadLetterSettings,
     pub schema_registry: SchemaRegistrySettings,
     pub router: RouterSettings,
+    pub cluster: ClusterSettings,
     /// The mappings of the topics under `kafka.topics`, whoever reads them.
     pub mappings: Arc<Sources>,
     pub alerts: AlertSettings,
@@ -122,6 +123,48 @@ pub struct RouterSettings {
     pub partitions: i32,
     /// Whether the service routes, or another process does.
     pub inside: bool,
+}
+
+/// How several instances share the work, and tell each other what they found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClusterSettings {
+    pub ownership: Ownership,
+    /// The name of this instance among the members of the group, which a restart keeps; nothing for a
+    /// member that is a new one at each start.
+    pub instance_id: Option<String>,
+    /// The topic in which instances tell each other their parts of the report; nothing if there is one
+    /// instance, or if each has everything.
+    pub report_topic: Option<String>,
+    /// Where other instances reach this one: `http://` or `https://` with host and port, without a
+    /// slash at the end. Nothing: the name of the machine and the port that is listened on.
+    pub advertise: Option<String>,
+    /// What instances show each other; without it they do not answer each other's questions.
+    pub token: Option<Secret>,
+    /// Certificates of the authorities that may vouch for other instances (PEM); nothing: those of
+    /// public services.
+    pub authorities: Option<Vec<u8>>,
+    pub(super) token_file: Option<PathBuf>,
+    pub(super) ca_file: Option<PathBuf>,
+}
+
+/// Which partitions an instance reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ownership {
+    /// Those that the consumer group gives to it.
+    Group,
+    /// All of them, whoever else does.
+    All,
+}
+
+impl Ownership {
+    /// As in the configuration.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Group => "group",
+            Self::All => "all",
+        }
+    }
 }
 
 /// A property of librdkafka.
@@ -302,6 +345,7 @@ fn decides(key: &str) -> bool {
         "dead_letters",
         "schema_registry",
         "router",
+        "cluster",
         "alerts",
         "evaluation_interval",
         "max_staleness",
@@ -508,6 +552,16 @@ impl Settings {
             Key::RouterTo => optional(self.router.to.as_ref()),
             Key::RouterPartitions => self.router.partitions.to_string(),
             Key::RouterInside => self.router.inside.to_string(),
+            Key::ClusterOwnership => self.cluster.ownership.name().to_owned(),
+            Key::ClusterInstanceId => optional(self.cluster.instance_id.as_ref()),
+            Key::ClusterReportTopic => optional(self.cluster.report_topic.as_ref()),
+            Key::ClusterAdvertise => optional(self.cluster.advertise.as_ref()),
+            Key::ClusterTokenFile => {
+                optional(self.cluster.token_file.as_ref().map(|path| path.display()))
+            }
+            Key::ClusterCaFile => {
+                optional(self.cluster.ca_file.as_ref().map(|path| path.display()))
+            }
             Key::AlertsRetentionTarget => optional(self.alerts.retention_target),
             Key::AlertsNpsTarget => optional(self.alerts.nps_target),
             Key::AlertsCsatTarget => optional(self.alerts.csat_target),
