@@ -24,4 +24,4 @@ pub use fetched::{Fetched, Run};
 pub use headers::each_header;
 pub use produce::{Header, Outgoing, produce};
 pub use pump::{Failed, Moved, Pump, Pumped};
-pub use topic_id::{TopicId, TopicIdsError, topic_ids};
+pub use topic_id::{Described, TopicId, TopicIdsError, describe_topics, topic_ids};

@@ -33,11 +33,16 @@ pub enum TopicIdsError {
 /// How much longer than the request its answer is waited for: the client's own timeout comes first.
 const SLACK: Duration = Duration::from_millis(500);
 
+/// A topic as the brokers describe it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Described {
+    /// Nothing where the broker has none, as brokers before Kafka 2.8 do.
+    pub id: Option<TopicId>,
+    pub partitions: usize,
+}
+
 /// The identity of each topic, in the order of the names; nothing where the broker has none, as
-/// brokers before Kafka 2.8 do.
-///
-/// Waits for an answer, but not much longer than `timeout` (1 ms to an hour). Needs DESCRIBE on the
-/// topics. A consumer's `client()` serves, as does a producer's.
+/// brokers before Kafka 2.8 do. See [`describe_topics`].
 ///
 /// # Errors
 /// If a topic does not exist or may not be described, or if no broker answers.
@@ -46,6 +51,22 @@ pub fn topic_ids<C: ClientContext>(
     topics: &[&str],
     timeout: Duration,
 ) -> Result<Vec<Option<TopicId>>, TopicIdsError> {
+    let described = describe_topics(client, topics, timeout)?;
+    Ok(described.iter().map(|topic| topic.id).collect())
+}
+
+/// The identity of each topic and how many partitions it has, in the order of the names.
+///
+/// Waits for an answer, but not much longer than `timeout` (1 ms to an hour). Needs DESCRIBE on the
+/// topics. A consumer's `client()` serves, as does a producer's.
+///
+/// # Errors
+/// If a topic does not exist or may not be described, or if no broker answers.
+pub fn describe_topics<C: ClientContext>(
+    client: &Client<C>,
+    topics: &[&str],
+    timeout: Duration,
+) -> Result<Vec<Described>, TopicIdsError> {
     // The library refuses names that come twice, and lists without names.
     let mut asked: Vec<&str> = topics.to_vec();
     asked.sort_unstable();
@@ -55,15 +76,15 @@ pub fn topic_ids<C: ClientContext>(
     }
     let answer = describe(client, &asked, timeout)?;
     let described = described(&answer)?;
-    let id_of = |name: &&str| {
+    let of = |name: &&str| {
         let found = described.iter().find(|(topic, _)| topic == name);
         found
-            .map(|(_, id)| *id)
+            .map(|(_, topic)| *topic)
             .ok_or_else(|| TopicIdsError::UnknownTopic {
                 topic: (*name).to_owned(),
             })
     };
-    topics.iter().map(id_of).collect()
+    topics.iter().map(of).collect()
 }
 
 /// Asks for the topics and waits for the answer.
@@ -150,9 +171,7 @@ fn options<C: ClientContext>(
 }
 
 /// The names and identities in an answer.
-fn described(
-    answer: &Owned<rd_kafka_event_t>,
-) -> Result<Vec<(String, Option<TopicId>)>, TopicIdsError> {
+fn described(answer: &Owned<rd_kafka_event_t>) -> Result<Vec<(String, Described)>, TopicIdsError> {
     // SAFETY: the event is ours and alive.
     let code = unsafe { bindings::rd_kafka_event_error(answer.as_ptr()) };
     if code != rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR {
@@ -184,7 +203,7 @@ fn described(
 /// `topic` is a description inside of an event that is alive.
 unsafe fn description(
     topic: *const rd_kafka_TopicDescription_t,
-) -> Result<(String, Option<TopicId>), TopicIdsError> {
+) -> Result<(String, Described), TopicIdsError> {
     // SAFETY: the description is alive, as the caller says.
     let name = unsafe { bindings::rd_kafka_TopicDescription_name(topic) };
     // SAFETY: the name of a description is never null, ends with a NUL and lives as long as it.
@@ -201,10 +220,15 @@ unsafe fn description(
         }
         code => return Err(TopicIdsError::Refused { topic: name, code }),
     }
+    let mut partitions = 0;
+    // SAFETY: the description is alive, as the caller says, and the count is ours to be written to; the
+    // partitions themselves are not looked at.
+    unsafe { bindings::rd_kafka_TopicDescription_partitions(topic, &raw mut partitions) };
     // SAFETY: the description is alive, as the caller says.
     let id = unsafe { bindings::rd_kafka_TopicDescription_topic_id(topic) };
     if id.is_null() {
-        return Ok((name, None));
+        let id = None;
+        return Ok((name, Described { id, partitions }));
     }
     // SAFETY: the identity is not null, and lives as long as the description.
     let most = unsafe { bindings::rd_kafka_Uuid_most_significant_bits(id) };
@@ -214,7 +238,8 @@ unsafe fn description(
     bytes[..8].copy_from_slice(&most.to_be_bytes());
     bytes[8..].copy_from_slice(&least.to_be_bytes());
     let none = bytes == [0; 16];
-    Ok((name, (!none).then_some(bytes)))
+    let id = (!none).then_some(bytes);
+    Ok((name, Described { id, partitions }))
 }
 
 /// The library could not make one of its objects, for which it names no reason.

@@ -130,16 +130,18 @@ impl Evaluation {
         let progress = self.live.progress();
         let now = Live::now();
         let degraded = progress.degraded();
+        let shared = self.live.is_placed() && !progress.has_all();
         let complete_until = self.live.complete_until().or(self.last.at);
-        // Of a degraded service it must be said even if nothing of it was ever complete.
-        let Some(complete_until) = complete_until.or(degraded.then_some(now)) else {
+        // Why there are no numbers must be said even if nothing was ever complete.
+        let without_numbers = degraded || shared;
+        let Some(complete_until) = complete_until.or(without_numbers.then_some(now)) else {
             return;
         };
         let at = complete_until.min(now);
         let age = now.as_millis() - at.as_millis();
         let reason = if degraded {
             Some(WithheldReason::Degraded)
-        } else if self.live.repartitioned().load(Ordering::Relaxed) {
+        } else if shared || self.live.repartitioned().load(Ordering::Relaxed) {
             Some(WithheldReason::Incomplete)
         } else if u128::try_from(age).unwrap_or(0) > self.max_staleness.as_millis() {
             Some(WithheldReason::CatchingUp)
@@ -315,7 +317,12 @@ fn tell(reason: WithheldReason, report: &Report) {
             "withholding numbers: still reading what happened long ago"
         ),
         WithheldReason::Incomplete => {
-            tracing::error!(reason = name, "withholding numbers: a partition is missing");
+            tracing::error!(
+                reason = name,
+                "withholding numbers: this instance does not have all partitions; if others of the \
+                 consumer group have the rest, let them tell each other (cluster.report_topic), or \
+                 let each have everything (cluster.ownership: all)"
+            );
         }
         WithheldReason::Degraded => {
             tracing::error!(

@@ -13,15 +13,15 @@
 //!    |                 |  ------------ save, thin out ---------> |
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Sender, bounded};
+use crossbeam_channel::{Receiver, Sender, bounded};
 use rdkafka::consumer::CommitMode;
 
-use crate::checkpoint::{Accepted, Changed, Header, Hex, Saved, Shelf, StoreError};
+use crate::checkpoint::{Accepted, Changed, Header, Hex, Saved, Shelf, StoreError, TopicId};
 use crate::engine::live::Live;
 use crate::engine::worker::{Copied, CopyOf, Label, Task, owner};
 use crate::event::Timestamp;
@@ -55,9 +55,30 @@ pub struct Keeper {
     pub commits: Arc<Commits>,
     pub interval: Duration,
     pub fold: Arc<FoldSettings>,
-    /// What is known at the start, by partition.
+    /// The shards that it keeps, as they come and go.
+    pub tidings: Receiver<Tidings>,
+    /// Names and identities of the topics.
+    pub topics: Vec<(String, Option<TopicId>)>,
+    /// Of the shards that are here, and of those that were let go of and may come back.
     pub kept: BTreeMap<i32, Kept>,
-    pub label: Arc<Label>,
+    pub here: BTreeSet<i32>,
+}
+
+/// What the keeper is told of shards.
+pub enum Tidings {
+    /// A shard is here now, and so much of it is durable; nothing is told of one that comes back.
+    Came { partition: i32, kept: Option<Kept> },
+    /// A shard is no longer here. It is made durable once more if it is given along.
+    Went {
+        partition: i32,
+        last: Option<Farewell>,
+    },
+}
+
+/// A shard that nobody changes any more.
+pub struct Farewell {
+    pub shard: Arc<Shard>,
+    pub complete_until: Option<Timestamp>,
 }
 
 /// What of a shard is durable.
@@ -71,8 +92,8 @@ pub struct Kept {
     pub accepted: Arc<[Accepted]>,
     /// Under which settings it was folded before.
     pub changed: Arc<[Changed]>,
-    /// When its turn comes.
-    pub due: Instant,
+    /// When its turn comes; nothing while that is not decided.
+    pub due: Option<Instant>,
 }
 
 impl Kept {
@@ -84,7 +105,7 @@ impl Kept {
             at: None,
             accepted: accepted.into(),
             changed: Arc::from([]),
-            due: Instant::now(),
+            due: None,
         }
     }
 
@@ -102,7 +123,7 @@ impl Kept {
             at: Some(Timestamp::from_millis(header.created_at)),
             accepted: header.accepted.clone().into(),
             changed: header.changed.clone().into(),
-            due: Instant::now(),
+            due: None,
         }
     }
 }
@@ -111,12 +132,17 @@ impl Keeper {
     /// Keeps until told to stop; then, once `read_out` says that nothing more is read, makes the last
     /// copies, until `until` at most.
     pub fn run(mut self, stop: &AtomicBool, read_out: &AtomicBool, until: &OnceLock<Instant>) {
-        self.spread();
         let mut complaints = Throttle::default();
         while !stop.load(Ordering::Relaxed) {
+            self.hear(&mut complaints);
             let now = Instant::now();
-            let next = self.kept.iter().min_by_key(|(_, kept)| kept.due);
-            match next.map(|(partition, kept)| (*partition, kept.due)) {
+            let here = |(partition, _): &(&i32, &Kept)| self.here.contains(partition);
+            let next = self
+                .kept
+                .iter()
+                .filter(here)
+                .min_by_key(|(_, kept)| kept.due);
+            match next.and_then(|(partition, kept)| Some((*partition, kept.due?))) {
                 Some((partition, due)) if due <= now => {
                     self.turn(partition, now + PATIENCE, false, &mut complaints);
                 }
@@ -127,25 +153,70 @@ impl Keeper {
         while !read_out.load(Ordering::Acquire) && Instant::now() < until {
             std::thread::sleep(NAP);
         }
+        self.hear(&mut complaints);
         self.finish(until);
     }
 
-    /// Lets the shards have their turns one after the other, evenly; those that are not as they were
-    /// written at once.
+    /// Hears of shards that came and went.
+    fn hear(&mut self, complaints: &mut Throttle) {
+        let (mut came, mut went) = (false, Vec::new());
+        while let Ok(tidings) = self.tidings.try_recv() {
+            match tidings {
+                Tidings::Came { partition, kept } => {
+                    let known = self.kept.remove(&partition);
+                    let mut kept = kept.or(known).unwrap_or_else(|| Kept::nothing(Vec::new()));
+                    kept.due = None;
+                    self.kept.insert(partition, kept);
+                    self.here.insert(partition);
+                    came = true;
+                }
+                Tidings::Went { partition, last } => {
+                    self.here.remove(&partition);
+                    went.extend(last.map(|last| (partition, last)));
+                }
+            }
+        }
+        if came {
+            self.spread();
+        }
+        for (partition, last) in went {
+            self.keep_farewell(partition, &last, complaints);
+        }
+    }
+
+    /// Makes a shard durable that was let go of, so that whoever owns it next has less to read; and so
+    /// has this instance, if it comes back.
+    fn keep_farewell(&mut self, partition: i32, last: &Farewell, complaints: &mut Throttle) {
+        let until = Instant::now() + PATIENCE;
+        let (wish, _) = self.wish(partition);
+        let Some(copied) = Copied::of(&last.shard, &wish, last.complete_until) else {
+            return;
+        };
+        let outcome = self.keep_copy(partition, copied, until, true);
+        self.note(partition, outcome, complaints);
+    }
+
+    /// Lets the shards that came have their turns one after the other, evenly; those that are not as
+    /// they were written at once.
     fn spread(&mut self) {
         let now = Instant::now();
-        let count = u32::try_from(self.kept.len()).unwrap_or(u32::MAX).max(1);
-        for (number, kept) in (1..).zip(self.kept.values_mut()) {
-            kept.due = match kept.offset {
+        let here = &self.here;
+        let came = |shard: i32, kept: &Kept| kept.due.is_none() && here.contains(&shard);
+        let count = self.kept.iter().filter(|(shard, kept)| came(**shard, kept));
+        let count = u32::try_from(count.count()).unwrap_or(u32::MAX).max(1);
+        let kept = self.kept.iter_mut();
+        let kept = kept.filter(|(shard, kept)| came(**shard, kept));
+        for (number, (_, kept)) in (1..).zip(kept) {
+            kept.due = Some(match kept.offset {
                 None if kept.at.is_some() || !kept.accepted.is_empty() => now,
                 _ => now + self.interval * number / count,
-            };
+            });
         }
     }
 
     /// The last copies, and the last commit.
     fn finish(&mut self, until: Instant) {
-        let partitions: Vec<i32> = self.kept.keys().copied().collect();
+        let partitions: Vec<i32> = self.here.iter().copied().collect();
         let mut complaints = Throttle::default();
         let mut durable = 0;
         for partition in &partitions {
@@ -171,6 +242,16 @@ impl Keeper {
         complaints: &mut Throttle,
     ) -> bool {
         let outcome = self.keep(partition, until, last);
+        self.note(partition, outcome, complaints)
+    }
+
+    /// Notes what became of a turn. True if all of the shard is durable now.
+    fn note(
+        &mut self,
+        partition: i32,
+        outcome: Result<Turn, NotKept>,
+        complaints: &mut Throttle,
+    ) -> bool {
         let telemetry = &self.live.telemetry().durability;
         let Some(kept) = self.kept.get_mut(&partition) else {
             return false;
@@ -182,7 +263,7 @@ impl Keeper {
             }
             Ok(Turn::Unchanged) => kept.at = Some(Live::now()),
             Ok(Turn::Unsound) => {
-                kept.due = Instant::now() + self.interval;
+                kept.due = Some(Instant::now() + self.interval);
                 return false;
             }
             Err(error) => {
@@ -197,25 +278,37 @@ impl Keeper {
                          more again"
                     );
                 }
-                kept.due = Instant::now() + self.interval.min(AGAIN);
+                kept.due = Some(Instant::now() + self.interval.min(AGAIN));
                 return false;
             }
         }
-        kept.due = Instant::now() + self.interval;
-        if let Some(oldest) = self.kept.values().map(|kept| kept.at).min().flatten() {
+        kept.due = Some(Instant::now() + self.interval);
+        let here = self.here.iter().filter_map(|shard| self.kept.get(shard));
+        if let Some(oldest) = here.map(|kept| kept.at).min().flatten() {
             telemetry.succeeded(oldest.as_seconds());
         }
         true
     }
 
-    fn keep(&mut self, partition: i32, until: Instant, last: bool) -> Result<Turn, NotKept> {
+    fn keep(&self, partition: i32, until: Instant, last: bool) -> Result<Turn, NotKept> {
         if self.unsound(partition) {
             return Ok(Turn::Unsound);
         }
-        let begun = Instant::now();
         let Some(copied) = self.copy(partition, until)? else {
             return Ok(Turn::Unchanged);
         };
+        self.keep_copy(partition, copied, until, last)
+    }
+
+    /// Makes a copy durable.
+    fn keep_copy(
+        &self,
+        partition: i32,
+        copied: Copied,
+        until: Instant,
+        last: bool,
+    ) -> Result<Turn, NotKept> {
+        let begun = Instant::now();
         let telemetry = self.live.telemetry();
         let telemetry = &telemetry.durability;
         telemetry.attempts.inc();
@@ -285,7 +378,7 @@ impl Keeper {
     /// does a topic that went away, or was made anew, after what is vouched for.
     fn unsound(&self, partition: i32) -> bool {
         let progress = self.live.progress();
-        let topics = 0..self.label.topics.len();
+        let topics = 0..self.topics.len();
         let mut reasons =
             topics.filter_map(|topic| progress.degradation(Place { topic, partition }));
         reasons.any(|reason| matches!(reason, Degradation::Truncated | Degradation::HistoryGone))
@@ -323,21 +416,31 @@ impl Keeper {
         Ok(())
     }
 
+    /// A wish for a copy of a shard, and where the answer comes.
+    fn wish(&self, partition: i32) -> (CopyOf, Receiver<Option<Copied>>) {
+        let kept = self.kept.get(&partition);
+        let (answer, answered) = bounded(1);
+        let label = Label {
+            partitions: self.live.keyed_by(),
+            topics: self.topics.clone(),
+        };
+        let wish = CopyOf {
+            partition,
+            known: kept.and_then(|kept| kept.offset),
+            label: Arc::new(label),
+            accepted: kept.map_or_else(|| Arc::from([]), |kept| Arc::clone(&kept.accepted)),
+            changed: kept.map_or_else(|| Arc::from([]), |kept| Arc::clone(&kept.changed)),
+            answer,
+        };
+        (wish, answered)
+    }
+
     fn copy(&self, partition: i32, until: Instant) -> Result<Option<Copied>, NotKept> {
         let late = |()| NotKept {
             reason: CheckpointFailure::Timeout,
             what: "the shard was not copied in time".to_owned(),
         };
-        let kept = self.kept.get(&partition);
-        let (answer, answered) = bounded(1);
-        let wish = CopyOf {
-            partition,
-            known: kept.and_then(|kept| kept.offset),
-            label: Arc::clone(&self.label),
-            accepted: kept.map_or_else(|| Arc::from([]), |kept| Arc::clone(&kept.accepted)),
-            changed: kept.map_or_else(|| Arc::from([]), |kept| Arc::clone(&kept.changed)),
-            answer,
-        };
+        let (wish, answered) = self.wish(partition);
         owner(&self.queues, partition)
             .send_deadline(Task::Copy(wish), until)
             .map_err(|_| ())

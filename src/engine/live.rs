@@ -1,10 +1,10 @@
 //! What is shared while the engine runs: progress, the published report, and how it ends.
 
-use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
 
 use crate::event::Timestamp;
 use crate::kafka::letters::outbox::Outbox;
@@ -23,8 +23,12 @@ pub struct Live {
     published: ArcSwapOption<Published>,
     /// The topics no longer have the partitions that are read.
     repartitioned: Arc<AtomicBool>,
-    /// The topics have other partitions than those by which the state was keyed.
-    rekeyed: AtomicBool,
+    /// By how many partitions the state was keyed, as far as that is known; else 0.
+    keyed_by: AtomicI32,
+    /// The shards that are this instance's, with the generations in which they were given to it.
+    owned: ArcSwap<BTreeMap<i32, u64>>,
+    /// Whether that is known at all.
+    placed: AtomicBool,
     /// Where rejected records go, if they are kept.
     outbox: OnceLock<Arc<Outbox>>,
     /// Who knows the schemas of records, if a registry is configured.
@@ -43,7 +47,9 @@ impl Live {
             progress: Arc::new(Progress::default()),
             published: ArcSwapOption::empty(),
             repartitioned: Arc::new(AtomicBool::new(false)),
-            rekeyed: AtomicBool::new(false),
+            keyed_by: AtomicI32::new(0),
+            owned: ArcSwap::default(),
+            placed: AtomicBool::new(false),
             outbox: OnceLock::new(),
             registry: OnceLock::new(),
             routed: OnceLock::new(),
@@ -73,16 +79,54 @@ impl Live {
         Arc::clone(&self.repartitioned)
     }
 
-    /// Notes that customers may be in two shards, because the number of partitions changed.
-    pub fn suspect_rekeying(&self) {
-        self.rekeyed.store(true, Ordering::Relaxed);
-        self.telemetry.durability.rekey_suspected.set(1);
+    /// Notes by how many partitions customers were assigned to shards, as far as a state tells; the
+    /// least counts.
+    pub fn was_keyed_by(&self, partitions: i32) {
+        let least = |known: i32| match known {
+            0 => Some(partitions),
+            known => Some(known.min(partitions)),
+        };
+        // Never fails, since there is always a value to set.
+        let _ = self
+            .keyed_by
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, least);
+        self.telemetry
+            .durability
+            .rekey_suspected
+            .set(i64::from(self.rekeyed()));
+    }
+
+    /// By how many partitions customers were assigned to shards.
+    #[must_use]
+    pub fn keyed_by(&self) -> i32 {
+        match self.keyed_by.load(Ordering::Relaxed) {
+            0 => self.progress.partition_numbers(),
+            known => known,
+        }
     }
 
     /// Whether customers may be in two shards, because the number of partitions changed.
     #[must_use]
     pub fn rekeyed(&self) -> bool {
-        self.rekeyed.load(Ordering::Relaxed)
+        self.keyed_by() != self.progress.partition_numbers()
+    }
+
+    /// Notes which shards are this instance's from now on.
+    pub fn owns(&self, owned: BTreeMap<i32, u64>) {
+        self.owned.store(Arc::new(owned));
+        self.placed.store(true, Ordering::Release);
+    }
+
+    /// Whether it is known which shards are this instance's.
+    #[must_use]
+    pub fn is_placed(&self) -> bool {
+        self.placed.load(Ordering::Acquire)
+    }
+
+    /// The shards that are this instance's, with the generations in which they were given to it.
+    #[must_use]
+    pub fn owned(&self) -> Arc<BTreeMap<i32, u64>> {
+        self.owned.load_full()
     }
 
     /// Where rejected records go, if they are kept.
@@ -116,21 +160,37 @@ impl Live {
         let _ = self.routed.set(routed);
     }
 
-    /// The instant up to which everything is applied; nothing while that is not known of all of it.
+    /// The instant up to which everything that this instance reads is applied; nothing while that is not
+    /// known of all of it.
     #[must_use]
     pub fn complete_until(&self) -> Option<Timestamp> {
         match self.routed.get() {
             None => self.progress.complete_until(),
+            Some(_) if !self.progress.all_resumed() => None,
             Some(routed) => routed.complete_until(&self.progress.sound_positions()),
         }
     }
 
-    /// The partition numbers that are read, each a shard.
+    /// The instant up to which a shard is complete, if that is known.
+    #[must_use]
+    pub fn shard_complete_until(&self, partition: i32) -> Option<Timestamp> {
+        match self.routed.get() {
+            None => self.progress.shard_complete_until(partition),
+            Some(_) => self.complete_until(),
+        }
+    }
+
+    /// Other partitions are read from now on, of which earlier claims say nothing.
+    pub fn reads_others(&self) {
+        if let Some(routed) = self.routed.get() {
+            routed.forget();
+        }
+    }
+
+    /// The numbers of the partitions that are read by this instance, each a shard.
     #[must_use]
     pub fn shards(&self) -> BTreeSet<i32> {
-        let positions = self.progress.positions();
-        let numbers = positions.iter().map(|(place, _)| place.partition);
-        numbers.collect()
+        self.progress.shards()
     }
 
     /// Makes a report the one that is served.

@@ -20,39 +20,44 @@
 //! read, and makes all of it durable.
 
 pub mod admission;
+pub mod contributing;
 pub mod evaluation;
 pub mod ground;
 pub mod inquiry;
 pub mod intake;
 pub mod keeper;
 pub mod live;
+pub mod placement;
 pub mod restore;
 pub mod slices;
 pub mod worker;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::Sender;
+use crossbeam_channel::{Receiver, Sender, unbounded};
 use rdkafka::consumer::CommitMode;
 
 use crate::checkpoint::OpenError;
-use crate::config::Settings;
+use crate::config::{Ownership, Settings};
 use crate::engine::admission::{BySchema, with_registry};
 use crate::engine::evaluation::Evaluation;
 use crate::engine::inquiry::Inquiry;
 use crate::engine::keeper::Keeper;
 use crate::engine::live::Live;
+use crate::engine::placement::Placement;
 use crate::engine::restore::{Restore, Restored};
 use crate::engine::worker::{Dispatcher, Task, Worker};
 use crate::kafka::client::{Consumer, Context, configuration};
 use crate::kafka::commits::Commits;
 use crate::kafka::identity::Identity;
 use crate::kafka::letters::outbox::Outbox;
+use crate::kafka::member::{Member, Membership};
 use crate::kafka::progress::Start;
-use crate::kafka::reader::{Assignment, Ended, Reader};
+use crate::kafka::reader::{Ended, Order, Reader};
 use crate::kafka::routed::{self, Routed, RoutedWatch};
 use crate::kafka::watch::Watch;
 use crate::registry::Registry;
@@ -63,6 +68,9 @@ use crate::telemetry::{Failure, Telemetry};
 /// The watch asks for ends at least this often: what it knows is the age of a report before it is
 /// made, and new events shall be on the page within two seconds.
 const WATCH_AT_MOST: Duration = Duration::from_millis(250);
+
+/// How long leaving the group may take.
+const LEAVING: Duration = Duration::from_secs(3);
 
 /// All threads of the data path, at work.
 pub struct Engine {
@@ -154,6 +162,9 @@ impl Engine {
         threads.push(spawn("evaluation", &live, move || {
             evaluation.run(&ended.stop);
         })?);
+        let membership = Arc::new(Membership::default());
+        let (grown, given) = (Arc::clone(&live), Arc::clone(&membership));
+        let all = settings.cluster.ownership == Ownership::All;
         let watch = Watch {
             consumer: Arc::clone(&client),
             topics: settings.kafka.topics.clone(),
@@ -162,14 +173,21 @@ impl Engine {
             identity,
             interval: settings.evaluation_interval.min(WATCH_AT_MOST),
             repartitioned: live.repartitioned(),
+            grown: Box::new(move |now, before| {
+                grown.was_keyed_by(before);
+                if all {
+                    given.owns_all(now);
+                }
+            }),
         };
         let data_path = DataPath {
             restore: Restore::new(settings, terms, &live, &queues)?,
-            watch,
+            watch: Arc::new(watch),
             live: Arc::clone(&live),
             ending: Arc::clone(&ending),
             queues,
-            interval: settings.state.interval,
+            settings: settings.clone(),
+            membership,
         };
         threads.push(spawn("kafka-watch", &live, move || data_path.run())?);
         Ok(Self {
@@ -321,15 +339,16 @@ fn route(
     Ok(Some(router))
 }
 
-/// What talks to Kafka and to the store: one thread that restores, starts the others, and then
-/// watches.
+/// What talks to Kafka and to the store: one thread that looks what there is, starts the others, and
+/// then watches.
 struct DataPath {
     restore: Restore,
-    watch: Watch,
+    watch: Arc<Watch>,
     live: Arc<Live>,
     ending: Arc<Ending>,
     queues: Vec<Sender<Task>>,
-    interval: Duration,
+    settings: Settings,
+    membership: Arc<Membership>,
 }
 
 impl DataPath {
@@ -344,45 +363,143 @@ impl DataPath {
     }
 
     fn run(self) {
-        self.restore_and_read();
-        self.ending.read_out.store(true, Ordering::Release);
-        self.ending.kept.store(true, Ordering::Release);
+        let ending = Arc::clone(&self.ending);
+        if let Err(error) = self.share_and_read() {
+            self.live.failed(error.to_string());
+        }
+        ending.read_out.store(true, Ordering::Release);
+        ending.kept.store(true, Ordering::Release);
     }
 
-    fn restore_and_read(&self) {
+    fn share_and_read(&self) -> std::io::Result<()> {
         let stop = &self.ending.stop;
         let Some(starts) = self.watch.starts(stop) else {
-            return;
+            return Ok(());
         };
-        self.live.progress().begin(starts.clone());
-        let Some(restored) = self.restore.run(&starts, &self.watch, stop) else {
-            return;
+        let Some(ids) = restore::ids(&self.watch.identity, stop) else {
+            return Ok(());
         };
-        tell(&starts, &restored, &self.watch.topics);
         let commits = Arc::new(Commits::new(
             Arc::clone(&self.watch.consumer),
             self.watch.topics.clone(),
             self.live.progress(),
-            restored.marks,
+            Arc::clone(&self.membership),
             self.live.outbox(),
         ));
+        let (tell, tidings) = unbounded();
+        let topics = self.watch.topics.iter().cloned().zip(ids).collect();
         let keeper = self.restore.shelf().map(|shelf| Keeper {
             live: Arc::clone(&self.live),
             queues: self.queues.clone(),
             shelf,
             identity: Arc::clone(&self.watch.identity),
             commits: Arc::clone(&commits),
-            interval: self.interval,
+            interval: self.settings.state.interval,
             fold: self.restore.fold(),
-            kept: restored.kept,
-            label: restored.label,
+            tidings,
+            topics,
+            kept: BTreeMap::new(),
+            here: BTreeSet::new(),
         });
+        let (order, orders) = unbounded();
+        let reading = self.read(&commits, orders)?;
+        let placement = Placement {
+            live: Arc::clone(&self.live),
+            membership: Arc::clone(&self.membership),
+            restore: self.restore.clone(),
+            watch: Arc::clone(&self.watch),
+            queues: self.queues.clone(),
+            orders: order,
+            tidings: keeper.is_some().then_some(tell),
+            commits: Arc::clone(&commits),
+            contributor: None,
+            placed: BTreeMap::new(),
+            warm: BTreeMap::new(),
+            came_at: BTreeMap::new(),
+        };
+        let ending = Arc::clone(&self.ending);
+        let placing = spawn("placement", &self.live, move || {
+            placement.run(&ending.stop);
+        })?;
+        let keeping = keeper.map(|keeper| {
+            let ending = Arc::clone(&self.ending);
+            spawn("checkpoints", &self.live, move || {
+                keeper.run(&ending.stop, &ending.read_out, &ending.until);
+            })
+        });
+        let keeping = keeping.transpose()?;
+        let leave = Arc::new(AtomicBool::new(false));
+        let member = self.join(&starts, &leave)?;
+        self.watch.run(&self.ending.stop);
+        // The threads' own ends are what is waited for; their outcomes are noted by their guards.
+        let _ = placing.join();
+        let _ = reading.join();
+        self.ending.read_out.store(true, Ordering::Release);
+        match keeping {
+            Some(keeping) => {
+                let _ = keeping.join();
+            }
+            None => commits.commit(CommitMode::Sync),
+        }
+        // Last of all, so that whoever has the partitions next finds the last checkpoints.
+        leave.store(true, Ordering::Release);
+        self.wait_for_leave(member);
+        Ok(())
+    }
+
+    /// Becomes a member of the group, or takes everything.
+    fn join(
+        &self,
+        starts: &[Start],
+        leave: &Arc<AtomicBool>,
+    ) -> std::io::Result<Option<JoinHandle<()>>> {
+        if self.settings.cluster.ownership == Ownership::All {
+            let numbers = starts.iter().map(|start| start.place.partition);
+            self.membership
+                .owns_all(numbers.max().map_or(0, |last| last + 1));
+            return Ok(None);
+        }
+        let member = Member::new(
+            &self.settings.kafka,
+            &self.settings.cluster,
+            Arc::clone(&self.membership),
+            self.live.telemetry(),
+        );
+        let (live, leave) = (Arc::clone(&self.live), Arc::clone(leave));
+        let joining = spawn("group-member", &self.live, move || {
+            if let Err(reason) = member.run(&leave) {
+                live.failed(reason);
+            }
+        });
+        Ok(Some(joining?))
+    }
+
+    /// Leaving can wait for brokers that are gone: then the group finds out by itself.
+    fn wait_for_leave(&self, member: Option<JoinHandle<()>>) {
+        let until = Instant::now() + LEAVING;
+        let until = self
+            .ending
+            .until
+            .get()
+            .map_or(until, |last| until.min(*last));
+        while member.as_ref().is_some_and(|member| !member.is_finished()) && Instant::now() < until
+        {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Starts the reader.
+    fn read(
+        &self,
+        commits: &Arc<Commits>,
+        orders: Receiver<Order>,
+    ) -> std::io::Result<JoinHandle<()>> {
         let reader = Reader::new(
             Arc::clone(&self.watch.consumer),
             self.watch.topics.clone(),
             self.live.telemetry(),
             self.live.progress(),
-            Arc::clone(&commits),
+            Arc::clone(commits),
             Dispatcher::new(self.queues.clone()),
         )
         .with_envelopes(self.envelopes());
@@ -393,46 +510,15 @@ impl DataPath {
             }
             None => reader,
         };
-        if let Err(error) = self.read(reader, restored.assignments, keeper, &commits) {
-            self.live.failed(error.to_string());
-        }
-    }
-
-    /// Starts reading and keeping, watches until the end, and waits for both.
-    fn read(
-        &self,
-        reader: Reader<Dispatcher>,
-        assignments: Vec<Assignment>,
-        keeper: Option<Keeper>,
-        commits: &Commits,
-    ) -> std::io::Result<()> {
         let (ending, live) = (Arc::clone(&self.ending), Arc::clone(&self.live));
-        let reading = spawn("kafka-reader", &self.live, move || {
-            match reader.run(&assignments, &ending.stop) {
+        spawn("kafka-reader", &self.live, move || {
+            match reader.run(&orders, &ending.stop) {
                 Ended::Stopped | Ended::Abandoned => {}
                 Ended::Fatal(reason) => {
                     live.failed(format!("the Kafka client cannot go on: {reason}"));
                 }
             }
-        })?;
-        let keeping = keeper.map(|keeper| {
-            let ending = Arc::clone(&self.ending);
-            spawn("checkpoints", &self.live, move || {
-                keeper.run(&ending.stop, &ending.read_out, &ending.until);
-            })
-        });
-        let keeping = keeping.transpose()?;
-        self.watch.run(&self.ending.stop);
-        // The threads' own ends are what is waited for; their outcomes are noted by their guards.
-        let _ = reading.join();
-        self.ending.read_out.store(true, Ordering::Release);
-        match keeping {
-            Some(keeping) => {
-                let _ = keeping.join();
-            }
-            None => commits.commit(CommitMode::Sync),
-        }
-        Ok(())
+        })
     }
 }
 

@@ -1,4 +1,4 @@
-//! Restoring: from what every shard goes on when the process starts.
+//! Restoring: from what a shard goes on that comes to this instance.
 //!
 //! Promises that no shard begins empty where there was a state before: either a checkpoint is found
 //! that the log still continues, or the log is read again from where the state began, or the shard is
@@ -33,7 +33,7 @@ use crate::config::Settings;
 use crate::engine::Terms;
 use crate::engine::keeper::Kept;
 use crate::engine::live::Live;
-use crate::engine::worker::{Label, Task, owner};
+use crate::engine::worker::{Task, owner};
 use crate::event::Timestamp;
 use crate::kafka::client::{Consumer, failure};
 use crate::kafka::identity::Identity;
@@ -59,7 +59,8 @@ const AGAIN: Duration = Duration::from_secs(2);
 /// How often it is said that the store does not answer.
 const COMPLAIN_EVERY: Duration = Duration::from_secs(30);
 
-/// Restores all shards, once.
+/// Restores shards.
+#[derive(Clone)]
 pub struct Restore {
     settings: Settings,
     fold: Arc<FoldSettings>,
@@ -71,14 +72,13 @@ pub struct Restore {
 }
 
 /// What reading and keeping begin with.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Restored {
     /// Partitions that are degraded are not among them.
     pub assignments: Vec<Assignment>,
     /// What is committed beside the offsets of each place.
     pub marks: HashMap<Place, String>,
     pub kept: BTreeMap<i32, Kept>,
-    pub label: Arc<Label>,
     /// Shards that had a checkpoint.
     pub restored: usize,
 }
@@ -135,12 +135,18 @@ impl Restore {
         Arc::clone(&self.fold)
     }
 
-    /// Decides for every shard, and hands those that are known to their workers. Nothing if it was
-    /// told to stop, or if the service cannot go on.
-    pub fn run(&self, starts: &[Start], watch: &Watch, stop: &AtomicBool) -> Option<Restored> {
+    /// Decides for every shard that has starts, and hands those that are known to their workers; each
+    /// topic has this many `partitions`. Nothing if it was told to stop, or if the service cannot go on.
+    pub fn run(
+        &self,
+        starts: &[Start],
+        partitions: i32,
+        watch: &Watch,
+        stop: &AtomicBool,
+    ) -> Option<Restored> {
         let begun = Instant::now();
-        let partitions = starts.iter().map(|start| start.place.partition);
-        let partitions: BTreeSet<i32> = partitions.collect();
+        let shards = starts.iter().map(|start| start.place.partition);
+        let shards: BTreeSet<i32> = shards.collect();
         let ids = ids(&watch.identity, stop)?;
         let mut committed = HashMap::new();
         if let Some(shelf) = &self.shelf {
@@ -155,11 +161,11 @@ impl Restore {
         let questions = Questions {
             starts,
             ids: &ids,
-            partitions: i32::try_from(partitions.len()).unwrap_or(i32::MAX),
+            partitions,
             committed,
             stop,
         };
-        let chosen = self.choose_all(&partitions, &questions)?;
+        let chosen = self.choose_all(&shards, &questions)?;
         let restored = self.adopt_all(chosen, &questions);
         let took = begun.elapsed().as_secs_f64();
         let telemetry = self.live.telemetry();
@@ -365,17 +371,7 @@ impl Restore {
     /// Hands every shard to its worker, and says from where it is read.
     fn adopt_all(&self, chosen: BTreeMap<i32, Choice>, questions: &Questions<'_>) -> Restored {
         let keyed_by = self.keyed_by(&chosen, questions.partitions);
-        let topics = self.settings.kafka.topics.iter().cloned();
-        let mut restored = Restored {
-            assignments: Vec::new(),
-            marks: HashMap::new(),
-            kept: BTreeMap::new(),
-            label: Arc::new(Label {
-                partitions: keyed_by,
-                topics: topics.zip(questions.ids.iter().copied()).collect(),
-            }),
-            restored: 0,
-        };
+        let mut restored = Restored::default();
         for (partition, choice) in chosen {
             match choice {
                 Choice::Fresh { accepted } => {
@@ -385,7 +381,7 @@ impl Restore {
                     }
                     lost(partition, &accepted, "accepted");
                     let kept = Kept::nothing(accepted);
-                    self.adopt(partition, shard, None, kept, &mut restored);
+                    self.adopt(partition, shard, None, kept, questions, &mut restored);
                 }
                 Choice::Resume(found) => {
                     let Checkpoint { header, mut shard } = *found;
@@ -396,7 +392,14 @@ impl Restore {
                     let complete_until = header.complete_until.map(Timestamp::from_millis);
                     let kept = Kept::restored(&header, &shard, keyed_by);
                     lost(partition, &kept.accepted, "accepted");
-                    self.adopt(partition, shard, complete_until, kept, &mut restored);
+                    self.adopt(
+                        partition,
+                        shard,
+                        complete_until,
+                        kept,
+                        questions,
+                        &mut restored,
+                    );
                 }
                 Choice::Degraded { loss, gaps, .. } => {
                     lost(partition, &gaps, "not accepted");
@@ -417,39 +420,55 @@ impl Restore {
         shard: Shard,
         complete_until: Option<Timestamp>,
         kept: Kept,
+        questions: &Questions<'_>,
         restored: &mut Restored,
     ) {
-        let progress = self.live.progress();
-        for (topic, id) in restored.label.topics.iter().map(|(_, id)| *id).enumerate() {
+        for (topic, id) in questions.ids.iter().copied().enumerate() {
             let place = Place { topic, partition };
-            let Some(position) = shard.position(topic) else {
-                continue;
-            };
-            let next_offset = position.next_offset;
-            let resumed = Resumed {
-                next_offset,
-                complete_until,
-            };
-            progress.resume(place, resumed);
-            restored.assignments.push(Assignment {
+            if let Some(position) = shard.position(topic) {
+                let mark = CommitMark {
+                    base_offset: position.base_offset,
+                    fold: first_half(fingerprint(&self.fold)),
+                    id,
+                };
+                restored.marks.insert(place, mark.to_string());
+            }
+        }
+        let fresh = kept.at.is_none();
+        restored.kept.insert(partition, kept);
+        let assignments = self.place(partition, Box::new(shard), complete_until, fresh);
+        restored.assignments.extend(assignments);
+    }
+
+    /// Hands a shard to its worker, and says from where it is read on.
+    pub fn place(
+        &self,
+        partition: i32,
+        shard: Box<Shard>,
+        complete_until: Option<Timestamp>,
+        fresh: bool,
+    ) -> Vec<Assignment> {
+        let places = (0..self.settings.kafka.topics.len()).map(|topic| Place { topic, partition });
+        let assignments = places.filter_map(|place| {
+            let next_offset = shard.position(place.topic)?.next_offset;
+            Some(Assignment {
                 place,
                 next_offset,
-                fresh: kept.at.is_none(),
-            });
-            let mark = CommitMark {
-                base_offset: position.base_offset,
-                fold: first_half(fingerprint(&self.fold)),
-                id,
-            };
-            restored.marks.insert(place, mark.to_string());
-        }
-        restored.kept.insert(partition, kept);
-        let task = Task::Adopt {
-            partition,
-            shard: Box::new(shard),
-        };
+                fresh,
+            })
+        });
+        let assignments: Vec<Assignment> = assignments.collect();
         // A worker that is gone has said why.
-        let _ = owner(&self.queues, partition).send(task);
+        let _ = owner(&self.queues, partition).send(Task::Adopt { partition, shard });
+        // Only now, since whoever sees it asks the worker.
+        for assignment in &assignments {
+            let resumed = Resumed {
+                next_offset: assignment.next_offset,
+                complete_until,
+            };
+            self.live.progress().resume(assignment.place, resumed);
+        }
+        assignments
     }
 
     /// By how many partitions customers were assigned to shards, as far as the state tells; with
@@ -459,8 +478,15 @@ impl Restore {
             Choice::Resume(found) => Some(found.header.partitions),
             Choice::Fresh { .. } | Choice::Degraded { .. } => None,
         });
-        let keyed_by = told.min().unwrap_or(partitions);
-        if keyed_by == partitions || self.terms.accept_new_partitions {
+        let told = told.min().unwrap_or(partitions);
+        let told = if self.terms.accept_new_partitions {
+            partitions
+        } else {
+            told
+        };
+        self.live.was_keyed_by(told);
+        let keyed_by = self.live.keyed_by();
+        if keyed_by == partitions {
             return partitions;
         }
         tracing::error!(
@@ -470,7 +496,6 @@ impl Restore {
              may be in two of them: customer measures are withheld (tenure_rekey_suspected); send \
              the events to a new topic, or restart with --accept-new-partitions if no customer moved"
         );
-        self.live.suspect_rekeying();
         keyed_by
     }
 }
@@ -554,7 +579,7 @@ impl Log for PresentLog<'_> {
 }
 
 /// The identities of the topics; none of a broker that does not tell.
-fn ids(identity: &Identity, stop: &AtomicBool) -> Option<Vec<Option<TopicId>>> {
+pub fn ids(identity: &Identity, stop: &AtomicBool) -> Option<Vec<Option<TopicId>>> {
     loop {
         match identity.learn() {
             Ok(ids) => {

@@ -23,7 +23,6 @@ use crate::kafka::progress::{Applied, Progress};
 use crate::kafka::{Delivery, Place, Sink};
 use crate::ledger::corrections::Whence;
 use crate::ledger::customers::FETCHED_TOGETHER;
-use crate::ledger::settings::FoldSettings;
 use crate::ledger::shard::LastRecord;
 use crate::ledger::{Shard, snapshot};
 use crate::measure::customer::Customer;
@@ -57,6 +56,11 @@ pub enum Task {
     },
     /// A copy of a shard as it is when the turn comes.
     Copy(CopyOf),
+    /// Gives a shard away, as it is when the turn comes; nothing if there is none.
+    LetGo {
+        partition: i32,
+        answer: Sender<Option<Box<Shard>>>,
+    },
 }
 
 /// A wish for a copy of a shard.
@@ -88,6 +92,29 @@ pub struct Copied {
     pub body: Vec<u8>,
     /// How long folding waited for it.
     pub pause: Duration,
+}
+
+impl Copied {
+    /// A copy of a shard; nothing if there is nothing new in it.
+    #[must_use]
+    pub fn of(shard: &Shard, wish: &CopyOf, complete_until: Option<Timestamp>) -> Option<Self> {
+        let started = Instant::now();
+        let circumstances = Circumstances {
+            partition: wish.partition,
+            partitions: wish.label.partitions,
+            topics: &wish.label.topics,
+            complete_until,
+            created_at: Live::now(),
+            accepted: &wish.accepted,
+            changed: &wish.changed,
+        };
+        let header = Header::of(shard, &circumstances);
+        (wish.known != Some(header.offset())).then(|| Self {
+            header,
+            body: snapshot::write(shard),
+            pause: started.elapsed(),
+        })
+    }
 }
 
 /// An evaluation of one shard.
@@ -163,7 +190,6 @@ pub fn owner(queues: &[Sender<Task>], partition: i32) -> &Sender<Task> {
 /// Folds what is delivered into its shards, and evaluates them when asked.
 pub struct Worker {
     tasks: Receiver<Task>,
-    fold: Arc<FoldSettings>,
     topics: Vec<String>,
     /// In the order of the topics.
     sources: Vec<Source>,
@@ -191,7 +217,6 @@ impl Worker {
         Self {
             tasks,
             sources: sources(settings, live),
-            fold: Arc::new(settings.fold.clone()),
             topics: settings.kafka.topics.clone(),
             shards: BTreeMap::new(),
             sliced: None,
@@ -245,21 +270,24 @@ impl Worker {
                 place,
                 first_offset,
             }) => {
-                self.shard(place.partition)
-                    .start_at(place.topic, first_offset);
+                if let Some(shard) = self.shards.get_mut(&place.partition) {
+                    shard.start_at(place.topic, first_offset);
+                }
             }
             Task::Deliver(Delivery::Records(batch)) => self.fold(&batch),
             Task::Deliver(Delivery::SkipTo { place, next_offset }) => {
-                self.shard(place.partition)
-                    .skip_to(place.topic, next_offset);
+                if let Some(shard) = self.shards.get_mut(&place.partition) {
+                    shard.skip_to(place.topic, next_offset);
+                }
                 self.report_progress(place);
             }
             Task::Evaluate(ask) => self.answer(ask),
             Task::EvaluateInSlices(ask, wanted) => {
-                let topics = self.topics.len();
-                let shard = self.shard(ask.partition);
-                let ground = Ground::of(shard, ask.partition, topics);
-                self.sliced = Sliced::begin(shard, ask, ground, wanted);
+                // Of a shard that is somebody else's by now nobody gets an answer.
+                if let Some(shard) = self.shards.get(&ask.partition) {
+                    let ground = Ground::of(shard, ask.partition, self.topics.len());
+                    self.sliced = Sliced::begin(shard, ask, ground, wanted);
+                }
             }
             Task::LookUp(look_up) => self.look_up(look_up),
             Task::Adopt { partition, shard } => {
@@ -270,42 +298,24 @@ impl Worker {
                 self.report_size();
             }
             Task::Copy(wish) => self.copy(wish),
+            Task::LetGo { partition, answer } => {
+                let own = |sliced: &Sliced| sliced.partition() == partition;
+                self.sliced = self.sliced.take().filter(|sliced| !own(sliced));
+                // Who asked may have given up; the shard is read again then.
+                let _ = answer.send(self.shards.remove(&partition).map(Box::new));
+                self.report_size();
+            }
         }
     }
 
     fn copy(&mut self, wish: CopyOf) {
-        let partition = wish.partition;
-        let started = Instant::now();
-        let copied = self.shards.get(&partition).and_then(|shard| {
-            let places = (0..self.topics.len()).map(|topic| Place { topic, partition });
-            let complete: Option<Vec<Timestamp>> = places
-                .map(|place| self.progress.complete_at(place))
-                .collect();
-            let circumstances = Circumstances {
-                partition,
-                partitions: wish.label.partitions,
-                topics: &wish.label.topics,
-                complete_until: complete.and_then(|instants| instants.into_iter().min()),
-                created_at: Live::now(),
-                accepted: &wish.accepted,
-                changed: &wish.changed,
-            };
-            let header = Header::of(shard, &circumstances);
-            (wish.known != Some(header.offset())).then(|| Copied {
-                header,
-                body: snapshot::write(shard),
-                pause: started.elapsed(),
-            })
-        });
+        let complete_until = self.progress.shard_complete_until(wish.partition);
+        let copied = self
+            .shards
+            .get(&wish.partition)
+            .and_then(|shard| Copied::of(shard, &wish, complete_until));
         // Who asked may have given up.
         let _ = wish.answer.send(copied);
-    }
-
-    fn shard(&mut self, partition: i32) -> &mut Shard {
-        let (fold, topics) = (&self.fold, self.topics.len());
-        self.shards
-            .entry(partition)
-            .or_insert_with(|| Shard::new(Arc::clone(fold), topics))
     }
 
     fn fold(&mut self, batch: &Batch) {
@@ -455,8 +465,10 @@ impl Worker {
             question,
             answer,
         } = ask;
-        let topics = self.topics.len();
-        let shard = self.shard(partition);
+        // Of a shard that is somebody else's by now nobody gets an answer.
+        let Some(shard) = self.shards.get(&partition) else {
+            return;
+        };
         let number = usize::try_from(partition).unwrap_or(0);
         let before = processor_time();
         let partial = evaluate(shard, number, &question);
@@ -465,12 +477,14 @@ impl Worker {
             partial,
             took: processor_time().saturating_sub(before),
             prune_line: shard.prune_line(),
-            ground: Ground::of(shard, partition, topics),
+            ground: Ground::of(shard, partition, self.topics.len()),
         });
     }
 
     fn look_up(&mut self, look_up: LookUp) {
-        let shard = self.shard(look_up.partition);
+        let Some(shard) = self.shards.get(&look_up.partition) else {
+            return;
+        };
         let customer = shard.customer(&look_up.id);
         let found = Customer::find(shard, customer, &look_up.settings, look_up.at);
         // Who asked may have given up.

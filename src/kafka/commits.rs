@@ -5,7 +5,7 @@
 //! without a usable checkpoint is not taken for a first one.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rdkafka::consumer::{CommitMode, Consumer as _};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -13,6 +13,7 @@ use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use crate::kafka::Place;
 use crate::kafka::client::Consumer;
 use crate::kafka::letters::outbox::Outbox;
+use crate::kafka::member::{Membership, passes};
 use crate::kafka::progress::Progress;
 
 /// Commits what was applied.
@@ -21,7 +22,9 @@ pub struct Commits {
     topics: Vec<String>,
     progress: Arc<Progress>,
     /// What is written beside each offset.
-    marks: HashMap<Place, String>,
+    marks: Mutex<HashMap<Place, String>>,
+    /// Who is in the group, and may therefore commit.
+    membership: Arc<Membership>,
     /// Where rejected records go, if they are kept.
     outbox: Option<Arc<Outbox>>,
 }
@@ -32,16 +35,23 @@ impl Commits {
         consumer: Arc<Consumer>,
         topics: Vec<String>,
         progress: Arc<Progress>,
-        marks: HashMap<Place, String>,
+        membership: Arc<Membership>,
         outbox: Option<Arc<Outbox>>,
     ) -> Self {
         Self {
             consumer,
             topics,
             progress,
-            marks,
+            marks: Mutex::default(),
+            membership,
             outbox,
         }
+    }
+
+    /// What is written beside the offsets of these places from now on.
+    pub fn mark(&self, marks: HashMap<Place, String>) {
+        let mut known = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
+        known.extend(marks);
     }
 
     /// Commits the position of every partition that is read and sound, but not past a rejected record
@@ -65,16 +75,22 @@ impl Commits {
         if list.count() == 0 {
             return;
         }
+        let marks = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
         for element in &mut list.elements() {
             let topic = self.topics.iter().position(|name| name == element.topic());
             let partition = element.partition();
-            let mark = topic.and_then(|topic| self.marks.get(&Place { topic, partition }));
+            let mark = topic.and_then(|topic| marks.get(&Place { topic, partition }));
             if let Some(mark) = mark {
                 element.set_metadata(mark);
             }
         }
-        if let Err(error) = self.consumer.commit(&list, mode) {
-            self.consumer.context().failed(&error);
+        drop(marks);
+        // A group with members takes commits of these alone.
+        let committed = self.membership.commit(&list, mode);
+        if let Err(error) = committed.unwrap_or_else(|| self.consumer.commit(&list, mode)) {
+            if !passes(&error) {
+                self.consumer.context().failed(&error);
+            }
         }
     }
 }

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use rdkafka::consumer::Consumer as _;
-use tenure_librdkafka::{TopicId, TopicIdsError, topic_ids};
+use tenure_librdkafka::{Described, TopicId, TopicIdsError, describe_topics, topic_ids};
 
 use crate::kafka::client::Consumer;
 use crate::kafka::progress::Progress;
@@ -40,6 +40,8 @@ enum Found {
     Missing,
     /// Another one of this name.
     Other,
+    /// The same, with another number of partitions.
+    Repartitioned,
     /// No answer, or none that says anything.
     Unknown,
 }
@@ -83,41 +85,65 @@ impl Identity {
     }
 
     /// Asks once more for each topic, in the order of the configuration.
-    fn look(&self) -> Vec<Found> {
+    fn look(&self, partitions: i32) -> Vec<Found> {
         if self.mute {
             return vec![Found::Same; self.topics.len()];
         }
         let Some(known) = self.known.get() else {
             return vec![Found::Unknown; self.topics.len()];
         };
-        let look = |(topic, known): (&String, &Option<TopicId>)| match topic_ids(
-            self.consumer.client(),
-            &[topic],
-            PATIENCE,
-        ) {
-            Ok(ids) if ids.first() == Some(known) => Found::Same,
-            Ok(_) => Found::Other,
-            Err(TopicIdsError::UnknownTopic { .. }) => Found::Missing,
-            Err(_) => Found::Unknown,
+        let look = |(topic, known): (&String, &Option<TopicId>)| {
+            let described = describe_topics(self.consumer.client(), &[topic], PATIENCE);
+            match described.as_deref() {
+                Ok(
+                    [
+                        Described {
+                            id,
+                            partitions: now,
+                        },
+                    ],
+                ) if id == known => {
+                    let as_known = partitions == 0 || usize::try_from(partitions) == Ok(*now);
+                    if as_known {
+                        Found::Same
+                    } else {
+                        Found::Repartitioned
+                    }
+                }
+                Ok(_) => Found::Other,
+                Err(TopicIdsError::UnknownTopic { .. }) => Found::Missing,
+                Err(_) => Found::Unknown,
+            }
         };
         self.topics.iter().zip(known).map(look).collect()
     }
 
     /// Asks once more, and degrades the partitions of every topic that is missing or another one. A
     /// topic that is missing may come back; one that was made anew has nothing to do with what was
-    /// read. False if any of them is not the one that was there at the start, for all that is known.
+    /// read. False if any of them is not the one that was there at the start, for all that is known, or
+    /// has another number of partitions than was counted.
     #[must_use]
     pub fn check(&self, progress: &Progress) -> bool {
         let mut same = true;
         // Taken before the question: what is the same afterwards was the same while they were read.
         let positions = progress.positions();
-        for (topic, found) in self.look().into_iter().enumerate() {
-            if found == Found::Same {
+        for (topic, found) in self
+            .look(progress.partition_numbers())
+            .into_iter()
+            .enumerate()
+        {
+            if matches!(found, Found::Same | Found::Repartitioned) {
                 let of_topic = positions.iter().filter(|(place, _)| place.topic == topic);
                 self.confirmed().extend(of_topic.copied());
             }
             let reason = match found {
                 Found::Same => None,
+                Found::Repartitioned => {
+                    // Events may be where nobody reads yet.
+                    progress.count_again();
+                    same = false;
+                    None
+                }
                 Found::Missing => Some(Degradation::TopicMissing),
                 Found::Other => Some(Degradation::Recreated),
                 Found::Unknown => continue,

@@ -9,6 +9,7 @@
 //!  brokers <-- librdkafka --> reader (one thread: poll) --> Sink, batches by partition
 //!                 ^
 //!                 +---------- watch  (one thread: end offsets, metadata) --> Progress
+//!  coordinator <-- librdkafka --> member (one thread: which partitions are this instance's)
 //! ```
 
 pub mod admission;
@@ -18,6 +19,7 @@ pub mod commits;
 pub mod headers;
 pub mod identity;
 pub mod letters;
+pub mod member;
 pub mod peek;
 pub mod progress;
 pub mod range;

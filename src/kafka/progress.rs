@@ -11,19 +11,31 @@
 //! records have reached, or up to the last instant at which it was complete. So what is known never
 //! moves back.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::ArcSwap;
 
 use crate::event::Timestamp;
 use crate::kafka::Place;
 use crate::telemetry::partition::{Degradation, PartitionStatus, ShardState};
 
 /// What is known of every partition that is read; shared by reader, watch, workers and scrapes.
+///
+/// Partitions come and go as this instance is given them. What is told of others is not heard.
 #[derive(Debug, Default)]
 pub struct Progress {
-    partitions: OnceLock<Vec<Entry>>,
-    /// Partitions in the metadata of the cluster, which may have become more.
+    /// Ordered by topic and partition.
+    partitions: ArcSwap<Vec<Arc<Entry>>>,
+    /// Who changes the list, one at a time.
+    changing: Mutex<()>,
+    /// Partitions in the metadata of the cluster, of all topics, which may have become more.
     there_are: AtomicUsize,
+    /// The same of each topic, where all have the same number of them.
+    numbers: AtomicI32,
+    /// Somebody has seen another number of partitions.
+    to_count: AtomicBool,
     /// How often a partition was degraded, or recovered.
     changes: AtomicU64,
     /// Timestamps of records tell nothing of those behind them.
@@ -111,26 +123,28 @@ impl Reading {
 }
 
 impl Progress {
-    /// Sets the partitions that will be read, once.
-    pub fn begin(&self, starts: Vec<Start>) {
-        let entry = |start: Start| Entry {
-            place: start.place,
-            topic: start.topic,
-            end_at_start: start.end_offset,
-            reading: Mutex::new(Reading {
-                resumed: false,
-                degraded: None,
-                first_offset: start.first_offset,
-                next_offset: start.first_offset,
-                last_record_at: None,
-                reached_at: None,
-                end: None,
-                complete_until: None,
-                committed: None,
-            }),
-        };
-        // Partitions are fixed for the life of the process, so a second call changes nothing.
-        let _ = self.partitions.set(starts.into_iter().map(entry).collect());
+    /// Takes up partitions: they will be read, once it is decided from where.
+    pub fn take_up(&self, starts: Vec<Start>) {
+        let taken = starts.into_iter().map(|start| Arc::new(Entry::new(start)));
+        let taken: Vec<Arc<Entry>> = taken.collect();
+        self.change(|entries| {
+            entries.retain(|entry| taken.iter().all(|taken| taken.place != entry.place));
+            entries.extend(taken);
+            entries.sort_by_key(|entry| entry.place);
+        });
+    }
+
+    /// Lets go of the partitions with this number, of all topics.
+    pub fn let_go(&self, partition: i32) {
+        self.change(|entries| entries.retain(|entry| entry.place.partition != partition));
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Vec<Arc<Entry>>)) {
+        let _alone: MutexGuard<'_, ()> =
+            self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut entries = Vec::clone(&self.partitions.load());
+        change(&mut entries);
+        self.partitions.store(Arc::new(entries));
     }
 
     /// From now on timestamps of records prove nothing: the partitions hold records of several logs
@@ -139,10 +153,22 @@ impl Progress {
         self.mixed.store(true, Ordering::Relaxed);
     }
 
-    /// Whether it is known which partitions there are.
+    /// Whether it is known how many partitions there are.
     #[must_use]
     pub fn begun(&self) -> bool {
-        self.partitions.get().is_some()
+        self.there_are.load(Ordering::Relaxed) > 0
+    }
+
+    /// Whether it is decided of every partition that was taken up from where it is read.
+    #[must_use]
+    pub fn all_resumed(&self) -> bool {
+        self.entries().iter().all(|entry| entry.read().resumed)
+    }
+
+    /// Whether every partition that there is is read here.
+    #[must_use]
+    pub fn has_all(&self) -> bool {
+        self.begun() && self.entries().len() == self.there_are.load(Ordering::Relaxed)
     }
 
     /// Notes from where a partition is read.
@@ -186,29 +212,47 @@ impl Progress {
     /// Whether the numbers of any partition would be wrong.
     #[must_use]
     pub fn degraded(&self) -> bool {
-        let mut entries = self.entries().iter();
-        entries.any(|entry| entry.read().degraded.is_some())
+        let entries = self.entries();
+        entries.iter().any(|entry| entry.read().degraded.is_some())
     }
 
     /// Whether and why the numbers of this partition would be wrong.
     #[must_use]
     pub fn degradation(&self, place: Place) -> Option<Degradation> {
-        let entry = self.entries().iter().find(|entry| entry.place == place)?;
-        entry.read().degraded
+        self.read(place)?.degraded
     }
 
     /// Until when a partition is complete, if that is known.
     #[must_use]
     pub fn complete_at(&self, place: Place) -> Option<Timestamp> {
-        let entry = self.entries().iter().find(|entry| entry.place == place)?;
-        entry.read().complete_until
+        self.read(place)?.complete_until
+    }
+
+    /// Until when the partitions with this number are complete, if that is known of all of them.
+    #[must_use]
+    pub fn shard_complete_until(&self, partition: i32) -> Option<Timestamp> {
+        let entries = self.entries();
+        let of_shard = entries
+            .iter()
+            .filter(|entry| entry.place.partition == partition);
+        earliest(of_shard)
+    }
+
+    /// Whether the numbers of the shard with this number would be wrong.
+    #[must_use]
+    pub fn shard_degraded(&self, partition: i32) -> bool {
+        let entries = self.entries();
+        let mut of_shard = entries
+            .iter()
+            .filter(|entry| entry.place.partition == partition);
+        of_shard.any(|entry| entry.read().degraded.is_some())
     }
 
     /// The next offset to apply of every partition that is read and sound: what may be told to the
     /// brokers.
     #[must_use]
     pub fn sound_positions(&self) -> Vec<(Place, i64)> {
-        let sound = |entry: &Entry| {
+        let sound = |entry: &Arc<Entry>| {
             let reading = entry.read();
             let sound = reading.resumed && reading.degraded.is_none();
             sound.then_some((entry.place, reading.next_offset))
@@ -228,9 +272,42 @@ impl Progress {
         });
     }
 
-    /// Notes how many partitions the topics have by now.
+    /// Notes how many partitions the topics have by now, together.
     pub fn partitions_there_are(&self, count: usize) {
         self.there_are.store(count, Ordering::Relaxed);
+    }
+
+    /// Notes how many partitions each topic has by now.
+    pub fn partition_numbers_are(&self, count: i32) {
+        self.numbers.store(count, Ordering::Relaxed);
+    }
+
+    /// How many partitions each topic has; 0 while that is not known.
+    #[must_use]
+    pub fn partition_numbers(&self) -> i32 {
+        self.numbers.load(Ordering::Relaxed)
+    }
+
+    /// Asks for the partitions to be counted once more.
+    pub fn count_again(&self) {
+        self.to_count.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether somebody has asked for them to be counted; once for each time.
+    #[must_use]
+    pub fn is_to_be_counted(&self) -> bool {
+        self.to_count.swap(false, Ordering::Relaxed)
+    }
+
+    /// The numbers of the partitions that are read and of which it is decided from where.
+    #[must_use]
+    pub fn shards(&self) -> BTreeSet<i32> {
+        let entries = self.entries();
+        let mut shards: BTreeSet<i32> = entries.iter().map(|entry| entry.place.partition).collect();
+        for entry in entries.iter().filter(|entry| !entry.read().resumed) {
+            shards.remove(&entry.place.partition);
+        }
+        shards
     }
 
     /// Notes a partition's end offset, and when it was asked for.
@@ -262,20 +339,15 @@ impl Progress {
     /// The ends that are known.
     #[must_use]
     pub fn ends(&self) -> Vec<(Place, i64)> {
-        let end = |entry: &Entry| Some((entry.place, entry.read().end?.0));
+        let end = |entry: &Arc<Entry>| Some((entry.place, entry.read().end?.0));
         self.entries().iter().filter_map(end).collect()
     }
 
-    /// The instant up to which every partition is complete; nothing while one of them has not begun
-    /// to be.
+    /// The instant up to which every partition that is read is complete; nothing while one of them has
+    /// not begun to be, or while there is none.
     #[must_use]
     pub fn complete_until(&self) -> Option<Timestamp> {
-        let entries = self.partitions.get()?;
-        let all: Option<Vec<Timestamp>> = entries
-            .iter()
-            .map(|entry| entry.read().complete_until)
-            .collect();
-        all?.into_iter().min()
+        earliest(self.entries().iter())
     }
 
     /// The share of partitions that are complete up to some instant, 0 to 1.
@@ -295,7 +367,7 @@ impl Progress {
     /// Each partition for a scrape, ordered by topic and partition.
     #[must_use]
     pub fn snapshot(&self) -> Vec<PartitionStatus> {
-        let status = |entry: &Entry| {
+        let status = |entry: &Arc<Entry>| {
             let reading = entry.read();
             PartitionStatus {
                 topic: Arc::clone(&entry.topic),
@@ -313,18 +385,50 @@ impl Progress {
         self.entries().iter().map(status).collect()
     }
 
-    fn entries(&self) -> &[Entry] {
-        self.partitions.get().map_or(&[], Vec::as_slice)
+    fn entries(&self) -> Arc<Vec<Arc<Entry>>> {
+        self.partitions.load_full()
+    }
+
+    fn read(&self, place: Place) -> Option<Reading> {
+        let entries = self.partitions.load();
+        let entry = entries.iter().find(|entry| entry.place == place)?;
+        Some(entry.read())
     }
 
     fn update(&self, place: Place, change: impl FnOnce(&mut Reading)) {
-        if let Some(entry) = self.entries().iter().find(|entry| entry.place == place) {
+        let entries = self.partitions.load();
+        if let Some(entry) = entries.iter().find(|entry| entry.place == place) {
             change(&mut entry.reading.lock().unwrap_or_else(PoisonError::into_inner));
         }
     }
 }
 
+/// Until when all of these are complete, if that is known of each, and there is any.
+fn earliest<'a>(entries: impl Iterator<Item = &'a Arc<Entry>>) -> Option<Timestamp> {
+    let all: Option<Vec<Timestamp>> = entries.map(|entry| entry.read().complete_until).collect();
+    all?.into_iter().min()
+}
+
 impl Entry {
+    fn new(start: Start) -> Self {
+        Self {
+            place: start.place,
+            topic: start.topic,
+            end_at_start: start.end_offset,
+            reading: Mutex::new(Reading {
+                resumed: false,
+                degraded: None,
+                first_offset: start.first_offset,
+                next_offset: start.first_offset,
+                last_record_at: None,
+                reached_at: None,
+                end: None,
+                complete_until: None,
+                committed: None,
+            }),
+        }
+    }
+
     fn read(&self) -> Reading {
         *self.reading.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -364,7 +468,8 @@ mod tests {
             first_offset: 10,
             end_offset: 100,
         };
-        progress.begin(PLACES.map(start).to_vec());
+        progress.take_up(PLACES.map(start).to_vec());
+        progress.partitions_there_are(PLACES.len());
         for place in PLACES {
             progress.resume(place, resumed(10));
         }

@@ -32,6 +32,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use crossbeam_channel::{Receiver, Sender};
 use rdkafka::consumer::{CommitMode, Consumer as _};
 use rdkafka::error::KafkaError;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
@@ -88,6 +89,7 @@ pub struct Reader<S> {
     sink: S,
     admission: Box<dyn Admission>,
     partitions: HashMap<Place, Partition>,
+    spares: Spares,
     waiting: usize,
     attempts: u32,
     attempted_at: Option<Instant>,
@@ -95,6 +97,16 @@ pub struct Reader<S> {
     changes_seen: u64,
     /// Gaps that were there again.
     gaps: u32,
+}
+
+/// What the reader is to read from now on, and what no longer.
+#[derive(Debug)]
+pub enum Order {
+    /// These too.
+    Take(Vec<Assignment>),
+    /// The partitions with this number no longer, of no topic. `done` is dropped once everything that was
+    /// polled of them is handed on, after which nothing of them comes any more.
+    LetGo { partition: i32, done: Sender<()> },
 }
 
 /// From where a partition is to be read.
@@ -288,6 +300,7 @@ impl<S: Sink> Reader<S> {
             sink,
             admission: Box::new(Open),
             partitions: HashMap::new(),
+            spares: Spares::default(),
             waiting: 0,
             attempts: 0,
             attempted_at: None,
@@ -309,30 +322,73 @@ impl<S: Sink> Reader<S> {
         Self { admission, ..self }
     }
 
-    /// Assigns the partitions at their offsets and reads until told to stop.
-    pub fn run(mut self, assignments: &[Assignment], stop: &AtomicBool) -> Ended {
-        let spares = Spares::default();
-        for assignment in assignments {
-            let place = assignment.place;
-            let partition = Partition::new(*assignment, &spares);
-            self.partitions.insert(place, partition);
-            self.counters[place.topic].assigned_partitions.inc();
-        }
+    /// Reads what it is ordered to until told to stop.
+    pub fn run(mut self, orders: &Receiver<Order>, stop: &AtomicBool) -> Ended {
         // The clone lets what is polled borrow from it while the reader is changed.
         let consumer = Arc::clone(&self.consumer);
         let Some(mut pump) = Pump::assigned(&consumer) else {
             return Ended::Fatal("the client was given no group".to_owned());
         };
-        if let Err(error) = self.assign() {
-            return Ended::Fatal(error.to_string());
-        }
-        self.read(&mut pump, stop)
+        self.read(&mut pump, orders, stop)
     }
 
-    fn read(&mut self, pump: &mut Pump<'_, Context>, stop: &AtomicBool) -> Ended {
+    /// Does what was ordered meanwhile. What it reads on is fetched anew, from where it is.
+    fn obey(&mut self, orders: &Receiver<Order>) -> Option<Ended> {
+        let Ok(mut order) = orders.try_recv() else {
+            return None;
+        };
+        // What was polled belongs to the shards, whoever owns them next.
+        if !self.flush() {
+            return Some(Ended::Abandoned);
+        }
+        let mut let_go = Vec::new();
+        loop {
+            match order {
+                Order::Take(assignments) => self.take_up(&assignments),
+                Order::LetGo { partition, done } => {
+                    self.partitions
+                        .retain(|place, _| place.partition != partition);
+                    let_go.push(done);
+                }
+            }
+            match orders.try_recv() {
+                Ok(next) => order = next,
+                Err(_) => break,
+            }
+        }
+        self.count_assigned();
+        let ended = self.let_go().or_else(|| self.assigned());
+        drop(let_go);
+        ended
+    }
+
+    fn take_up(&mut self, assignments: &[Assignment]) {
+        for assignment in assignments {
+            let partition = Partition::new(*assignment, &self.spares);
+            self.partitions.insert(assignment.place, partition);
+        }
+    }
+
+    fn count_assigned(&self) {
+        for (topic, counters) in self.counters.iter().enumerate() {
+            let places = self.partitions.keys();
+            let count = places.filter(|place| place.topic == topic).count();
+            counters.assigned_partitions.set(count as i64);
+        }
+    }
+
+    fn read(
+        &mut self,
+        pump: &mut Pump<'_, Context>,
+        orders: &Receiver<Order>,
+        stop: &AtomicBool,
+    ) -> Ended {
         let (mut flushed, mut committed, mut stepped) =
             (Instant::now(), Instant::now(), Instant::now());
         while !stop.load(Ordering::Relaxed) {
+            if let Some(ended) = self.obey(orders) {
+                return ended;
+            }
             let wait = if self.waiting > 0 {
                 GATHER.saturating_sub(flushed.elapsed())
             } else {

@@ -78,7 +78,14 @@ impl Routed {
         push(&mut claims.waiting, claim);
     }
 
-    /// The instant up to which everything is applied, where all before these positions is.
+    /// Forgets all claims: other partitions are read from now on, of which they say nothing.
+    pub fn forget(&self) {
+        let mut claims = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
+        *claims = Claims::default();
+    }
+
+    /// The instant up to which everything is applied, where all before these positions is. Claims that
+    /// say nothing of one of them are not believed.
     #[must_use]
     pub fn complete_until(&self, applied: &[(Place, i64)]) -> Option<Timestamp> {
         let covers = |(place, end): &(Place, i64)| {
@@ -87,6 +94,12 @@ impl Routed {
         };
         let mut claims = self.claims.lock().unwrap_or_else(PoisonError::into_inner);
         while let Some(claim) = claims.waiting.front() {
+            let speaks_of =
+                |(place, _): &(Place, i64)| claim.ends.iter().any(|(of, _)| of == place);
+            if !applied.iter().all(speaks_of) {
+                claims.waiting.pop_front();
+                continue;
+            }
             if !claim.ends.iter().all(covers) {
                 break;
             }

@@ -3,6 +3,7 @@
 //!
 //! Runs on a thread of its own, so that a silent broker never holds up the reader.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -36,8 +37,10 @@ pub struct Watch {
     pub identity: Arc<Identity>,
     /// How often ends are asked for.
     pub interval: Duration,
-    /// Set once the topics no longer have the partitions that are read.
+    /// Set while the topics have different numbers of partitions.
     pub repartitioned: Arc<AtomicBool>,
+    /// Is told when the topics have more partitions than before: how many, and how many there were.
+    pub grown: Box<dyn Fn(i32, i32) + Send + Sync>,
 }
 
 /// Why a topic cannot be read as it is configured.
@@ -102,7 +105,7 @@ impl Watch {
                 identity_at = Instant::now();
                 // What is found is noted where everybody looks.
                 let _ = self.identity.check(&self.progress);
-            } else if metadata_at.elapsed() > METADATA_EVERY {
+            } else if metadata_at.elapsed() > METADATA_EVERY || self.progress.is_to_be_counted() {
                 metadata_at = Instant::now();
                 self.check_partitions();
             } else if committed_at.elapsed() > COMMITTED_EVERY {
@@ -121,6 +124,13 @@ impl Watch {
             .into_iter()
             .map(|(place, _)| place)
             .collect();
+        if places.is_empty() {
+            // Whether the brokers answer is still to be known.
+            return self
+                .consumer
+                .fetch_metadata(self.topics.first().map(String::as_str), PATIENCE)
+                .map(|_| ());
+        }
         let mut list = TopicPartitionList::new();
         for place in &places {
             list.add_partition_offset(&self.topics[place.topic], place.partition, Offset::End)?;
@@ -153,6 +163,9 @@ impl Watch {
         for (place, _) in self.progress.positions() {
             list.add_partition(&self.topics[place.topic], place.partition);
         }
+        if list.count() == 0 {
+            return worked;
+        }
         let committed = match self.consumer.committed_offsets(list, PATIENCE) {
             Ok(committed) => committed,
             Err(error) => {
@@ -182,7 +195,31 @@ impl Watch {
         true
     }
 
+    /// The bounds of the partitions with these numbers, asked for until there is an answer; nothing if
+    /// stopped.
+    #[must_use]
+    pub fn starts_of(&self, numbers: &BTreeSet<i32>, stop: &AtomicBool) -> Option<Vec<Start>> {
+        let mut complained_at: Option<Instant> = None;
+        while !stop.load(Ordering::Relaxed) {
+            match bounds_of(&self.consumer, &self.topics, numbers) {
+                Ok(starts) => return Some(starts),
+                Err(error) => {
+                    if complained_at.is_none_or(|at| at.elapsed() > METADATA_EVERY) {
+                        complained_at = Some(Instant::now());
+                        tracing::warn!(%error, "cannot read new partitions yet, trying again");
+                    }
+                }
+            }
+            nap(Duration::from_millis(500), stop);
+        }
+        None
+    }
+
     fn count_partitions(&self, starts: &[Start]) {
+        self.progress.partitions_there_are(starts.len());
+        let numbers: BTreeSet<i32> = starts.iter().map(|start| start.place.partition).collect();
+        let numbers = i32::try_from(numbers.len()).unwrap_or(i32::MAX);
+        self.progress.partition_numbers_are(numbers);
         for (topic, name) in self.topics.iter().enumerate() {
             let count = starts
                 .iter()
@@ -196,40 +233,41 @@ impl Watch {
         }
     }
 
-    /// Other partitions than those that are read mean that keys moved: customers may be split.
+    /// Other partitions than before mean that keys moved: customers may be split.
     fn check_partitions(&self) {
         let Ok(counts) = partition_counts(&self.consumer, &self.topics) else {
             return;
         };
-        let read = self.progress.positions();
-        let there_are = counts
+        for (name, count) in self.topics.iter().zip(&counts) {
+            let of_topic = self.telemetry.kafka.topic(name);
+            of_topic.partitions.set(i64::from(*count));
+        }
+        let together = counts
             .iter()
-            .map(|count| usize::try_from(*count).unwrap_or(0))
-            .sum();
-        self.progress.partitions_there_are(there_are);
-        for (topic, (name, count)) in self.topics.iter().zip(counts).enumerate() {
-            self.telemetry
-                .kafka
-                .topic(name)
-                .partitions
-                .set(i64::from(count));
-            let expected = read
-                .iter()
-                .filter(|(place, _)| place.topic == topic)
-                .count();
-            let changed = usize::try_from(count).unwrap_or(0) != expected;
-            if changed {
-                self.telemetry.durability.rekey_suspected.set(1);
-            }
-            if changed && !self.repartitioned.swap(true, Ordering::Relaxed) {
-                tracing::error!(
-                    topic = name,
-                    partitions = count,
-                    read = expected,
-                    "the topic's number of partitions changed: its keys are spread anew, so the \
-                     numbers are withheld; restart to read all partitions"
-                );
-            }
+            .map(|count| usize::try_from(*count).unwrap_or(0));
+        self.progress.partitions_there_are(together.sum());
+        let (before, now) = (self.progress.partition_numbers(), counts[0]);
+        let alike = counts.iter().all(|count| *count == now);
+        // Fewer are another topic of the same name, which is found out elsewhere.
+        let wrong = !alike || now < before;
+        if wrong != self.repartitioned.swap(wrong, Ordering::Relaxed) && wrong {
+            tracing::error!(
+                partitions = listing(&self.topics, &counts),
+                before,
+                "the topics no longer have the same number of partitions: the numbers are withheld \
+                 until they have"
+            );
+        }
+        if !wrong && now > before {
+            tracing::error!(
+                partitions = now,
+                before,
+                "the topics have more partitions than before, so that keys are spread anew and \
+                 customers may be in two of them: customer measures are withheld \
+                 (tenure_rekey_suspected); see \"More partitions\" in docs/instances.md"
+            );
+            self.progress.partition_numbers_are(now);
+            (self.grown)(now, before);
         }
     }
 }
@@ -242,13 +280,8 @@ impl Watch {
 pub fn starts(consumer: &Consumer, topics: &[String]) -> Result<Vec<Start>, Unreadable> {
     let counts = partition_counts(consumer, topics)?;
     if counts.iter().any(|count| *count != counts[0]) {
-        let listing: Vec<String> = topics
-            .iter()
-            .zip(&counts)
-            .map(|(topic, count)| format!("{topic}: {count}"))
-            .collect();
         return Err(Unreadable::NotCopartitioned {
-            listing: listing.join(", "),
+            listing: listing(topics, &counts),
         });
     }
     bounds(consumer, topics, counts)
@@ -262,28 +295,55 @@ pub fn starts_of_any(consumer: &Consumer, topics: &[String]) -> Result<Vec<Start
     bounds(consumer, topics, partition_counts(consumer, topics)?)
 }
 
+/// The bounds of the partitions with these numbers, of each topic.
+///
+/// # Errors
+/// If no broker answers.
+pub fn bounds_of(
+    consumer: &Consumer,
+    topics: &[String],
+    numbers: &BTreeSet<i32>,
+) -> Result<Vec<Start>, Unreadable> {
+    let places = (0..topics.len())
+        .flat_map(|topic| (numbers.iter()).map(move |&partition| Place { topic, partition }));
+    places
+        .map(|place| bounds_at(consumer, topics, place))
+        .collect()
+}
+
 fn bounds(
     consumer: &Consumer,
     topics: &[String],
     counts: Vec<i32>,
 ) -> Result<Vec<Start>, Unreadable> {
-    let client = |error: KafkaError| Unreadable::Client(error.to_string());
-    let mut starts = Vec::new();
-    for (topic, (name, count)) in topics.iter().zip(counts).enumerate() {
-        for partition in 0..count {
-            let (first_offset, end_offset) = consumer
-                .fetch_watermarks(name, partition, PATIENCE)
-                .map_err(client)?;
-            let place = Place { topic, partition };
-            starts.push(Start {
-                place,
-                topic: name.as_str().into(),
-                first_offset,
-                end_offset,
-            });
-        }
-    }
-    Ok(starts)
+    let places = counts
+        .into_iter()
+        .enumerate()
+        .flat_map(|(topic, count)| (0..count).map(move |partition| Place { topic, partition }));
+    places
+        .map(|place| bounds_at(consumer, topics, place))
+        .collect()
+}
+
+fn bounds_at(consumer: &Consumer, topics: &[String], place: Place) -> Result<Start, Unreadable> {
+    let topic = &topics[place.topic];
+    let bounds = consumer.fetch_watermarks(topic, place.partition, PATIENCE);
+    let (first_offset, end_offset) =
+        bounds.map_err(|error| Unreadable::Client(error.to_string()))?;
+    Ok(Start {
+        place,
+        topic: topic.as_str().into(),
+        first_offset,
+        end_offset,
+    })
+}
+
+fn listing(topics: &[String], counts: &[i32]) -> String {
+    let listing = topics.iter().zip(counts);
+    let listing: Vec<String> = listing
+        .map(|(topic, count)| format!("{topic}: {count}"))
+        .collect();
+    listing.join(", ")
 }
 
 fn partition_counts(consumer: &Consumer, topics: &[String]) -> Result<Vec<i32>, Unreadable> {

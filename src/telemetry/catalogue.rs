@@ -81,6 +81,13 @@ catalogue! {
     REKEY_SUSPECTED = Gauge "tenure_rekey_suspected" []
         "1 while the topics have another number of partitions than the state was made with, so that customers may be in two.";
 
+    REBALANCES = Counter "tenure_rebalances_total" []
+        "Times that the consumer group gave partitions to this instance, or took them.";
+    REBALANCE_LAST = Gauge "tenure_rebalance_last_timestamp_seconds" []
+        "When it did so last, in seconds since 1970; 0 before.";
+    REBALANCE_DURATION = Histogram "tenure_rebalance_duration_seconds" []
+        "Time from a change of the partitions that this instance owns until all of them are restored and read.";
+
     CHECKPOINT_ATTEMPTS = Counter "tenure_checkpoint_attempts_total" []
         "Checkpoints begun.";
     CHECKPOINT_FAILURES = Counter "tenure_checkpoint_failures_total" ["reason"]

@@ -11,6 +11,7 @@
 
 pub mod catalogue;
 pub mod log;
+pub mod ownership;
 pub mod partition;
 pub mod throttle;
 
@@ -21,6 +22,7 @@ use prometheus::{
     Opts, Registry,
 };
 
+use self::ownership::OwnershipTelemetry;
 use crate::event::{EventType, Reason};
 use crate::telemetry::catalogue::Instrument;
 use crate::telemetry::log::LogCounters;
@@ -41,6 +43,7 @@ pub struct Telemetry {
     pub fold: FoldTelemetry,
     pub evaluation: EvaluationTelemetry,
     pub durability: DurabilityTelemetry,
+    pub ownership: OwnershipTelemetry,
     pub dead_letters: DeadLetterTelemetry,
     pub schemas: SchemaTelemetry,
     pub router: RouterTelemetry,
@@ -306,6 +309,7 @@ impl Telemetry {
             fold: FoldTelemetry::new(&registry)?,
             evaluation: EvaluationTelemetry::new(&registry)?,
             durability: DurabilityTelemetry::new(&registry)?,
+            ownership: OwnershipTelemetry::new(&registry)?,
             dead_letters: DeadLetterTelemetry::new(&registry)?,
             schemas: SchemaTelemetry::new(&registry)?,
             router: RouterTelemetry::new(&registry)?,
