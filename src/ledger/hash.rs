@@ -7,6 +7,7 @@ use std::hash::Hasher;
 
 use siphasher::sip::SipHasher13;
 use siphasher::sip128::{Hasher128, SipHasher13 as SipHasher13x128};
+use serde::{Deserialize, Serialize};
 
 use crate::event::{Body, Event, Survey, Timestamp};
 use crate::ledger::settings::DigestKey;
@@ -22,7 +23,7 @@ pub fn checksum(bytes: &[u8]) -> u128 {
 }
 
 /// What stands for a customer: 128 bits from which the id cannot be told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct CustomerDigest(pub u128);
 
 /// Makes the hashes of one digest key.

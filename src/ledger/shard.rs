@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::event::{Body, Event, Timestamp};
 use crate::ledger::attributes::Attributes;
 use crate::ledger::base::{Base, Codes, Span};
@@ -93,7 +95,7 @@ impl Position {
 }
 
 /// Where the known part of a log begins. The latest of several is the greatest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub enum LogStart {
     /// At its very beginning: nothing was deleted before it was read.
     #[default]

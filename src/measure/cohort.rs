@@ -11,6 +11,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
 
 use crate::event::Timestamp;
 use crate::measure::life::Life;
@@ -18,7 +19,7 @@ use crate::measure::period::{month_of, months_until, start_of_month};
 use crate::measure::runs::Runs;
 
 /// A calendar month, as the number of months since December 1999: nothing happens before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Month(u16);
 
 impl fmt::Display for Month {
@@ -87,7 +88,7 @@ impl Months {
 }
 
 /// The sums of one cohort.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct CohortSums {
     pub customers: u64,
     /// Customers active at the end of the cohort's month, of the next one, and so on.

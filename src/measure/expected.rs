@@ -10,6 +10,8 @@
 //! Costs a few comparisons for a customer who did not leave in all that time, and for a series of
 //! instants a few searches for each spell, however many instants there are.
 
+use serde::{Deserialize, Serialize};
+
 use crate::event::Timestamp;
 use crate::ledger::texts::Texts;
 use crate::measure::life::Life;
@@ -49,7 +51,7 @@ impl Source {
 }
 
 /// The sums of the four windows of one period.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ExpectedSums {
     /// In the order of [`Source::ALL`].
     pub departures: [u64; 2],

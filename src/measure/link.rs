@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::event::{Survey, Timestamp};
 use crate::ledger::texts::Texts;
 use crate::measure::block::Seen;
@@ -49,7 +51,7 @@ impl KnownGroup {
 }
 
 /// Customers of `S`, those that were retained and those that were lost.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Fates {
     pub retained: u64,
     pub lost: u64,
@@ -68,7 +70,7 @@ impl Fates {
 }
 
 /// The sums of one period.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct LinkSums {
     /// In the order of [`KnownGroup::ALL`].
     pub groups: [GroupSums; 4],
@@ -79,7 +81,7 @@ pub struct LinkSums {
 }
 
 /// The sums of the customers of `S` in one NPS group.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct GroupSums {
     pub customers: Fates,
     /// Revenue in the period in millionths, by currency; also of free orders.

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
+
 use crate::event::Timestamp;
 use crate::ledger::base::Base;
 use crate::ledger::texts::Texts;
@@ -20,7 +22,7 @@ pub const DORMANT_FOR: [(&str, i64); 4] = [
 ];
 
 /// The sums of one instant.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct NowSums {
     /// Customers active at the instant.
     pub customers: u64,
@@ -31,7 +33,7 @@ pub struct NowSums {
 }
 
 /// All orders ever in one currency.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct LifetimeSums {
     /// Customers with such an order.
     pub customers: u64,

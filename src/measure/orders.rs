@@ -3,13 +3,15 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::ledger::texts::Texts;
 use crate::measure::counts::Counts;
 use crate::measure::life::{Life, Order};
 use crate::measure::windows::{PaneSums, Panes, Placed, WindowSet};
 
 /// Orders of one currency and their sum.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Sales {
     pub orders: u64,
     /// In millionths of the currency's unit.
@@ -29,7 +31,7 @@ impl Sales {
 }
 
 /// The sales of one currency in a period.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct CurrencySums {
     pub all: Sales,
     /// Orders that are not the first ever of their customer.
@@ -44,7 +46,7 @@ impl CurrencySums {
 }
 
 /// The sums of one period.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct OrderSums {
     /// By currency, those with an order.
     pub currencies: BTreeMap<String, CurrencySums>,

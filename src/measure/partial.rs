@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::event::Timestamp;
 use crate::ledger::hash::CustomerDigest;
 use crate::ledger::shard::LogStart;
@@ -19,7 +21,7 @@ use crate::measure::silence::SilenceSums;
 /// Mergeable sums of the instants of one question.
 ///
 /// [`Partial::merge`] is associative and commutative, and [`Partial::empty`] is its identity.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Partial {
     /// In the order of the question's instants.
     pub instants: Vec<Sums>,
@@ -32,7 +34,7 @@ pub struct Partial {
 }
 
 /// The sums of one instant.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Sums {
     /// Whether any churn event happened before the instant.
     pub churn_seen: bool,
@@ -46,7 +48,7 @@ pub struct Sums {
 }
 
 /// The sums of one period.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct PeriodSums {
     pub retention: RetentionSums,
     /// Zero for periods of which no departures are expected.
@@ -57,11 +59,11 @@ pub struct PeriodSums {
 }
 
 /// The digests of some customers of one shard: those whose low bits under the mask are all zero.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sample {
     /// The shard's number.
     pub shard: usize,
-    /// All ones up to some bit; at most 1,023.
+    /// All ones up to some bit: the coarser, the fewer customers are in the sample.
     pub mask: u128,
     pub customers: Vec<CustomerDigest>,
 }
@@ -73,6 +75,19 @@ pub struct Split {
     pub customers: u64,
     /// The numbers of the shards concerned, ascending.
     pub shards: Vec<usize>,
+}
+
+impl Sample {
+    /// The same sample with no more than so many customers, in ascending order: by a coarser mask, so
+    /// that other shards can still be compared.
+    fn thin(&mut self, most: usize) {
+        while self.customers.len() > most && self.mask < u128::MAX {
+            self.mask = self.mask << 1 | 1;
+            let mask = self.mask;
+            self.customers.retain(|customer| customer.0 & mask == 0);
+        }
+        self.customers.sort_unstable();
+    }
 }
 
 impl Sums {
@@ -137,6 +152,24 @@ impl Partial {
         self.prune_line = self.prune_line.max(other.prune_line);
         self.samples.extend(other.samples.iter().cloned());
         self.samples.sort_by_key(|sample| sample.shard);
+    }
+
+    /// Leaves no more than so many customers in each sample; nothing else changes.
+    pub fn thin(&mut self, most: usize) {
+        for sample in &mut self.samples {
+            sample.thin(most);
+        }
+    }
+
+    /// Whether its parts fit together: that of one instant, with the same periods wherever there are
+    /// any.
+    #[must_use]
+    pub fn is_of_one_instant(&self) -> bool {
+        let [sums] = self.instants.as_slice() else {
+            return false;
+        };
+        let mut segments = sums.segments.values();
+        segments.all(|segment| segment.periods.len() == sums.periods.len())
     }
 
     /// What is known of one period alone, by its place: what no period has, and segments, are left
@@ -240,6 +273,18 @@ mod tests {
                 shards: vec![0, 5]
             }
         );
+    }
+
+    #[test]
+    fn a_thinned_sample_has_the_same_customers_under_a_coarser_mask() {
+        let customers: Vec<u128> = (0..1000).rev().map(|number| number << 1).collect();
+        let mut thinned = sample(0, 1, &customers);
+        thinned.thin(200);
+        let expected: Vec<u128> = (0..125).map(|number| number << 4).collect();
+        assert_eq!(thinned, sample(0, 15, &expected));
+        let mut small = sample(0, 1, &[6, 2, 4]);
+        small.thin(3);
+        assert_eq!(small, sample(0, 1, &[2, 4, 6]));
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::ledger::texts::Texts;
 use crate::measure::counts::Counts;
 use crate::measure::life::{Life, Standing, Status};
@@ -12,7 +14,7 @@ use crate::measure::windows::Panes;
 pub const INACTIVITY: &str = "inactivity";
 
 /// The sums of one period.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct RetentionSums {
     /// In the order of [`Status::ALL`].
     pub customers: [u64; 4],

@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::event::Survey;
 use crate::ledger::texts::Texts;
 use crate::measure::counts::Counts;
@@ -13,7 +15,7 @@ use crate::measure::scores::{Group, Groups};
 use crate::measure::windows::{PaneSums, Panes, Placed, WindowSet};
 
 /// Answers of each survey by what matters of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Answers {
     pub nps: Groups,
     /// By rating, from 1 up.
@@ -68,7 +70,7 @@ fn count_rating(counts: &mut [u64], rating: u8) {
 }
 
 /// The sums of one period.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct SatisfactionSums {
     /// Customers by the group of their latest answer.
     pub nps_customers: Groups,

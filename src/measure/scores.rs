@@ -1,12 +1,14 @@
 //! Satisfaction: scores, shares, means and their bounds from counts of answers.
 
+use serde::{Deserialize, Serialize};
+
 use crate::ledger::settings::{Better, CesMax, CesScale};
 
 /// The 97.5 % point of the normal distribution, which makes bounds of 95 %.
 const Z: f64 = 1.959_964;
 
 /// Counts of promoters, passives and detractors.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Groups {
     pub promoters: u64,
     pub passives: u64,

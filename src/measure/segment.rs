@@ -6,6 +6,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use serde::{Deserialize, Serialize};
+
 use crate::event::{MAX_DIMENSIONS, Timestamp};
 use crate::ledger::attributes::{ABSENT, Attributes, Values};
 use crate::ledger::base::KnownValue;
@@ -176,7 +178,7 @@ impl Segments {
 }
 
 /// The sums of one segment in one period.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct SegmentSums {
     /// In the order of [`Status::ALL`].
     pub customers: [u64; 4],
@@ -207,7 +209,7 @@ impl SegmentSums {
 }
 
 /// One segment of a report: who is in it at the instant, and its sums by period.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Segment {
     /// Customers active at the instant: by them it is decided which segments are shown.
     pub active: u64,

@@ -13,6 +13,8 @@
 //! What happened between two instants of a series is kept with the later of them, and carried on
 //! from there at the end, so that an event costs the same for any number of instants.
 
+use serde::{Deserialize, Serialize};
+
 use crate::event::{EventType, Timestamp};
 use crate::measure::life::Life;
 use crate::measure::runs::{Runs, Steps};
@@ -32,7 +34,7 @@ pub const STRETCH: usize = 30;
 const NEVER: Timestamp = Timestamp::from_millis(i64::MIN);
 
 /// The sums of one instant and one type of event.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct SilenceSums {
     /// The newest event in the 35 days before the instant.
     pub latest: Option<Timestamp>,
