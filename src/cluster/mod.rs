@@ -17,3 +17,4 @@ pub mod exchange;
 pub mod grid;
 pub mod peers;
 pub mod record;
+pub mod topic;

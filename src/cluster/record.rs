@@ -280,7 +280,9 @@ fn decode<T: DeserializeOwned>(
     definition: Definition,
     bytes: &[u8],
 ) -> Result<T, Refused> {
-    let (rest, sum) = bytes.split_last_chunk::<CHECKSUM>().ok_or(Refused::Decode)?;
+    let (rest, sum) = bytes
+        .split_last_chunk::<CHECKSUM>()
+        .ok_or(Refused::Decode)?;
     let (head, body) = rest.split_at_checked(HEAD).ok_or(Refused::Decode)?;
     let (magic, head) = head.split_at(MAGIC.len());
     if magic != MAGIC || checksum(rest) != u128::from_le_bytes(*sum) {

@@ -5,9 +5,9 @@
 
 use std::hash::Hasher;
 
+use serde::{Deserialize, Serialize};
 use siphasher::sip::SipHasher13;
 use siphasher::sip128::{Hasher128, SipHasher13 as SipHasher13x128};
-use serde::{Deserialize, Serialize};
 
 use crate::event::{Body, Event, Survey, Timestamp};
 use crate::ledger::settings::DigestKey;

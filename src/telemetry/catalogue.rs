@@ -139,6 +139,16 @@ catalogue! {
         "Records of a topic that are not routed yet.";
     ROUTER_WATERMARK = Gauge "tenure_router_watermark_timestamp_seconds" []
         "Instant up to which everything is routed, in seconds since 1970; no report is of a later one.";
+    PARTIALS_WRITTEN = Counter "tenure_partials_written_total" []
+        "Parts of reports that the report topic has from this instance.";
+    PARTIALS_WRITE_FAILURES = Counter "tenure_partials_write_failures_total" []
+        "Attempts to write to the report topic that failed; they are repeated, or something newer is written.";
+    PARTIALS_REJECTED = Counter "tenure_partials_rejected_total" ["reason"]
+        "Records of the report topic that were not heard, by reason: old_generation, definition, decode or future.";
+    PARTIALS_LAG = Gauge "tenure_partials_lag_records" []
+        "Records of the report topic that this instance has not read yet.";
+    PARTIAL_AS_OF = Gauge "tenure_partial_as_of_timestamp_seconds" ["partition"]
+        "Newest instant for which the partition has said its part of the report, in seconds since 1970.";
     ERRORS = Counter "tenure_errors_total" ["error_type", "stage"]
         "Errors by type and stage: receiving, processing or exporting.";
     APPLY_DURATION = Histogram "tenure_apply_duration_seconds" []

@@ -47,6 +47,7 @@ pub struct Telemetry {
     pub dead_letters: DeadLetterTelemetry,
     pub schemas: SchemaTelemetry,
     pub router: RouterTelemetry,
+    pub reports: ReportTopicTelemetry,
     pub web: WebTelemetry,
     pub errors: ErrorCounters,
     pub log: LogCounters,
@@ -143,6 +144,15 @@ pub struct RouterTelemetry {
     lost: IntCounterVec,
     lag: IntGaugeVec,
     watermark: GaugeVec,
+}
+
+/// What is counted of the report topic; nothing where there is none.
+pub struct ReportTopicTelemetry {
+    written: IntCounterVec,
+    failures: IntCounterVec,
+    rejected: IntCounterVec,
+    lag: IntGaugeVec,
+    as_of: GaugeVec,
 }
 
 /// What is known of the web config file; nothing where there is none.
@@ -313,6 +323,7 @@ impl Telemetry {
             dead_letters: DeadLetterTelemetry::new(&registry)?,
             schemas: SchemaTelemetry::new(&registry)?,
             router: RouterTelemetry::new(&registry)?,
+            reports: ReportTopicTelemetry::new(&registry)?,
             web: WebTelemetry::new(&registry)?,
             errors: ErrorCounters::new(&registry)?,
             log: LogCounters::new(&registry)?,
@@ -387,6 +398,57 @@ impl RouterTelemetry {
     /// Everything up to this instant in seconds since 1970 is routed.
     pub fn routed_until(&self, at: f64) {
         self.watermark.with_label_values::<&str>(&[]).set(at);
+    }
+}
+
+impl ReportTopicTelemetry {
+    fn new(registry: &Registry) -> prometheus::Result<Self> {
+        Ok(Self {
+            written: counters(registry, &catalogue::PARTIALS_WRITTEN)?,
+            failures: counters(registry, &catalogue::PARTIALS_WRITE_FAILURES)?,
+            rejected: counters(registry, &catalogue::PARTIALS_REJECTED)?,
+            lag: gauges(registry, &catalogue::PARTIALS_LAG)?,
+            as_of: real_gauges(registry, &catalogue::PARTIAL_AS_OF)?,
+        })
+    }
+
+    /// Shows what was counted so far, which is nothing; these are the reasons for not hearing records.
+    pub fn begin(&self, reasons: &[&str]) {
+        self.written().inc_by(0);
+        self.failures().inc_by(0);
+        for reason in reasons {
+            self.rejected(reason).inc_by(0);
+        }
+    }
+
+    /// Contributions that the topic has; begins at 0.
+    #[must_use]
+    pub fn written(&self) -> IntCounter {
+        self.written.with_label_values::<&str>(&[])
+    }
+
+    /// Attempts to write that failed; begins at 0.
+    #[must_use]
+    pub fn failures(&self) -> IntCounter {
+        self.failures.with_label_values::<&str>(&[])
+    }
+
+    /// Records that were not heard for this reason, which is one of a closed list.
+    #[must_use]
+    pub fn rejected(&self, reason: &str) -> IntCounter {
+        self.rejected.with_label_values(&[reason])
+    }
+
+    /// So many records are not read yet.
+    pub fn lags(&self, records: i64) {
+        self.lag.with_label_values::<&str>(&[]).set(records);
+    }
+
+    /// The newest part of a partition is of this instant in seconds since 1970.
+    pub fn as_of(&self, partition: i32, at: f64) {
+        self.as_of
+            .with_label_values(&[&partition.to_string()])
+            .set(at);
     }
 }
 
