@@ -738,7 +738,8 @@ fn what_a_kill_left_half_written_is_swept_once_it_is_old() {
 #[test]
 fn two_services_on_one_state_do_each_other_no_harm() {
     let log = Log::new(Kafka::shared(), "two-services", 3_000, 11);
-    let installation = log.installation(&[]);
+    // Two copies, each of which reads everything.
+    let installation = log.installation(&["cluster.ownership=all"]);
     for _ in 0..3 {
         let (mut one, other) = (installation.start(), installation.start());
         log.send(1_500);

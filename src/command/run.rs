@@ -77,16 +77,16 @@ pub fn service(
     introduce(settings);
     let grace = settings.shutdown_grace;
     serve(settings.listen, grace, |address| {
-        let engine =
-            Engine::start(settings, terms, Arc::clone(&telemetry)).map_err(
-                |error| match error {
-                    StartError::Client(_) | StartError::Store(_) | StartError::Registry(_) => {
-                        Failure::configuration(error.to_string())
-                    }
-                    StartError::Thread(_) => Failure::work(error.to_string()),
-                },
-            )?;
         let access = Access::of(settings.api.open, settings.web.clone());
+        let reached_at = advertised(settings, access.scheme(), address);
+        let engine = Engine::start(settings, terms, reached_at, Arc::clone(&telemetry)).map_err(
+            |error| match error {
+                StartError::Client(_) | StartError::Store(_) | StartError::Registry(_) => {
+                    Failure::configuration(error.to_string())
+                }
+                StartError::Thread(_) => Failure::work(error.to_string()),
+            },
+        )?;
         introduce_access(settings, &access, address);
         listening(address)?;
         let endpoint = Endpoint {
@@ -96,6 +96,20 @@ pub fn service(
         };
         Ok((engine, endpoint))
     })
+}
+
+/// Where other instances reach this one, if it is not configured: at the machine's name, unless one
+/// address is listened on.
+fn advertised(settings: &Settings, scheme: &str, address: SocketAddr) -> String {
+    if let Some(url) = &settings.cluster.advertise {
+        return url.clone();
+    }
+    if !address.ip().is_unspecified() {
+        return format!("{scheme}://{address}");
+    }
+    let name = rustix::system::uname();
+    let name = name.nodename().to_string_lossy();
+    format!("{scheme}://{name}:{}", address.port())
 }
 
 impl Work for Engine {

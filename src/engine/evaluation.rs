@@ -1,6 +1,7 @@
 //! The evaluation tick: from the shards to the report of the moment.
 //!
-//! A report is of one instant `T`, the latest that every partition has reached. Each worker is asked
+//! A report is of one instant `T`, the latest that every partition has reached. Where instances share
+//! the work, it is put together from what all of them contribute; see [`contributing`](super::contributing). Each worker is asked
 //! for one of its shards at a time, so that records come in between; an evaluation takes at most a quarter of one core's
 //! time, as the processor counts it, else the ticks come further apart.
 
@@ -12,8 +13,12 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Sender, bounded};
 
+use crate::cluster::board::Complete;
+use crate::cluster::exchange::Exchange;
+use crate::cluster::grid::Grid;
 use crate::config::Settings;
-use crate::engine::ground::basis;
+use crate::engine::contributing::Contributor;
+use crate::engine::ground::{Ground, basis};
 use crate::engine::live::Live;
 use crate::engine::worker::{Answer, Ask, Task, owner};
 use crate::event::Timestamp;
@@ -31,6 +36,8 @@ use crate::telemetry::throttle::Throttle;
 
 /// An evaluation may take this share of the time between two ticks at most: one in four.
 const SHARE: u32 = 4;
+/// How often it is looked whether others have said something.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How soon a stop is noticed.
 const NAP: Duration = Duration::from_millis(20);
 
@@ -50,6 +57,12 @@ pub struct Evaluation {
     last: Last,
     folded: FoldedValues,
     complaints: Throttle,
+    /// Whether instances tell each other their parts of the report, even if that has not begun yet.
+    shares: bool,
+    grid: Grid,
+    contributor: Option<Contributor>,
+    /// Where the report is of several instances: the share of the partitions that are in it.
+    coverage: Option<f64>,
 }
 
 /// What the last tick published and said.
@@ -110,6 +123,10 @@ impl Evaluation {
             last: Last::default(),
             folded: FoldedValues::default(),
             complaints: Throttle::default(),
+            shares: settings.cluster.report_topic.is_some(),
+            grid: Grid::of(settings.evaluation_interval),
+            contributor: None,
+            coverage: None,
         }
     }
 
@@ -118,11 +135,103 @@ impl Evaluation {
         while !stop.load(Ordering::Relaxed) {
             let started = Instant::now();
             self.took = Duration::ZERO;
-            self.tick();
-            let next = started + self.interval.max(self.took * SHARE);
+            let interval = self.round();
+            let next = started + interval.max(self.took * SHARE);
             while Instant::now() < next && !stop.load(Ordering::Relaxed) {
                 thread::sleep(NAP.min(self.interval));
             }
+        }
+        if let Some(exchange) = self.live.exchange() {
+            exchange.depart();
+        }
+    }
+
+    /// Does what there is to do, and says how soon to look again.
+    fn round(&mut self) -> Duration {
+        let Some(exchange) = self.live.exchange() else {
+            if !self.shares {
+                self.tick();
+            }
+            return self.interval;
+        };
+        let contributor = self.contributor.get_or_insert_with(|| {
+            let (live, identity) = (Arc::clone(&self.live), Arc::clone(&self.identity));
+            let exchange = Arc::clone(&exchange);
+            let (settings, queues) = (Arc::clone(&self.settings), self.queues.clone());
+            Contributor::new(settings, self.grid, live, exchange, identity, queues)
+        });
+        self.took = contributor.contribute();
+        self.serve_together(&exchange);
+        self.interval.min(LOOK_EVERY)
+    }
+
+    /// Serves the newest instant that is complete, or says why there is none.
+    fn serve_together(&mut self, exchange: &Exchange) {
+        let now = Live::now();
+        let since =
+            now.minus_millis(i64::try_from(self.max_staleness.as_millis()).unwrap_or(i64::MAX));
+        let (caught_up, complete, degraded, all_owned, coverage) = {
+            let board = exchange.board();
+            let partitions = board.partitions().unwrap_or(0);
+            (
+                board.is_caught_up(),
+                board.complete(),
+                !board.degraded(now).is_empty(),
+                board.owners(now).len() == usize::try_from(partitions).unwrap_or(0),
+                board.coverage(since),
+            )
+        };
+        if !caught_up {
+            return;
+        }
+        let newest = complete.as_ref().map(|complete| complete.at);
+        let at = newest.max(self.last.at);
+        let stale = at.is_none_or(|at| at < since);
+        let reason = if degraded || self.live.progress().degraded() {
+            Some(WithheldReason::Degraded)
+        } else if self.live.repartitioned().load(Ordering::Relaxed) {
+            Some(WithheldReason::Incomplete)
+        } else if stale && all_owned && at.is_some() {
+            Some(WithheldReason::CatchingUp)
+        } else if stale {
+            Some(WithheldReason::Incomplete)
+        } else {
+            None
+        };
+        if let Some(reason) = reason {
+            self.coverage = Some(coverage);
+            self.withhold(at.unwrap_or(now), reason);
+        } else if let Some(complete) = complete
+            && (newest > self.last.at || !self.last.published_numbers)
+        {
+            self.coverage = Some(1.0);
+            self.publish_complete(&complete);
+        }
+    }
+
+    fn publish_complete(&mut self, complete: &Complete) {
+        let question = Question::at(complete.at, Arc::clone(&self.settings));
+        let mut merged = Partial::empty(&question);
+        let mut grounds = Vec::new();
+        let mut rekeyed = false;
+        for said in &complete.contributions {
+            if !said.partial.answers(&question) {
+                // Whoever has the same definition asks the same question.
+                return;
+            }
+            merged.merge(&said.partial);
+            rekeyed |= said.keyed_by != said.partitions;
+            let offsets = said.offsets.clone();
+            grounds.push(Ground::told(said.partition, said.digest, offsets));
+        }
+        let context = Context {
+            rekeyed,
+            ..self.context()
+        };
+        let prune_line = merged.prune_line;
+        let basis = basis(&grounds, &self.topics);
+        for report in reports(&merged, &question, context) {
+            self.publish(report, prune_line, basis.clone());
         }
     }
 
@@ -208,25 +317,16 @@ impl Evaluation {
         }
     }
 
-    /// Asks every shard and merges what they say; nothing if the workers have ended. The workers answer
-    /// side by side, each for one of its shards at a time.
+    /// Asks every shard and merges what they say; nothing if one of them is no longer here, or if the
+    /// workers have ended.
     fn ask_all(&self, question: &Arc<Question>) -> Option<Answers> {
-        let shards = self.live.shards();
-        let (shards, queues) = (&shards, self.queues.as_slice());
-        let answers: Option<Vec<Vec<Answer>>> = thread::scope(|scope| {
-            let asking: Vec<_> = queues
-                .iter()
-                .map(|queue| scope.spawn(move || ask_worker(queue, queues, shards, question)))
-                .collect();
-            let answered = asking.into_iter().map(|asking| asking.join().ok()?);
-            answered.collect()
-        });
+        let answers = ask_shards(&self.queues, &self.live.shards(), question)?;
         let mut merged = Partial::empty(question);
         let mut gone: Option<HistoryGone> = None;
         let mut line = None;
         let mut processor_time = Duration::ZERO;
         let mut grounds = Vec::new();
-        for answer in answers?.into_iter().flatten() {
+        for (_, answer) in answers {
             let Answer {
                 partial,
                 took,
@@ -271,7 +371,8 @@ impl Evaluation {
             withheld: reasons,
             published_numbers: numbers,
         };
-        let coverage = self.live.progress().coverage();
+        let coverage = self.coverage;
+        let coverage = coverage.unwrap_or_else(|| self.live.progress().coverage());
         let published = Published::new(Arc::new(report), coverage, prune_line);
         self.live.publish(published.resting_on(basis));
     }
@@ -287,13 +388,31 @@ impl Evaluation {
     }
 }
 
-/// Asks the shards of one worker, one after the other; nothing if it has ended.
+/// Asks these shards; nothing if one of them is not here, or if the workers have ended. The workers
+/// answer side by side, each for one of its shards at a time.
+pub(super) fn ask_shards(
+    queues: &[Sender<Task>],
+    shards: &BTreeSet<i32>,
+    question: &Arc<Question>,
+) -> Option<Vec<(i32, Answer)>> {
+    let answers: Option<Vec<Vec<(i32, Answer)>>> = thread::scope(|scope| {
+        let asking: Vec<_> = queues
+            .iter()
+            .map(|queue| scope.spawn(move || ask_worker(queue, queues, shards, question)))
+            .collect();
+        let answered = asking.into_iter().map(|asking| asking.join().ok()?);
+        answered.collect()
+    });
+    Some(answers?.into_iter().flatten().collect())
+}
+
+/// Asks the shards of one worker, one after the other; nothing if one of them is not there.
 fn ask_worker(
     queue: &Sender<Task>,
     queues: &[Sender<Task>],
     shards: &BTreeSet<i32>,
     question: &Arc<Question>,
-) -> Option<Vec<Answer>> {
+) -> Option<Vec<(i32, Answer)>> {
     let own = |shard: &&i32| std::ptr::eq(owner(queues, **shard), queue);
     let ask = |partition: &i32| {
         let (answer, answered) = bounded(1);
@@ -303,7 +422,7 @@ fn ask_worker(
             answer,
         };
         queue.send(Task::Evaluate(ask)).ok()?;
-        answered.recv().ok()
+        Some((*partition, answered.recv().ok()?))
     };
     shards.iter().filter(own).map(ask).collect()
 }

@@ -28,6 +28,28 @@ impl Ground {
             offsets: offsets.collect(),
         }
     }
+
+    /// The same as another instance told it.
+    #[must_use]
+    pub fn told(partition: i32, digest: u128, offsets: Vec<Option<(i64, i64)>>) -> Self {
+        Self {
+            partition,
+            digest,
+            offsets,
+        }
+    }
+
+    /// By number of the topic: the first offset that is in the state, and the first that is not.
+    #[must_use]
+    pub fn offsets(&self) -> &[Option<(i64, i64)>] {
+        &self.offsets
+    }
+
+    /// The digest of all facts.
+    #[must_use]
+    pub const fn digest(&self) -> u128 {
+        self.digest
+    }
 }
 
 /// What an answer of several shards rests on; `topics` are the names by number.

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 
+use crate::cluster::exchange::Exchange;
 use crate::event::Timestamp;
 use crate::kafka::letters::outbox::Outbox;
 use crate::kafka::progress::Progress;
@@ -35,6 +36,10 @@ pub struct Live {
     registry: OnceLock<Arc<Registry>>,
     /// How far routing has come, if what is read was routed.
     routed: OnceLock<Arc<Routed>>,
+    /// Where instances tell each other their parts of the report, if they do.
+    exchange: OnceLock<Arc<Exchange>>,
+    /// What this instance is called by others, and where it answers them.
+    name: OnceLock<(String, String)>,
     stopping: AtomicBool,
     failure: OnceLock<String>,
 }
@@ -53,6 +58,8 @@ impl Live {
             outbox: OnceLock::new(),
             registry: OnceLock::new(),
             routed: OnceLock::new(),
+            exchange: OnceLock::new(),
+            name: OnceLock::new(),
             stopping: AtomicBool::new(false),
             failure: OnceLock::new(),
         }
@@ -151,6 +158,26 @@ impl Live {
     pub fn ask_for_schemas(&self, registry: Arc<Registry>) {
         // A service has one registry for life, so a second call changes nothing.
         let _ = self.registry.set(registry);
+    }
+
+    /// Where instances tell each other their parts of the report, if they do.
+    #[must_use]
+    pub fn exchange(&self) -> Option<Arc<Exchange>> {
+        self.exchange.get().cloned()
+    }
+
+    /// From now on instances tell each other their parts of the report; this one has a name, and answers
+    /// at an address.
+    pub fn shares(&self, exchange: Arc<Exchange>, name: String, address: String) {
+        // Both are for life, so a second call changes nothing.
+        let _ = self.name.set((name, address));
+        let _ = self.exchange.set(exchange);
+    }
+
+    /// What this instance is called by others, and where it answers them.
+    #[must_use]
+    pub fn name(&self) -> Option<&(String, String)> {
+        self.name.get()
     }
 
     /// From now on nothing is complete beyond what was routed. Has to be called before anybody reads.

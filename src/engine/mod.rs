@@ -33,6 +33,7 @@ pub mod slices;
 pub mod worker;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
@@ -41,9 +42,13 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use rdkafka::consumer::CommitMode;
 
-use crate::checkpoint::OpenError;
+use crate::checkpoint::{Hex, OpenError, TopicId};
+use crate::cluster::exchange::Exchange;
+use crate::cluster::grid::Grid;
+use crate::cluster::record::Definition;
 use crate::config::{Ownership, Settings};
 use crate::engine::admission::{BySchema, with_registry};
+use crate::engine::contributing::Contributor;
 use crate::engine::evaluation::Evaluation;
 use crate::engine::inquiry::Inquiry;
 use crate::engine::keeper::Keeper;
@@ -60,6 +65,9 @@ use crate::kafka::progress::Start;
 use crate::kafka::reader::{Ended, Order, Reader};
 use crate::kafka::routed::{self, Routed, RoutedWatch};
 use crate::kafka::watch::Watch;
+use crate::ledger::hash::Hashes;
+use crate::ledger::snapshot::fingerprint;
+use crate::measure::FORM;
 use crate::registry::Registry;
 use crate::router::{Router, kafka_settings};
 use crate::serve::api::archive::Archive;
@@ -121,13 +129,15 @@ pub enum StartError {
 impl Engine {
     /// Starts reading, folding and evaluating.
     ///
-    /// Returns at once: brokers that do not answer yet are waited for.
+    /// Returns at once: brokers that do not answer yet are waited for. Other instances reach this one at
+    /// `address`.
     ///
     /// # Errors
     /// If the client does not take its configuration.
     pub fn start(
         settings: &Settings,
         terms: Terms,
+        address: String,
         telemetry: Arc<Telemetry>,
     ) -> Result<Self, StartError> {
         let live = Arc::new(Live::new(Arc::clone(&telemetry)));
@@ -188,6 +198,7 @@ impl Engine {
             queues,
             settings: settings.clone(),
             membership,
+            address,
         };
         threads.push(spawn("kafka-watch", &live, move || data_path.run())?);
         Ok(Self {
@@ -349,6 +360,8 @@ struct DataPath {
     queues: Vec<Sender<Task>>,
     settings: Settings,
     membership: Arc<Membership>,
+    /// Where other instances reach this one.
+    address: String,
 }
 
 impl DataPath {
@@ -379,6 +392,7 @@ impl DataPath {
         let Some(ids) = restore::ids(&self.watch.identity, stop) else {
             return Ok(());
         };
+        let sharing = self.share(&ids)?;
         let commits = Arc::new(Commits::new(
             Arc::clone(&self.watch.consumer),
             self.watch.topics.clone(),
@@ -412,7 +426,7 @@ impl DataPath {
             orders: order,
             tidings: keeper.is_some().then_some(tell),
             commits: Arc::clone(&commits),
-            contributor: None,
+            contributor: self.contributor(),
             placed: BTreeMap::new(),
             warm: BTreeMap::new(),
             came_at: BTreeMap::new(),
@@ -441,10 +455,62 @@ impl DataPath {
             }
             None => commits.commit(CommitMode::Sync),
         }
+        // What was said last is still written.
+        self.ending.kept.store(true, Ordering::Release);
+        if let Some(sharing) = sharing {
+            let _ = sharing.join();
+        }
         // Last of all, so that whoever has the partitions next finds the last checkpoints.
         leave.store(true, Ordering::Release);
         self.wait_for_leave(member);
         Ok(())
+    }
+
+    /// The thread that reads and writes the report topic, if there is one.
+    fn share(&self, ids: &[Option<TopicId>]) -> std::io::Result<Option<JoinHandle<()>>> {
+        let Some(topic) = &self.settings.cluster.report_topic else {
+            return Ok(None);
+        };
+        let name = self.settings.cluster.instance_id.clone();
+        let name = name.unwrap_or_else(|| format!("{:016x}", RandomState::new().hash_one(0_u8)));
+        let exchange = Arc::new(Exchange::new(
+            &self.settings.kafka,
+            topic,
+            &name,
+            definition(&self.settings, ids),
+            Grid::of(self.settings.evaluation_interval),
+            self.live.telemetry(),
+        ));
+        let address = self.address.clone();
+        tracing::info!(
+            instance = name,
+            address,
+            topic,
+            "sharing the work with others"
+        );
+        self.live.shares(Arc::clone(&exchange), name, address);
+        let (ending, live) = (Arc::clone(&self.ending), Arc::clone(&self.live));
+        let sharing = spawn("report-topic", &self.live, move || {
+            if let Err(error) = exchange.run(&ending.kept) {
+                live.failed(format!(
+                    "the Kafka client refuses its configuration: {error}"
+                ));
+            }
+        });
+        Ok(Some(sharing?))
+    }
+
+    /// Who says the last part of a shard that is let go of.
+    fn contributor(&self) -> Option<Contributor> {
+        let exchange = self.live.exchange()?;
+        Some(Contributor::new(
+            Arc::new(self.settings.evaluation.clone()),
+            Grid::of(self.settings.evaluation_interval),
+            Arc::clone(&self.live),
+            exchange,
+            Arc::clone(&self.watch.identity),
+            self.queues.clone(),
+        ))
     }
 
     /// Becomes a member of the group, or takes everything.
@@ -520,6 +586,22 @@ impl DataPath {
             }
         })
     }
+}
+
+/// What instances have to have in common to add up what they say.
+fn definition(settings: &Settings, ids: &[Option<TopicId>]) -> Definition {
+    let fold = &settings.fold;
+    let mut parts = vec![
+        FORM.to_owned(),
+        settings.definition_hash(),
+        Hex(fingerprint(fold)).to_string(),
+        Hex(Hashes::new(fold.digest_key).mark_of_key()).to_string(),
+    ];
+    for (topic, id) in settings.kafka.topics.iter().zip(ids) {
+        parts.push(topic.clone());
+        parts.push(id.map_or_else(String::new, |id| id.to_string()));
+    }
+    Definition::of(parts.iter().map(String::as_str))
 }
 
 /// Says from where everything is read.

@@ -138,6 +138,19 @@ impl Partial {
         }
     }
 
+    /// Whether it can be the answer to a question: it has its instants, and their periods.
+    #[must_use]
+    pub fn answers(&self, question: &Question) -> bool {
+        let windows = question
+            .instants
+            .iter()
+            .map(|instant| instant.windows.len());
+        self.instants
+            .iter()
+            .map(|sums| sums.periods.len())
+            .eq(windows)
+    }
+
     /// Adds what other customers contribute to the same question.
     pub fn merge(&mut self, other: &Self) {
         debug_assert_eq!(

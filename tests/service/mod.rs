@@ -57,10 +57,17 @@ impl Installation {
 
     /// The same service with the same state under these settings in place of its own.
     pub fn with_settings(self, settings: &[&str]) -> Self {
-        let always = ["churn_events=complete", "state.interval=1s"];
-        let settings = always.iter().chain(settings).map(|&text| text.to_owned());
+        let topic = self.topics.split(',').next().unwrap_or_default();
+        // A member by a name has its partitions back at once, however its process ended.
+        let always = [
+            "churn_events=complete".to_owned(),
+            "state.interval=1s".to_owned(),
+            format!("kafka.group_id={topic}"),
+            "cluster.instance_id=it".to_owned(),
+        ];
+        let settings = settings.iter().map(|&text| text.to_owned());
         Self {
-            settings: settings.collect(),
+            settings: always.into_iter().chain(settings).collect(),
             ..self
         }
     }
