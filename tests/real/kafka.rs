@@ -269,6 +269,12 @@ impl Kafka {
         self.create(name, partitions, TopicReplication::Fixed(1), settings);
     }
 
+    /// Creates a topic of which every node has a copy of each partition.
+    pub fn create_topic_everywhere(&self, name: &str, partitions: i32, settings: &[(&str, &str)]) {
+        let copies = TopicReplication::Fixed(i32::from(self.options.nodes));
+        self.create(name, partitions, copies, settings);
+    }
+
     /// Creates a topic of one partition that lies on these nodes, the first of which leads it.
     pub fn create_replicated_topic(&self, name: &str, nodes: &[i32], settings: &[(&str, &str)]) {
         self.create(name, 1, TopicReplication::Variable(&[nodes]), settings);
