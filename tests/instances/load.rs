@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
 use rdkafka::message::DeliveryResult;
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
+use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
 use serde::Deserialize;
 use serde_json::Value;
 use tenure::generate::sink::pace::Pace;
@@ -60,7 +60,7 @@ pub struct Log {
     topic: String,
     /// Events in the order of their sending.
     lines: Mutex<Vec<String>>,
-    producer: BaseProducer<Deliveries>,
+    producer: ThreadedProducer<Deliveries>,
     lead: AtomicI64,
     stop: AtomicBool,
 }
@@ -141,7 +141,7 @@ impl Log {
                 Ok(()) => break,
                 Err((error, again)) => {
                     assert!(error.to_string().contains("QueueFull"), "{error}");
-                    self.producer.poll(Duration::from_millis(20));
+                    thread::sleep(Duration::from_millis(20));
                     opaque = again.delivery_opaque;
                 }
             }
@@ -208,7 +208,6 @@ impl Load {
                     own.send(&customer, &line, occurs);
                     sent += 1;
                 }
-                own.producer.poll(Duration::ZERO);
                 thread::sleep(pace.wait(sent, begun.elapsed()));
             }
             own.producer.flush(DEADLINE).unwrap();

@@ -49,7 +49,6 @@ impl Proof {
                 newest = 0;
                 self.lives += 1;
             }
-            self.scrapes += 1;
             if let Some(instant) = scrape.instant {
                 if instant < newest {
                     self.wrong
@@ -75,6 +74,7 @@ impl Proof {
         reference: &mut Reference,
         settled: impl Fn(i64) -> bool,
     ) {
+        self.scrapes += 1;
         let measures = scrape.numbers.keys().map(|series| name(series));
         let measures: BTreeSet<&str> = measures.filter(|name| *name != WITHHELD).collect();
         let Some(instant) = scrape.instant else {
@@ -195,7 +195,7 @@ impl fmt::Display for Proof {
         let seconds = |millis: i64| format!("{:.1} s", millis as f64 / 1000.0);
         writeln!(f, "| what | how much |\n| --- | ---: |")?;
         for (what, count) in [
-            ("scrapes", self.scrapes),
+            ("pages", self.scrapes),
             (
                 "of them without numbers, and saying so",
                 self.without_numbers,

@@ -12,6 +12,7 @@ use std::process::Command;
 
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use tenure::command::file::{LinesArgs, evaluate_at, fold};
 use tenure::config::{Override, Settings, Sources, load};
 use tenure::event::Timestamp;
@@ -177,21 +178,45 @@ impl Reference {
     }
 }
 
+/// A report of the API.
+#[derive(Deserialize)]
+struct ReportBody {
+    measures: Vec<MeasureBody>,
+    withheld: Vec<BTreeMap<String, String>>,
+}
+
+#[derive(Deserialize)]
+struct MeasureBody {
+    name: String,
+    series: Vec<SampleBody>,
+}
+
+#[derive(Deserialize)]
+struct SampleBody {
+    labels: BTreeMap<String, String>,
+    /// As it is written: a reader of JSON may round.
+    value: Box<RawValue>,
+}
+
 /// The same of a report of the API.
-pub fn of_report(report: &Value) -> Numbers {
+pub fn of_report(report: &str) -> Numbers {
+    let report: ReportBody = serde_json::from_str(report).unwrap();
     let mut numbers = Numbers::new();
-    for measure in report["measures"].as_array().unwrap() {
-        for sample in measure["series"].as_array().unwrap() {
-            let labels = sample["labels"].as_object().unwrap().iter();
-            let labels = labels.map(|(name, value)| (name.as_str(), value.as_str().unwrap()));
-            let series = written(measure["name"].as_str().unwrap(), labels);
-            numbers.insert(series, sample["value"].as_f64().unwrap());
+    let pairs = |labels: &BTreeMap<String, String>, metric: &str| {
+        let labels = labels.iter();
+        written(
+            metric,
+            labels.map(|(name, value)| (name.as_str(), value.as_str())),
+        )
+    };
+    for measure in &report.measures {
+        for sample in &measure.series {
+            let series = pairs(&sample.labels, &measure.name);
+            numbers.insert(series, sample.value.get().parse().unwrap());
         }
     }
-    for withheld in report["withheld"].as_array().unwrap() {
-        let labels = ["measure", "reason"].map(|name| (name, withheld[name].as_str().unwrap()));
-        numbers.insert(written(WITHHELD, labels.into_iter()), 1.0);
-    }
+    let withheld = report.withheld.iter();
+    numbers.extend(withheld.map(|labels| (pairs(labels, WITHHELD), 1.0)));
     numbers
 }
 

@@ -31,41 +31,43 @@ pub enum Fault {
     Freeze(usize),
     Add(usize),
     Remove(usize),
+    /// Both asked to end at the same moment.
+    RemoveTwo(usize, usize),
     /// A broker is gone for a while.
     Broker(u16),
 }
 
-/// Every kind of fault, each once.
-pub const ONCE: [Fault; 9] = [
+/// Most kinds of faults, each once: with four instances at most, and two at the end.
+pub const ONCE: [Fault; 6] = [
     Fault::RollingRestart,
     Fault::Kill(0),
     Fault::Freeze(1),
     Fault::Add(3),
     Fault::Broker(2),
-    Fault::KillAndWait(1),
-    Fault::Remove(0),
-    Fault::Remove(1),
-    Fault::Add(0),
+    Fault::RemoveTwo(0, 1),
 ];
 
-/// More of them, in another order and in company.
-pub const AGAIN: [Fault; 16] = [
+/// More of them, in another order, and over and over; it begins and ends with the same two instances.
+pub const AGAIN: [Fault; 19] = [
+    Fault::Add(0),
     Fault::KillTwo(2, 3),
     Fault::Freeze(0),
     Fault::Add(1),
     Fault::RollingRestart,
+    Fault::KillAndWait(1),
     Fault::Broker(3),
     Fault::Add(4),
     Fault::KillAndWait(4),
     Fault::Freeze(2),
     Fault::Remove(4),
     Fault::Kill(3),
-    Fault::Remove(3),
-    Fault::Broker(1),
-    Fault::Add(3),
     Fault::Freeze(3),
-    Fault::Remove(1),
+    Fault::Broker(1),
+    Fault::Kill(1),
+    Fault::KillAndWait(2),
     Fault::RollingRestart,
+    Fault::Broker(2),
+    Fault::RemoveTwo(0, 1),
 ];
 
 /// Who does all this.
@@ -106,6 +108,7 @@ impl Chaos<'_> {
             }
             Fault::Add(place) => self.fleet.start(place),
             Fault::Remove(place) => self.fleet.end(&[place], Signal::Terminate),
+            Fault::RemoveTwo(one, other) => self.fleet.end(&[one, other], Signal::Terminate),
             Fault::Broker(node) => self.lose(node),
         }
         self.fleet.serves_anew(RECOVERY);

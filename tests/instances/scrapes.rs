@@ -13,6 +13,7 @@ use tenure::measure::MEASURES;
 use super::reference::{Numbers, WITHHELD, is_measure, written};
 use crate::real::http;
 use crate::real::prometheus::Prometheus;
+use crate::service::now;
 
 /// The instant that a page names.
 const INSTANT: &str = "tenure_report_timestamp_seconds";
@@ -53,6 +54,8 @@ pub fn of(prometheus: &Prometheus, address: SocketAddr, minutes: u64) -> Scrapes
     let measures = MEASURES.iter().map(|measure| measure.name);
     let names: Vec<&str> = measures.chain([INSTANT, BEGAN, WITHHELD]).collect();
     let mut scrapes = Scrapes::new();
+    // The same for all questions, or the last scrapes would come in parts.
+    let now = format!("{:.3}", now());
     // One question for all would be a longer address than servers take.
     for names in names.chunks(40) {
         let selector = format!(
@@ -60,7 +63,8 @@ pub fn of(prometheus: &Prometheus, address: SocketAddr, minutes: u64) -> Scrapes
             names.join("|")
         );
         let url = format!("{}/api/v1/query", prometheus.url());
-        let body = http::get_ok(&url, &[("query", &selector)]).unwrap();
+        let parameters = [("query", selector.as_str()), ("time", &now)];
+        let body = http::get_ok(&url, &parameters).unwrap();
         let answer: Answer = serde_json::from_str(&body).unwrap();
         for series in answer.data.result {
             take(&mut scrapes, series);
