@@ -440,6 +440,7 @@ fn every_key_can_be_set_by_its_variable_and_by_a_flag() {
                 ("TENURE_CUSTOMER_DIGEST_KEY_FILE", "/run/key"),
                 ("TENURE_API_TOKEN_FILE", "/run/token"),
             ],
+            Key::ClusterReportTopic => &[("TENURE_CUSTOMER_DIGEST_KEY_FILE", "/run/key")],
             Key::SchemaRegistryUser => &[("TENURE_SCHEMA_REGISTRY_PASSWORD_FILE", "/run/password")],
             Key::SchemaRegistryPasswordFile => &[("TENURE_SCHEMA_REGISTRY_USER", "reader")],
             _ => &[],
