@@ -245,21 +245,10 @@ fn routed_input_of_any_keys_and_partitions_gives_the_numbers_of_keyed_input_and_
     // Native input that is keyed from the start.
     let kafka = Kafka::shared();
     kafka.create_topic("routed-keyed", 4, &[]);
-    let keyed = events.iter().map(|event| {
-        let key = customer(event);
-        let partition = key
-            .bytes()
-            .fold(0_u32, |sum, byte| sum * 31 % 1009 + u32::from(byte));
-        (
-            i32::try_from(partition % 4).unwrap(),
-            Some(key),
-            Some(event.clone()),
-        )
-    });
-    send(&kafka.client_config(), "routed-keyed", keyed);
-    let keyed = Installation::new(kafka.bootstrap_servers(), "routed-keyed", &SETTINGS);
-    let service = keyed.start();
-    agrees(&feed, &keyed, &service);
+    send(&kafka.client_config(), "routed-keyed", keyed(&events, 4));
+    let installation = Installation::new(kafka.bootstrap_servers(), "routed-keyed", &SETTINGS);
+    let service = installation.start();
+    agrees(&feed, &installation, &service);
     service.ends_well();
 
     // Without a router customers are found in several partitions, and nothing is said of them.
@@ -659,6 +648,98 @@ fn records_of_any_shape_are_routed_by_their_sources_and_one_record_can_be_severa
     }
     assert_eq!(page.sum("tenure_events_total"), routed + 2.0);
     assert_eq!(kafka.offsets("shop-rejected", 0), (0, 1));
+    service.ends_well();
+}
+
+/// Events keyed by customer, to the partition that a hash of the key has among so many.
+fn keyed(events: &[Vec<u8>], partitions: u32) -> Vec<Sent> {
+    let record = |event: &Vec<u8>| {
+        let key = customer(event);
+        let hash = key
+            .bytes()
+            .fold(0_u32, |sum, byte| sum * 31 % 1009 + u32::from(byte));
+        let partition = i32::try_from(hash % partitions).unwrap();
+        (partition, Some(key), Some(event.clone()))
+    };
+    events.iter().map(record).collect()
+}
+
+/// Writes everything that is in the topic now into another one, by one command; answers what the log
+/// says.
+#[track_caller]
+fn written_anew(from: &str, to: &str, partitions: &str) -> String {
+    let [port] = free_ports();
+    let listen = format!("127.0.0.1:{port}");
+    let servers = Kafka::shared().bootstrap_servers();
+    let process = Process::tenure(&[
+        "route",
+        "--bootstrap-servers",
+        servers,
+        "--topics",
+        from,
+        "--to",
+        to,
+        "--partitions",
+        partitions,
+        "--until-caught-up",
+        "--listen",
+        &listen,
+    ]);
+    assert_eq!(process.wait(DEADLINE), 0, "{}", process.tail());
+    process.stderr()
+}
+
+#[test]
+fn a_topic_that_grew_under_load_is_written_anew_by_one_command() {
+    let kafka = Kafka::shared();
+    kafka.create_topic("grown", 2, &[]);
+    let events = history(200, 7);
+    let (before, after) = events.split_at(events.len() / 2);
+    send(&kafka.client_config(), "grown", keyed(before, 2));
+    kafka.grow_topic("grown", 4);
+    let written = |topic: &str| -> i64 { (0..4).map(|one| kafka.offsets(topic, one).1).sum() };
+    let log = thread::scope(|scope| {
+        let sending = scope.spawn(|| {
+            for some in after.chunks(after.len() / 20) {
+                send(&kafka.client_config(), "grown", keyed(some, 4));
+            }
+        });
+        let log = written_anew("grown", "grown-4", "4");
+        assert!(written("grown-4") >= i64::try_from(before.len()).unwrap());
+        sending.join().unwrap();
+        log
+    });
+    assert!(log.contains("group=\"tenure-grown-4-router\""), "{log}");
+    // What came meanwhile, and then nothing more: it goes on where it ended.
+    let all = i64::try_from(events.len()).unwrap();
+    for _ in 0..2 {
+        written_anew("grown", "grown-4", "4");
+        assert_eq!(written("grown-4"), all);
+    }
+    // Another topic gets everything again, whatever the first one has.
+    written_anew("grown", "grown-again", "4");
+    assert_eq!(written("grown-again"), all);
+
+    let folder = KeptFolder::new("grown");
+    let file = folder.path().join("events.ndjson");
+    fs::write(&file, events.join(&b"\n"[..])).unwrap();
+    let numbers = |topic: &str| {
+        let installation = Installation::new(kafka.bootstrap_servers(), topic, &SETTINGS[..1]);
+        (installation.start(), installation)
+    };
+    let (service, installation) = numbers("grown-4");
+    let page = report_from_now_on(&service);
+    let compared = page.same_numbers(&installation.replay(&file, page.time()));
+    assert!(compared > 60, "{compared} numbers compared");
+    assert_eq!(page.value("tenure_split_customers"), Some(0.0));
+    service.ends_well();
+
+    // As it is, customers are in two partitions, and what counts them is withheld.
+    let (service, _installation) = numbers("grown");
+    service.page_when("split customers", |page| {
+        page.withheld("split_customers")
+            .contains("tenure_customers")
+    });
     service.ends_well();
 }
 

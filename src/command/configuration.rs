@@ -48,14 +48,19 @@ pub struct WebArgs {
 }
 
 impl ConfigurationArgs {
-    /// The same as [`Self::load`], with the flags about the endpoint.
-    pub fn load_serving(&self, web: &WebArgs) -> Result<Settings, Failure> {
+    /// The same as [`Self::load`], with the flags about the endpoint, and others of the command's own,
+    /// which win.
+    pub fn load_serving(
+        &self,
+        web: &WebArgs,
+        others: impl IntoIterator<Item = Override>,
+    ) -> Result<Settings, Failure> {
         let own = web.web_config_file.clone().map(|text| Override {
             key: "web.config_file".to_owned(),
             text,
             flag: "--web.config.file".to_owned(),
         });
-        let settings = self.load_with(own)?;
+        let settings = self.load_with(own.into_iter().chain(others))?;
         eprint!("{}", settings.warnings);
         Ok(settings)
     }
@@ -75,8 +80,8 @@ impl ConfigurationArgs {
         self.load_with(None)
     }
 
-    /// The same, with one more value of a command's own flag, which wins.
-    pub fn load_with(&self, own: Option<Override>) -> Result<Settings, Failure> {
+    /// The same, with values of a command's own flags, which win.
+    pub fn load_with(&self, own: impl IntoIterator<Item = Override>) -> Result<Settings, Failure> {
         let flags = self.overrides().into_iter().chain(own).collect();
         load(&Sources::of_process(self.config.clone(), flags))
             .map_err(|complaints| Failure::configuration(complaints.to_string()))

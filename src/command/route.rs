@@ -1,18 +1,21 @@
-//! `tenure route`: route and answer over HTTP until a signal.
+//! `tenure route`: route and answer over HTTP until a signal, or until what was there is routed.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use rdkafka::error::KafkaError;
+
 use crate::command::configuration::{ConfigurationArgs, WebArgs};
 use crate::command::run::introduce_access;
 use crate::command::serving::{Work, serve};
 use crate::command::{Failure, log};
-use crate::config::Settings;
+use crate::config::{Override, Settings};
 use crate::engine::admission::with_registry;
 use crate::kafka::routed::RoutedWatch;
 use crate::registry::Registry;
+use crate::router::goal::Goal;
 use crate::router::{Router, kafka_settings};
 use crate::serve::access::Access;
 use crate::serve::http::Endpoint;
@@ -28,12 +31,18 @@ Examples:
 
   # Both on one machine
   tenure route --config tenure.yaml --listen 127.0.0.1:9737
+
+  # A topic with more partitions than it had: everything in it into a new one, keyed by customer. Run
+  # it again for what came meanwhile; it goes on where it ended
+  tenure route --config tenure.yaml --topics customer-events --to customer-events-24 \
+    --partitions 24 --until-caught-up --listen 127.0.0.1:9737
 ";
 
 const NOTES: &str = "\
 Reads the topics under kafka.topics as a member of the consumer group <kafka.group_id>-router, makes
 events of their records, and writes these to the topic under router.to, keyed by the customer id.
-Several processes share the work. Needs READ on those topics and that group, WRITE and, the first
+Several processes share the work. With --to the group is <kafka.group_id>-<to>-router, so that each
+topic that is written to gets everything once. Needs READ on those topics and that group, WRITE and, the first
 time, CREATE on router.to; see docs/router.md.";
 
 /// How often it is looked whether the threads have ended.
@@ -48,11 +57,49 @@ pub struct RouteArgs {
 
     #[command(flatten)]
     pub web: WebArgs,
+
+    /// Topic to write to, of its own group of routers (router.to)
+    #[arg(long, value_name = "TOPIC")]
+    pub to: Option<String>,
+
+    /// Partitions of that topic (router.partitions)
+    #[arg(long, value_name = "N", requires = "to")]
+    pub partitions: Option<String>,
+
+    /// End with success once everything is routed that was there at the start
+    #[arg(long)]
+    pub until_caught_up: bool,
 }
 
-/// Runs until SIGTERM or Ctrl-C, which are a success; a second one ends the process at once.
+impl RouteArgs {
+    fn settings(&self) -> Result<Settings, Failure> {
+        let named = [
+            ("router.to", "--to", &self.to),
+            ("router.partitions", "--partitions", &self.partitions),
+        ];
+        let own = named.into_iter().filter_map(|(key, flag, text)| {
+            let text = text.clone()?;
+            Some(Override {
+                key: key.to_owned(),
+                text,
+                flag: flag.to_owned(),
+            })
+        });
+        let mut settings = self.configuration.load_serving(&self.web, own)?;
+        if let Some(to) = &self.to {
+            // What another group has committed says nothing of what is in this topic.
+            settings.kafka.group_id = format!("{}-{to}", settings.kafka.group_id);
+            // A service that routes does so to where its own settings say.
+            settings.router.inside = false;
+        }
+        Ok(settings)
+    }
+}
+
+/// Runs until SIGTERM or Ctrl-C, or until it is done, which are a success; another signal then ends the
+/// process at once.
 pub fn run(args: &RouteArgs) -> Result<(), Failure> {
-    let settings = args.configuration.load_serving(&args.web)?;
+    let settings = args.settings()?;
     let telemetry = Telemetry::new().map_err(|error| Failure::work(error.to_string()))?;
     telemetry.configured(&settings.hash(), &settings.definition_hash());
     let telemetry = Arc::new(telemetry);
@@ -73,20 +120,27 @@ pub fn run(args: &RouteArgs) -> Result<(), Failure> {
         Some(registry) => with_registry(router, registry),
         None => router,
     };
-    let watch = RoutedWatch::new(kafka_settings(&settings), Arc::clone(&telemetry), None);
-    let watch = watch.map_err(|error| {
+    let refused = |error: KafkaError| {
         Failure::configuration(format!(
             "the Kafka client refuses its configuration (kafka.properties): {error}"
         ))
-    })?;
+    };
+    let watch = RoutedWatch::new(kafka_settings(&settings), Arc::clone(&telemetry), None);
+    let watch = watch.map_err(refused)?;
+    let goal = args
+        .until_caught_up
+        .then(|| Goal::new(&kafka_settings(&settings), Arc::clone(&telemetry)))
+        .transpose()
+        .map_err(refused)?;
     let shown = Arc::new(Shown {
         telemetry: Arc::clone(&telemetry),
         router: Arc::new(router),
         registry: registry.clone(),
         failure: OnceLock::new(),
+        done: AtomicBool::new(false),
     });
     serve(settings.listen, settings.shutdown_grace, |address| {
-        let routing = Routing::start(&shown, watch, registry)?;
+        let routing = Routing::start(&shown, watch, goal, registry)?;
         let access = Access::of(settings.api.open, settings.web.clone());
         introduce_access(&settings, &access, address);
         let source: Arc<dyn Source> = shown;
@@ -123,6 +177,8 @@ struct Shown {
     router: Arc<Router>,
     registry: Option<Arc<Registry>>,
     failure: OnceLock<String>,
+    /// Everything is routed that was to be.
+    done: AtomicBool,
 }
 
 impl Source for Shown {
@@ -165,6 +221,7 @@ impl Routing {
     fn start(
         shown: &Arc<Shown>,
         watch: RoutedWatch,
+        goal: Option<Goal>,
         registry: Option<Arc<Registry>>,
     ) -> Result<Self, Failure> {
         let stop = Arc::new(AtomicBool::new(false));
@@ -188,6 +245,14 @@ impl Routing {
                 }),
             )?,
         ];
+        if let Some(goal) = goal {
+            let (looked, owner) = (Arc::clone(&stop), Arc::clone(shown));
+            let looking = Box::new(move || {
+                let reached = goal.wait(&looked);
+                owner.done.store(reached, Ordering::Relaxed);
+            });
+            threads.push(spawn("router-goal", looking)?);
+        }
         if let Some(registry) = registry {
             let asked = Arc::clone(&stop);
             let asking = Box::new(move || registry.run(&asked));
@@ -213,8 +278,16 @@ impl Work for Routing {
             return Some(reason.clone());
         }
         let lost = self.threads.iter().find(|thread| thread.is_finished())?;
+        // The thread that looks whether all is routed ends by itself once it is.
+        if self.is_done() {
+            return None;
+        }
         let name = lost.thread().name().unwrap_or_default().to_owned();
         Some(format!("the thread {name} ended"))
+    }
+
+    fn is_done(&self) -> bool {
+        self.shown.done.load(Ordering::Relaxed)
     }
 
     fn stop(self, until: Instant) -> bool {

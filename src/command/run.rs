@@ -53,7 +53,7 @@ pub struct RunArgs {
 
 /// Runs until SIGTERM or Ctrl-C, which are a success; a second one ends the process at once.
 pub fn run(args: &RunArgs) -> Result<(), Failure> {
-    let settings = args.configuration.load_serving(&args.web)?;
+    let settings = args.configuration.load_serving(&args.web, None)?;
     let terms = Terms {
         accept_history_loss: args.accept_history_loss,
         accept_new_partitions: args.accept_new_partitions,

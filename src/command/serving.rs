@@ -1,4 +1,5 @@
-//! Serving: a process that works and answers over HTTP until a signal, or until it cannot go on.
+//! Serving: a process that works and answers over HTTP until a signal, until it is done, or until it
+//! cannot go on.
 //!
 //! Owns the order of the end: first the work, while scrapes are still answered, then the endpoint.
 //! Promises to end within the time it is given. Does not know what the work is.
@@ -27,13 +28,19 @@ pub trait Work: Send + Sync + 'static {
     /// Why it cannot go on, if so.
     fn failure(&self) -> Option<String>;
 
+    /// Whether everything is done that there was to do, so that the process may end well.
+    fn is_done(&self) -> bool {
+        false
+    }
+
     /// Asks every thread to end and waits for them until then. False if one was still at work.
     fn stop(self, until: Instant) -> bool;
 }
 
-/// Serves what `start` makes, which is told the address, until a signal or a failure.
+/// Serves what `start` makes, which is told the address, until a signal, until all is done, or until a
+/// failure.
 ///
-/// Does not return after a signal: the process ends with 0, or with 1 after a second one.
+/// Does not return but after a failure: the process ends with 0, or with 1 after a second signal.
 ///
 /// # Errors
 /// If the address cannot be listened on, if the start fails, or if the work cannot go on.
@@ -78,8 +85,8 @@ async fn serve_until_the_end<W: Work>(
     };
     let server = tokio::spawn(http::run(listener, endpoint, shutdown));
     let cause = tokio::select! {
-        name = termination.wait() => Ok(name),
-        reason = failed(&work) => Err(reason),
+        name = termination.wait() => Ok(Some(name)),
+        outcome = worked(&work) => outcome.map(|()| None),
     };
     let grace = if cause.is_ok() {
         grace
@@ -88,10 +95,15 @@ async fn serve_until_the_end<W: Work>(
     };
     let until = Instant::now() + grace;
     if let Ok(signal) = cause {
-        tracing::info!(signal, ?grace, "stopping; a second signal ends at once");
+        match signal {
+            Some(signal) => {
+                tracing::info!(signal, ?grace, "stopping; a second signal ends at once")
+            }
+            None => tracing::info!(?grace, "done, and stopping; a signal ends at once"),
+        }
         tokio::spawn(async move {
             termination.wait().await;
-            tracing::warn!("ended by a second signal, without waiting for the rest");
+            tracing::warn!("ended by another signal, without waiting for the rest");
             std::process::exit(1);
         });
     }
@@ -120,11 +132,14 @@ async fn serve_until_the_end<W: Work>(
     }
 }
 
-/// Completes once the work cannot go on, with the reason.
-async fn failed(work: &impl Work) -> String {
+/// Completes once the work is done, or cannot go on, with the reason.
+async fn worked(work: &impl Work) -> Result<(), String> {
     loop {
         if let Some(reason) = work.failure() {
-            return reason;
+            return Err(reason);
+        }
+        if work.is_done() {
+            return Ok(());
         }
         tokio::time::sleep(PULSE).await;
     }

@@ -18,6 +18,7 @@
 //! was committed. So there is one way back, the same as after a crash.
 
 pub mod flights;
+pub mod goal;
 pub mod session;
 pub mod topic;
 pub mod traffic;

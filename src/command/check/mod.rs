@@ -65,7 +65,7 @@ pub struct CheckArgs {
 
 /// Writes what was found to stdout, one line each.
 pub fn run(args: &CheckArgs) -> Result<(), Failure> {
-    let settings = args.configuration.load_serving(&args.web)?;
+    let settings = args.configuration.load_serving(&args.web, None)?;
     let mut findings = Findings::new(!settings.warnings.is_empty());
     findings.good("the configuration is valid");
     if let Some(web) = &settings.web {
