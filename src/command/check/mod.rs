@@ -2,6 +2,7 @@
 
 mod findings;
 mod sample;
+mod sharing;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -94,6 +95,7 @@ pub fn run(args: &CheckArgs) -> Result<(), Failure> {
             "the topics are routed to {to}, so their keys and numbers of partitions do not matter"
         ));
     }
+    sharing::settings_found(&settings, &mut findings);
     if !args.offline {
         look_at_kafka(args, &settings.of_the_sources(), &mut findings)?;
     }
@@ -154,6 +156,7 @@ fn look_at_kafka(
     topics_found(settings, &starts, findings);
     sources_found(settings, findings);
     dead_letters(&consumer, settings, findings);
+    sharing::report_topic(&consumer, settings, findings);
     may_commit(&consumer, settings, &starts, findings);
     if !routed {
         corrections_found(settings, &starts, findings);
