@@ -30,7 +30,7 @@ use tenure::serve::api::refusal::Refusal;
 use tenure::serve::api::{Api, Setting, Token};
 use tenure::serve::http::{Endpoint, Limits, run};
 use tenure::serve::readiness::Readiness;
-use tenure::serve::{Basis, LogPosition, Published, ShardDigest, Source};
+use tenure::serve::{Basis, Instance, LogPosition, Published, ShardDigest, Sharing, Source};
 use tenure::telemetry::Telemetry;
 use tenure::telemetry::partition::{Degradation, PartitionStatus, ShardState};
 use tokio::sync::oneshot;
@@ -50,6 +50,7 @@ struct Scripted {
     partitions: Mutex<Vec<PartitionStatus>>,
     kafka_up: AtomicBool,
     dead: AtomicBool,
+    sharing: Mutex<Option<Sharing>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -80,6 +81,10 @@ impl Source for Scripted {
 
     fn alive(&self) -> bool {
         !self.dead.load(Ordering::Relaxed)
+    }
+
+    fn sharing(&self) -> Option<Sharing> {
+        lock(&self.sharing).clone()
     }
 }
 
@@ -673,6 +678,56 @@ fn the_status_is_there_before_kafka_and_the_first_report() {
         .expect("a sentence");
     assert!(sentence.starts_with("Kafka does not answer"), "{sentence}");
     assert_eq!(server.get("/api/v1/status?secret=1").status, 400);
+}
+
+#[test]
+fn the_status_tells_which_instance_has_which_partitions_and_which_nobody_has() {
+    let server = Server::start();
+    assert_eq!(status_of(&server)["cluster"], serde_json::Value::Null);
+    let instance = |name: &str, partitions: &[i32], degraded: &[i32]| Instance {
+        name: name.to_owned(),
+        address: format!("http://{name}:9736"),
+        heard_at: Timestamp::from_millis(LATEST),
+        partitions: partitions.to_vec(),
+        degraded: degraded.to_vec(),
+        complete_until: Some(Timestamp::from_millis(LATEST - 5000)).filter(|_| name == "one"),
+    };
+    let sharing = |caught_up| Sharing {
+        instance: "two".to_owned(),
+        caught_up,
+        partitions: Some(5),
+        instances: vec![instance("one", &[0, 3], &[3]), instance("two", &[1], &[])],
+    };
+    let check = |caught_up: bool, unowned: serde_json::Value| {
+        *lock(&server.source.sharing) = Some(sharing(caught_up));
+        let expected = serde_json::json!({
+            "instance": "two",
+            "report_topic_read": caught_up,
+            "partitions": 5,
+            "unowned": unowned,
+            "instances": [
+                {
+                    "name": "one",
+                    "address": "http://one:9736",
+                    "heard_at": "2026-11-18T11:06:40.000Z",
+                    "partitions": [0, 3],
+                    "degraded": [3],
+                    "complete_until": "2026-11-18T11:06:35.000Z",
+                },
+                {
+                    "name": "two",
+                    "address": "http://two:9736",
+                    "heard_at": "2026-11-18T11:06:40.000Z",
+                    "partitions": [1],
+                    "degraded": [],
+                    "complete_until": null,
+                },
+            ],
+        });
+        assert_eq!(status_of(&server)["cluster"], expected);
+    };
+    check(false, serde_json::Value::Null);
+    check(true, serde_json::json!([2, 4]));
 }
 
 #[test]

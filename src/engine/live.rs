@@ -7,13 +7,14 @@ use std::sync::{Arc, OnceLock};
 use arc_swap::{ArcSwap, ArcSwapOption};
 
 use crate::cluster::exchange::Exchange;
+use crate::cluster::record::Presence;
 use crate::event::Timestamp;
 use crate::kafka::letters::outbox::Outbox;
 use crate::kafka::progress::Progress;
 use crate::kafka::routed::Routed;
 use crate::registry::Registry;
 use crate::serve::readiness::{Obstacle, Readiness};
-use crate::serve::{Published, Source};
+use crate::serve::{Instance, Published, Sharing, Source};
 use crate::telemetry::Telemetry;
 use crate::telemetry::partition::PartitionStatus;
 
@@ -263,10 +264,42 @@ impl Source for Live {
         let awaited = (awaited > 0).then_some(Obstacle::SchemasAwaited { schemas: awaited });
         let mut readiness = Readiness::of(up, &self.partitions(), self.published().as_deref());
         readiness.obstacles.extend(awaited);
+        let unread = self.exchange.get();
+        let unread = unread.filter(|exchange| !exchange.board().is_caught_up());
+        let unread = unread.map(|_| Obstacle::ReportTopicUnread);
+        readiness.obstacles.extend(unread);
         readiness
     }
 
     fn alive(&self) -> bool {
         self.failure.get().is_none()
+    }
+
+    fn sharing(&self) -> Option<Sharing> {
+        let board = self.exchange.get()?.board();
+        let (name, _) = self.name.get()?;
+        let instances = board.instances();
+        Some(Sharing {
+            instance: name.clone(),
+            caught_up: board.is_caught_up(),
+            partitions: board.partitions(),
+            instances: instances
+                .map(|(presence, heard_at)| instance(presence, heard_at))
+                .collect(),
+        })
+    }
+}
+
+fn instance(presence: &Presence, heard_at: Timestamp) -> Instance {
+    let shards = &presence.shards;
+    let degraded = shards.iter().filter(|shard| shard.degraded);
+    let reached: Option<Vec<Timestamp>> = shards.iter().map(|shard| shard.reached).collect();
+    Instance {
+        name: presence.instance.clone(),
+        address: presence.address.clone(),
+        heard_at,
+        partitions: shards.iter().map(|shard| shard.partition).collect(),
+        degraded: degraded.map(|shard| shard.partition).collect(),
+        complete_until: reached.and_then(|reached| reached.into_iter().min()),
     }
 }

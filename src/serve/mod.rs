@@ -39,6 +39,41 @@ pub trait Source: Send + Sync + 'static {
 
     /// Whether every thread that must run does; independent of Kafka.
     fn alive(&self) -> bool;
+
+    /// The instances that share the work; nothing where this one does not tell others of its part.
+    fn sharing(&self) -> Option<Sharing> {
+        None
+    }
+}
+
+/// What is known of the instances that share the work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sharing {
+    /// What this one is called by the others.
+    pub instance: String,
+    /// Whether everything is heard that was in the report topic at the start.
+    pub caught_up: bool,
+    /// How many partitions there are to share, as far as anybody knows.
+    pub partitions: Option<i32>,
+    /// Those that were heard of, this one among them, by name.
+    pub instances: Vec<Instance>,
+}
+
+/// An instance as it says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Instance {
+    pub name: String,
+    /// Where it answers questions of others.
+    pub address: String,
+    /// When the brokers had its word last.
+    pub heard_at: Timestamp,
+    /// The partitions that it owns, ascending.
+    pub partitions: Vec<i32>,
+    /// Those of them whose numbers would be wrong, ascending.
+    pub degraded: Vec<i32>,
+    /// The instant up to which all of them are complete; nothing while that of one is unknown, and for
+    /// an instance that owns none.
+    pub complete_until: Option<Timestamp>,
 }
 
 /// A report as it is served: with what goes with it, and its text once a scrape has asked for it.

@@ -19,6 +19,8 @@ pub struct Readiness {
 pub enum Obstacle {
     /// No broker answers.
     KafkaUnreachable,
+    /// The report topic is not read up to the end that it had at the start.
+    ReportTopicUnread,
     /// The next record of some partition has a schema that the registry has not told yet.
     SchemasAwaited { schemas: usize },
     /// A partition has not reached the end that was seen at the start.
@@ -106,6 +108,11 @@ impl Obstacle {
         match self {
             Self::KafkaUnreachable => {
                 "Kafka does not answer: look at kafka.bootstrap_servers and at the log.".to_owned()
+            }
+            Self::ReportTopicUnread => {
+                "What other instances have said is not read yet: look at cluster.report_topic and at \
+                 the log."
+                    .to_owned()
             }
             Self::SchemasAwaited { schemas } => format!(
                 "Partitions wait for the schema registry, which has not told {schemas} of the schemas \
@@ -226,6 +233,10 @@ mod tests {
         };
         for (obstacle, expected) in [
             (Obstacle::KafkaUnreachable, "Kafka does not answer"),
+            (
+                Obstacle::ReportTopicUnread,
+                "What other instances have said is not read yet",
+            ),
             (
                 Obstacle::SchemasAwaited { schemas: 2 },
                 "has not told 2 of the schemas",

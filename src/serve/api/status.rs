@@ -10,11 +10,11 @@ use crate::event::Timestamp;
 use crate::measure::catalogue::MEASURES;
 use crate::measure::explain::{Outcome, Reason, Records, missing, reason};
 use crate::measure::report::{Report, WithheldReason};
-use crate::serve::Published;
 use crate::serve::api::Desk;
 use crate::serve::api::body::Time;
 use crate::serve::api::explain::records;
 use crate::serve::readiness::{Obstacle, Readiness};
+use crate::serve::{Instance, Published, Sharing};
 use crate::telemetry::partition::{PartitionStatus, ShardState};
 use crate::telemetry::{CheckpointFailure, DurabilityTelemetry, REVISION, Telemetry, VERSION};
 
@@ -34,6 +34,8 @@ pub(super) struct StatusBody {
     /// Over all partitions; none while there are none, and while that of one is unknown.
     lag_records: Option<i64>,
     partitions: Vec<PartitionBody>,
+    /// None where instances do not tell each other of their parts.
+    cluster: Option<ClusterBody>,
     checkpoint: CheckpointBody,
     dead_letters_pending: i64,
     records: Records,
@@ -70,6 +72,29 @@ struct PartitionBody {
     complete_until: Option<Time>,
     last_record_at: Option<Time>,
     committed_offset: Option<i64>,
+}
+
+/// The instances that share the work.
+#[derive(Serialize)]
+struct ClusterBody {
+    /// This one.
+    instance: String,
+    report_topic_read: bool,
+    /// How many there are to share.
+    partitions: Option<i32>,
+    /// Those that nobody who is there says to own; none while that is not known.
+    unowned: Option<Vec<i32>>,
+    instances: Vec<InstanceBody>,
+}
+
+#[derive(Serialize)]
+struct InstanceBody {
+    name: String,
+    address: String,
+    heard_at: Time,
+    partitions: Vec<i32>,
+    degraded: Vec<i32>,
+    complete_until: Option<Time>,
 }
 
 #[derive(Serialize)]
@@ -118,6 +143,7 @@ pub(super) fn status(desk: &Desk) -> StatusBody {
         kafka_up: telemetry.kafka.up.get() == 1,
         lag_records: lag(&partitions),
         partitions: partitions.iter().map(PartitionBody::of).collect(),
+        cluster: source.sharing().map(ClusterBody::of),
         checkpoint: CheckpointBody::of(&telemetry.durability),
         dead_letters_pending: telemetry.dead_letters.pending.get(),
         records: records(&telemetry.fold),
@@ -167,6 +193,41 @@ impl PartitionBody {
             complete_until: status.complete_until.map(Time),
             last_record_at: status.last_record_at.map(Time),
             committed_offset: status.committed,
+        }
+    }
+}
+
+impl ClusterBody {
+    fn of(sharing: Sharing) -> Self {
+        let instances = &sharing.instances;
+        let owned = |partition: &i32| {
+            let mut instances = instances.iter();
+            instances.any(|instance| instance.partitions.contains(partition))
+        };
+        let known = sharing.partitions.filter(|_| sharing.caught_up);
+        Self {
+            unowned: known.map(|count| (0..count).filter(|one| !owned(one)).collect()),
+            instance: sharing.instance,
+            report_topic_read: sharing.caught_up,
+            partitions: sharing.partitions,
+            instances: sharing
+                .instances
+                .into_iter()
+                .map(InstanceBody::of)
+                .collect(),
+        }
+    }
+}
+
+impl InstanceBody {
+    fn of(instance: Instance) -> Self {
+        Self {
+            name: instance.name,
+            address: instance.address,
+            heard_at: Time(instance.heard_at),
+            partitions: instance.partitions,
+            degraded: instance.degraded,
+            complete_until: instance.complete_until.map(Time),
         }
     }
 }

@@ -90,9 +90,22 @@ function figures(status, now) {
       mood: checkpoint.failures > 0 && !saved ? 'bad' : null,
     },
     { name: 'Shards', value: states(partitions), more: `${count(partitions.length)} partitions`, mood: partitions.some((one) => one.state === 'degraded') ? 'bad' : null },
+    ...(status.cluster ? [sharing(status.cluster)] : []),
     ...(report?.split_customers ? [{ name: 'Split customers', value: count(report.split_customers), more: 'found in two partitions', mood: 'bad' }] : []),
     ...(status.dead_letters_pending ? [{ name: 'Dead letters', value: count(status.dead_letters_pending), more: 'wait for their topic' }] : []),
   ];
+}
+
+/** The instances that share the work, and what nobody has. */
+function sharing({ instance, instances, unowned, report_topic_read: read }) {
+  const own = instances.find((one) => one.name === instance);
+  const missing = unowned?.length ? `, ${count(unowned.length)} partitions are nobody’s` : '';
+  return {
+    name: 'Instances',
+    value: count(instances.length),
+    more: read ? `this is ${instance}, with ${count(own?.partitions.length ?? 0)} partitions${missing}` : 'the report topic is not read yet',
+    mood: !read || missing ? 'bad' : null,
+  };
 }
 
 function states(partitions) {
