@@ -159,7 +159,7 @@ impl Chain {
 }
 
 /// What is not on the page of a demo in which nothing goes wrong.
-const ABSENT: [&str; 4] = [
+const ABSENT: [&str; 5] = [
     // A shop whose customers say that they leave has no timeout.
     "reason=\"inactivity\"",
     "_by_inactivity:",
@@ -167,6 +167,8 @@ const ABSENT: [&str; 4] = [
     "tenure_shard_degraded",
     // Its events are keyed by customer: nothing has to be routed.
     "tenure_router_",
+    // It shares the work with nobody.
+    "tenure_partials_",
 ];
 
 /// The series that an expression selects.

@@ -757,6 +757,67 @@ const MUTATIONS: &[(Alert, &[(&str, &str)])] = &[
             ("keep_firing_for: 1d", "keep_firing_for: 26h"),
         ],
     ),
+    (
+        Alert::InstancesDisagree,
+        &[
+            ("> 300\n", ">= 300\n"),
+            ("> 300\n", "> 306\n"),
+            ("> 0\n", ">= 0\n"),
+            ("> 0\n", "> 0.25\n"),
+            ("or\n", "and\n"),
+            ("for: 15m", "for: 14m"),
+            ("for: 15m", "for: 16m"),
+            ("severity: warning", "severity: critical"),
+        ],
+    ),
+    (
+        Alert::PartitionOwnedTwice,
+        &[
+            ("> 1\n", ">= 1\n"),
+            ("> 1\n", "> 2\n"),
+            ("state=\"ready\"", "state=~\".+\""),
+            ("== 1", ">= 0"),
+            ("total{job=\"tenure\"} > 0", "total{job=\"tenure\"} >= 0"),
+            ("count without (partition)", "max without (partition)"),
+            ("for: 10m", "for: 9m"),
+            ("for: 10m", "for: 11m"),
+        ],
+    ),
+    (
+        Alert::Rebalancing,
+        &[
+            ("> 6\n", ">= 6\n"),
+            ("> 6\n", "> 7\n"),
+            ("max without", "sum without"),
+            ("[1h]", "[30m]"),
+            ("[1h]", "[2h]"),
+        ],
+    ),
+    (
+        Alert::DefinitionsDiffer,
+        &[
+            ("> 1\n", ">= 1\n"),
+            ("> 1\n", "> 2\n"),
+            ("config_hash", "definition_hash"),
+            ("for: 15m", "for: 14m"),
+            ("for: 15m", "for: 16m"),
+        ],
+    ),
+    (
+        Alert::PartialsRejected,
+        &[
+            ("> 0\n", ">= 0\n"),
+            ("> 0\n", "> 5\n"),
+            ("definition|decode|future", "definition|decode"),
+            ("definition|decode|future", "decode|future"),
+            ("definition|decode|future", "definition|future"),
+            ("definition|decode|future", ".+"),
+            ("[5m]", "[15m]"),
+            ("[5m]", "[1m]"),
+            ("for: 15m", "for: 14m"),
+            ("for: 15m", "for: 16m"),
+        ],
+    ),
 ];
 
 #[test]

@@ -156,3 +156,15 @@ pub const REPORT_AGE_BOUNDS_MILLIS: [i64; 2] = [MINUTE, 15 * MINUTE];
 
 /// A report is never old before so many evaluations are missing.
 pub const REPORT_EVALUATIONS: i64 = 3;
+
+/// Instances serve reports whose instants may differ by so much, in milliseconds: they read the same
+/// topic a moment apart, and are scraped at different moments.
+pub const INSTANTS_APART_MILLIS: i64 = 5 * MINUTE;
+
+/// A group that gives or takes partitions of an instance more often than this, within an hour, does not
+/// come to rest.
+pub const REBALANCES: f64 = 6.0;
+
+/// Within this time records of the report topic are turned away, in milliseconds. Shorter than the wait
+/// of the alert, as whoever starts reads all that others have left there, once.
+pub const PARTIALS_WINDOW_MILLIS: i64 = 5 * MINUTE;

@@ -125,6 +125,11 @@ alerts! {
         RoutedRecordsLost,
         ClockSkew,
         SeriesLimitReached,
+        InstancesDisagree,
+        PartitionOwnedTwice,
+        Rebalancing,
+        DefinitionsDiffer,
+        PartialsRejected,
     }
 }
 

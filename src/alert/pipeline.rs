@@ -5,8 +5,9 @@
 
 use super::guards::BRIDGE_MILLIS;
 use super::guards::{
-    CATCHING_UP_MILLIS, CHECKPOINT_INTERVALS, LAG_MILLIS, REJECTED_RATIO, REJECTED_RECORDS,
-    REJECTED_WINDOW_MILLIS, REPORT_AGE_BOUNDS_MILLIS, REPORT_EVALUATIONS, SKEWED_RECORDS,
+    CATCHING_UP_MILLIS, CHECKPOINT_INTERVALS, INSTANTS_APART_MILLIS, LAG_MILLIS,
+    PARTIALS_WINDOW_MILLIS, REBALANCES, REJECTED_RATIO, REJECTED_RECORDS, REJECTED_WINDOW_MILLIS,
+    REPORT_AGE_BOUNDS_MILLIS, REPORT_EVALUATIONS, SKEWED_RECORDS,
 };
 use super::rules::{Length, Told, quoted, seconds, without};
 use super::settings::Setup;
@@ -70,6 +71,7 @@ pub(super) fn alerts(setup: &Setup) -> Vec<Told> {
         metrics.clock_skew(),
         metrics.series_limit_reached(),
     ]);
+    told.extend(metrics.of_several_instances());
     told
 }
 
@@ -355,6 +357,104 @@ impl Metrics<'_> {
              more than yesterday.",
         )
         .keeping(DAY)
+    }
+
+    /// What can go wrong only where there are several instances.
+    fn of_several_instances(&self) -> [Told; 5] {
+        [
+            self.instances_disagree(),
+            self.partition_owned_twice(),
+            self.rebalancing(),
+            self.definitions_differ(),
+            self.partials_rejected(),
+        ]
+    }
+
+    fn instances_disagree(&self) -> Told {
+        let over = &self.over;
+        let apart = |metric: &str, least: &str| {
+            let of = self.of(metric, "");
+            format!("max {over} ({of})\n  - min {over} ({of}) > {least}")
+        };
+        let evaluations = REPORT_EVALUATIONS * self.setup.evaluation_interval_millis;
+        let instants = seconds(INSTANTS_APART_MILLIS.max(evaluations));
+        told(
+            Alert::InstancesDisagree,
+            Severity::Warning,
+            15 * MINUTE,
+            format!(
+                "{}\nor\n{}",
+                apart("tenure_report_timestamp_seconds", &instants),
+                apart("tenure_report_coverage_ratio", "0")
+            ),
+            "Instances do not serve the same numbers.",
+            "The instances of {{ $labels.job }} serve reports of different instants, or some of them lack \
+             partitions that others have. Rules and dashboards take the larger value.",
+        )
+    }
+
+    /// Where every instance has all partitions there is no group, and so no rebalance.
+    fn partition_owned_twice(&self) -> Told {
+        let over = without(self.setup, &["state"]);
+        let ready = self.of("tenure_shard_state", "state=\"ready\"");
+        let members = self.of("tenure_rebalances_total", "");
+        told(
+            Alert::PartitionOwnedTwice,
+            Severity::Warning,
+            10 * MINUTE,
+            format!(
+                "count without (partition) (\n  count {over} (\n    {ready} == 1\n    and ignoring \
+                 (partition, state) {members} > 0\n  ) > 1\n)"
+            ),
+            "Several instances have the same partition.",
+            "{{ $value }} partitions of {{ $labels.job }} are read by more than one instance of the group. \
+             The numbers are right, and made twice.",
+        )
+    }
+
+    fn rebalancing(&self) -> Told {
+        let over = &self.over;
+        let moved = self.of("tenure_rebalances_total", "");
+        told(
+            Alert::Rebalancing,
+            Severity::Warning,
+            0,
+            format!("max {over} (increase({moved}[1h])) > {REBALANCES}"),
+            "Partitions move again and again.",
+            "An instance of {{ $labels.job }} was given partitions, or had some taken, about {{ $value | \
+             printf \"%.0f\" }} times within 1h. Each time the numbers stand still for a moment.",
+        )
+    }
+
+    fn definitions_differ(&self) -> Told {
+        let over = without(self.setup, &["config_hash"]);
+        let settings = self.of("tenure_config_info", "");
+        told(
+            Alert::DefinitionsDiffer,
+            Severity::Warning,
+            15 * MINUTE,
+            format!("count without (definition_hash) (count {over} ({settings})) > 1"),
+            "Instances count by different settings.",
+            "The instances of {{ $labels.job }} run with {{ $value }} different settings that decide the \
+             numbers. What they say is not added up, so the numbers stand still.",
+        )
+    }
+
+    /// What a former owner says late is turned away too, and that is as it should be.
+    fn partials_rejected(&self) -> Told {
+        let over = &self.over;
+        let window = Length(PARTIALS_WINDOW_MILLIS);
+        let reasons = "reason=~\"definition|decode|future\"";
+        let rejected = self.of("tenure_partials_rejected_total", reasons);
+        told(
+            Alert::PartialsRejected,
+            Severity::Warning,
+            15 * MINUTE,
+            format!("max {over} (increase({rejected}[{window}])) > 0"),
+            "What other instances say is not heard.",
+            "Instances of {{ $labels.job }} turn away records of the report topic: {{ $labels.reason }}. The \
+             partitions of whoever writes them are missing in new reports.",
+        )
     }
 }
 
