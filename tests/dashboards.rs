@@ -312,7 +312,7 @@ fn check_names(
 
 /// Metrics that no dashboard shows: parts of others that are shown, and details that a person
 /// looks up when something is wrong.
-const NOT_ON_ANY_DASHBOARD: [&str; 25] = [
+const NOT_ON_ANY_DASHBOARD: [&str; 26] = [
     "tenure_attributes_ignored_total",
     "tenure_channel_nps_responses",
     "tenure_checkpoint_pause_seconds_bucket",
@@ -325,6 +325,7 @@ const NOT_ON_ANY_DASHBOARD: [&str; 25] = [
     "tenure_nps_group_customers",
     "tenure_nps_responses",
     "tenure_orders_per_customer",
+    "tenure_rebalance_last_timestamp_seconds",
     "tenure_reorder_base_customers",
     "tenure_repeat_ordering_customers",
     "tenure_router_events_total",

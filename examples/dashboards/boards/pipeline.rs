@@ -18,6 +18,7 @@ pub fn board() -> Board {
             ("State", state()),
             ("Events", events()),
             ("How far", progress()),
+            ("Instances", instances_together()),
             ("Durability", durability()),
             ("Work", work()),
             ("What it runs as", vec![builds(), settings()]),
@@ -360,6 +361,93 @@ fn progress() -> Vec<Panel> {
         delay,
         states,
     ]
+}
+
+/// What instances that share the work do with each other.
+fn instances_together() -> Vec<Panel> {
+    let alone = "without `cluster.report_topic`, and when no chosen instance was scraped.";
+    let owned = lines(
+        "Partitions by instance",
+        Unit::Count,
+        help("tenure_assigned_partitions"),
+        empty::PROCESS,
+    )
+    .query(
+        "{{instance}}",
+        &format!(
+            "max by (job, instance) ({})",
+            of("tenure_assigned_partitions", "")
+        ),
+    )
+    .stacked(false)
+    .above_zero();
+    let moved = bars(
+        "Rebalances in the time range",
+        Unit::Count,
+        help("tenure_rebalances_total"),
+        empty::PROCESS,
+    )
+    .query(
+        "{{instance}}",
+        &growth("job, instance", "tenure_rebalances_total", ""),
+    )
+    .above_zero();
+    let took = lines(
+        "Taking partitions over",
+        Unit::Seconds,
+        help("tenure_rebalance_duration_seconds"),
+        "when no partition moved lately, and when no chosen instance was scraped.",
+    )
+    .query(
+        "half within",
+        &quantile("0.5", "tenure_rebalance_duration_seconds"),
+    )
+    .query(
+        "99 of 100 within",
+        &quantile("0.99", "tenure_rebalance_duration_seconds"),
+    )
+    .above_zero();
+    let said = lines(
+        "Part of the report before now",
+        Unit::Seconds,
+        "How far the newest instant for which each partition has said its part lies back; the report \
+         is of the newest that all of them have.",
+        alone,
+    )
+    .query(
+        "{{partition}}",
+        &format!(
+            "time() - max by (job, partition) ({})",
+            of("tenure_partial_as_of_timestamp_seconds", "")
+        ),
+    )
+    .above_zero();
+    let written = lines(
+        "Parts of reports",
+        Unit::PerSecond,
+        "Records that the report topic has from the chosen instances, attempts that failed, and what \
+         was not heard, by reason.",
+        alone,
+    )
+    .query("written", &rate("job", "tenure_partials_written_total", ""))
+    .query(
+        "failed",
+        &rate("job", "tenure_partials_write_failures_total", ""),
+    )
+    .query(
+        "not heard: {{reason}}",
+        &rate("job, reason", "tenure_partials_rejected_total", ""),
+    )
+    .above_zero();
+    let unread = lines(
+        "Report topic not read yet",
+        Unit::Count,
+        help("tenure_partials_lag_records"),
+        alone,
+    )
+    .query("{{instance}}", &of("tenure_partials_lag_records", ""))
+    .above_zero();
+    vec![owned, moved, took, said, written, unread]
 }
 
 fn durability() -> Vec<Panel> {
