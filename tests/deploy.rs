@@ -210,6 +210,67 @@ fn settings_that_are_shipped_are_taken() {
 }
 
 #[test]
+fn settings_of_several_pods_are_taken_and_leave_nothing_to_be_wished() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = text("deploy/kubernetes/shared/tenure.yaml");
+    assert!(settings.contains("/etc/tenure-secrets/token"), "{settings}");
+    let secrets = folder.path().to_str().unwrap();
+    let settings = settings.replace("/etc/tenure-secrets", secrets);
+    let file = folder.path().join("tenure.yaml");
+    fs::write(&file, settings).unwrap();
+    fs::write(folder.path().join("digest-key"), "0f".repeat(16)).unwrap();
+    fs::write(folder.path().join("token"), "0f".repeat(32)).unwrap();
+    let check = |state: &str| {
+        let state = format!("state.url={state}");
+        let file = file.to_str().unwrap();
+        let offline = ["check", "--offline", "--deny-warnings", "--config", file];
+        let named = ["--set", &state, "--set", "cluster.instance_id=tenure-0"];
+        tenure(&[&offline[..], &named[..]].concat())
+    };
+    let output = check("/var/lib/tenure/state");
+    assert!(output.status.success(), "{}", said(&output));
+    let output = check("state");
+    assert!(!output.status.success(), "a folder of its own passes");
+}
+
+#[test]
+fn a_pod_is_a_member_by_its_name_and_is_reached_by_it() {
+    let shared = text("deploy/kubernetes/shared/statefulset.yaml");
+    let service = text("deploy/kubernetes/base/service.yaml");
+    let headless = "tenure-headless";
+    assert!(service.contains(&format!("name: {headless}\n")));
+    let port = Key::Listen.default_text().rsplit_once(':').unwrap().1;
+    let address = format!("http://$(TENURE_CLUSTER_INSTANCE_ID).{headless}:{port}\n");
+    assert!(shared.contains(&address), "{shared}");
+    let one = text("deploy/kubernetes/base/statefulset.yaml");
+    let chart = text("deploy/helm/tenure/templates/statefulset.yaml");
+    let variables: Vec<String> = Key::ALL.iter().map(|key| key.variable()).collect();
+    for (file, text) in [
+        ("one pod", &one),
+        ("several pods", &shared),
+        ("the chart", &chart),
+    ] {
+        for name in text
+            .split("name: ")
+            .skip(1)
+            .filter_map(|rest| rest.lines().next())
+        {
+            let known = name == "TENURE_CONFIG" || variables.iter().any(|known| known == name);
+            assert!(known || !name.starts_with("TENURE_"), "{file}: {name}");
+        }
+    }
+    for text in [&one, &chart] {
+        let (_, rest) = text
+            .split_once("name: TENURE_CLUSTER_INSTANCE_ID\n")
+            .unwrap();
+        let (value, _) = rest.split_once("metadata.name\n").unwrap();
+        assert!(value.contains("fieldRef"), "{value}");
+        // Pods are replaced one after the other, each once the one before is ready.
+        assert!(text.contains("/-/ready?scope=instance"));
+    }
+}
+
+#[test]
 fn whoever_stops_the_service_waits_longer_than_it_takes_to_end() {
     let grace = seconds(Key::ShutdownGrace.default_text());
     let services = services();
@@ -275,16 +336,18 @@ fn the_port_is_the_one_that_the_program_listens_on() {
 
 #[test]
 fn every_manifest_is_listed() {
-    for folder in ["deploy/kubernetes/base", "deploy/kubernetes/monitoring"] {
+    for folder in ["base", "monitoring", "shared"] {
+        let folder = format!("deploy/kubernetes/{folder}");
         let kustomization = text(&format!("{folder}/kustomization.yaml"));
         let listed: BTreeSet<String> = kustomization
             .lines()
             .filter_map(|line| line.strip_prefix("  - "))
+            .map(|entry| entry.strip_prefix("path: ").unwrap_or(entry))
             .filter(|entry| entry.ends_with("yaml"))
             .map(str::to_owned)
             .collect();
         let mut present = BTreeSet::new();
-        for entry in fs::read_dir(root().join(folder)).unwrap() {
+        for entry in fs::read_dir(root().join(&folder)).unwrap() {
             let name = entry.unwrap().file_name().into_string().unwrap();
             // The settings are no object, and the list does not list itself.
             if !["kustomization.yaml", "tenure.yaml"].contains(&&*name) {

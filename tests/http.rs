@@ -547,6 +547,30 @@ fn health_is_about_the_threads_and_not_about_kafka() {
 }
 
 #[test]
+fn an_instance_can_be_ready_before_the_page_of_all_is_complete() {
+    let server = Server::start();
+    server.source.kafka_up.store(true, Ordering::Relaxed);
+    let check = |state: ShardState, expected: [u16; 2]| {
+        *lock(&server.source.partitions) = vec![partition(25, state)];
+        let paths = ["/-/ready", "/-/ready?scope=instance"];
+        let statuses = paths.map(|path| server.get(path).status);
+        assert_eq!(statuses, expected, "{state:?}");
+    };
+    check(ShardState::Ready, [503, 200]);
+    server.source.publish(Report {
+        withheld: withheld(WithheldReason::Incomplete),
+        ..report(0.0)
+    });
+    check(ShardState::Ready, [503, 200]);
+    check(ShardState::CatchingUp, [503, 503]);
+    server.source.publish(report(0.0));
+    check(ShardState::Ready, [200, 200]);
+    // Anything else that is asked changes nothing.
+    *lock(&server.source.partitions) = vec![partition(25, ShardState::CatchingUp)];
+    assert_eq!(server.get("/-/ready?scope=all").status, 503);
+}
+
+#[test]
 fn readiness_names_what_it_waits_for() {
     let server = Server::start();
     let check = |status: u16, expected: &str| {

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, header};
 use axum::middleware::map_response;
 use axum::response::{IntoResponse, Response};
@@ -374,8 +374,14 @@ struct WithheldBody {
     reason: &'static str,
 }
 
-async fn ready(State(endpoint): State<Arc<Endpoint>>) -> Response {
-    let readiness = endpoint.source.readiness();
+/// Asks of readiness for what this instance has to do itself, whatever others do.
+const OF_THIS_INSTANCE: &str = "scope=instance";
+
+async fn ready(State(endpoint): State<Arc<Endpoint>>, RawQuery(query): RawQuery) -> Response {
+    let mut readiness = endpoint.source.readiness();
+    if query.as_deref() == Some(OF_THIS_INSTANCE) {
+        readiness = readiness.of_this_instance();
+    }
     let published = endpoint.source.published();
     let withheld = published.as_deref().map(|published| {
         let each = published.report.withheld.iter();

@@ -85,6 +85,19 @@ impl Readiness {
     pub fn ready(&self) -> bool {
         self.obstacles.is_empty()
     }
+
+    /// Without what may wait for other instances: whether this one has done its own part. Whoever
+    /// replaces instances one after the other has to go by this, as a report of all may only be possible
+    /// once the last one is replaced.
+    #[must_use]
+    pub fn of_this_instance(self) -> Self {
+        let own = |obstacle: &Obstacle| {
+            !matches!(obstacle, Obstacle::NoReport | Obstacle::Withheld { .. })
+        };
+        Self {
+            obstacles: self.obstacles.into_iter().filter(own).collect(),
+        }
+    }
 }
 
 impl Obstacle {

@@ -91,3 +91,22 @@ httpGet:
 {{- end }}
 {{ toYaml .timing }}
 {{- end }}
+
+{{- define "tenure.ownership" -}}
+{{- dig "cluster" "ownership" "group" .Values.config -}}
+{{- end }}
+
+{{/* "true" if pods share the partitions and tell each other their parts of the report. */}}
+{{- define "tenure.shared" -}}
+{{- $topic := dig "cluster" "report_topic" "" .Values.config }}
+{{- $all := eq (include "tenure.ownership" .) "all" }}
+{{- if and (gt (int .Values.replicas) 1) (not $topic) (not $all) }}
+{{- fail "several replicas share the partitions: set config.cluster.report_topic, so that each of them serves all numbers, or config.cluster.ownership: all, so that each reads everything" }}
+{{- end }}
+{{- if and $topic (not .Values.config.customer_digest_key_file) }}
+{{- fail "config.cluster.report_topic needs config.customer_digest_key_file: what pods tell each other must not be made with the key that everybody knows" }}
+{{- end }}
+{{- if and $topic (not $all) -}}
+true
+{{- end }}
+{{- end }}
