@@ -284,7 +284,7 @@ fn several_instances_without_a_report_topic_withhold_their_numbers_and_say_why()
         assert_eq!(status, 503, "{body}");
         assert!(body.contains("incomplete"), "{body}");
         let line = fleet.process(place).wait_for_line("report_topic", START);
-        assert!(line.contains("WARN"), "{line}");
+        assert!(line.contains("withholding numbers"), "{line}");
     }
 }
 
@@ -368,8 +368,19 @@ fn while_the_topic_grows_no_number_is_wrong() {
     let before = pages.len();
     kafka.grow_topic(topic, PARTITIONS + 4);
     let grown = Instant::now();
-    // Producers look for new partitions, and instances too, every now and then.
-    pages.extend(watched(&mut fleet, Duration::from_secs(25)));
+    pages.extend(watched(&mut fleet, Duration::from_secs(8)));
+    // Instances look for new partitions every few seconds, and say that customers may be split.
+    for place in FIRST {
+        eventually(START, "withheld for split customers", || {
+            let page = fleet.page(place)?;
+            let split = page.withheld("split_customers").contains("tenure_customers");
+            split.then_some(()).ok_or_else(|| {
+                let tail = fleet.process(place).tail();
+                format!("{:?} at {}\n{tail}", page.withheld("incomplete"), page.time())
+            })
+        });
+    }
+    pages.extend(watched(&mut fleet, Duration::from_secs(8)));
     load.stop();
     let mut reference = Reference::of(log.text());
     let mut proof = Proof::default();
