@@ -19,6 +19,8 @@ pub mod time;
 
 use std::borrow::Cow;
 
+use serde::{Deserialize, Serialize};
+
 pub use amount::Amount;
 pub use attributes::{Attributes, MAX_DIMENSIONS};
 pub use time::Timestamp;
@@ -102,7 +104,7 @@ impl Body<'_> {
 }
 
 /// The kind of a survey, declared by the event and never guessed from the score.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Survey {
     Nps,
     Csat,

@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::event::{Survey, Timestamp};
 use crate::ledger::Shard;
 use crate::ledger::attributes::ABSENT;
@@ -21,7 +23,7 @@ use crate::measure::spell::{Cause, Spell, SpellRules, Walk};
 pub const NEWEST_ORDERS: usize = 100;
 
 /// One customer as of an instant.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Customer {
     /// Exactly the events before this instant are told.
     pub at: Timestamp,
@@ -46,7 +48,7 @@ pub struct Customer {
 }
 
 /// An interval of activity.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KnownSpell {
     pub from: Timestamp,
     /// Nothing while the spell goes on.
@@ -56,7 +58,7 @@ pub struct KnownSpell {
 }
 
 /// An order as it was placed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KnownOrder {
     pub at: Timestamp,
     pub millionths: u64,
@@ -64,7 +66,7 @@ pub struct KnownOrder {
 }
 
 /// All orders in one currency.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KnownRevenue {
     pub currency: String,
     pub orders: u64,
@@ -72,7 +74,7 @@ pub struct KnownRevenue {
 }
 
 /// An answer to a survey.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KnownAnswer {
     pub survey: Survey,
     pub score: u8,
@@ -82,7 +84,7 @@ pub struct KnownAnswer {
 }
 
 /// The value of a dimension.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KnownAttribute {
     pub value: String,
     /// Since when nothing else was told, as far as it is kept.

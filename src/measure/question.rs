@@ -157,6 +157,18 @@ impl Sections {
         Self(self.0 & !(1 << section as u8))
     }
 
+    /// One bit for each section, as [`Sections::from_bits`] takes them.
+    #[must_use]
+    pub const fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// The sections whose bits are set, by their place in the list of all sections.
+    #[must_use]
+    pub const fn from_bits(bits: u8) -> Self {
+        Self(bits)
+    }
+
     #[must_use]
     pub const fn contains(self, section: Section) -> bool {
         self.0 & 1 << section as u8 != 0
