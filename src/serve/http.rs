@@ -2,7 +2,7 @@
 //!
 //! Owns every socket. Promises bounded memory and time for each connection, whatever its client
 //! does, and a quick end: after the shutdown open requests have a moment, then everything is closed.
-//! Does not read request bodies, and never puts anything a client sent into an answer.
+//! Reads no request bodies but those of other instances, and never puts anything a client sent into an answer.
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -38,6 +38,7 @@ use crate::serve::access::{Access, Gate, Visitor};
 use crate::serve::api::{self, Api};
 use crate::serve::connection::{Seats, Ticket};
 use crate::serve::negotiation::{self, Encoding};
+use crate::serve::peers::{self, Peers};
 use crate::serve::readiness::Obstacle;
 use crate::serve::{Source, console, page};
 use crate::telemetry::{Failure, Telemetry};
@@ -48,6 +49,8 @@ pub struct Endpoint {
     pub source: Arc<dyn Source>,
     /// Without it there is no `/api`.
     pub api: Option<Api>,
+    /// Answers other instances, if there can be any.
+    pub peers: Option<Arc<dyn Peers>>,
     /// Who is let in.
     pub access: Access,
     pub limits: Limits,
@@ -103,6 +106,7 @@ impl Endpoint {
             telemetry,
             source,
             api: None,
+            peers: None,
             access: Access::this_machine(),
             limits: Limits::default(),
         }
@@ -286,12 +290,14 @@ fn router(endpoint: Arc<Endpoint>, api: Option<Api>) -> Router {
     let source = Arc::clone(&endpoint.source);
     let telemetry = Arc::clone(&endpoint.telemetry);
     let api = api.map(|api| api::routes(source, telemetry, api));
+    let peers = endpoint.peers.clone().map(peers::routes);
     Router::new()
         .route("/metrics", get(metrics))
         .route("/-/healthy", get(healthy))
         .route("/-/ready", get(ready))
         .with_state(endpoint)
         .merge(api.unwrap_or_default())
+        .merge(peers.unwrap_or_default())
         .merge(console::routes())
         .fallback(|| async { (StatusCode::NOT_FOUND, "not found\n") })
         .method_not_allowed_fallback(|| async {

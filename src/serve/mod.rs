@@ -11,6 +11,7 @@ pub mod exposition;
 pub mod http;
 pub mod negotiation;
 pub mod page;
+pub mod peers;
 pub mod readiness;
 
 mod connection;

@@ -13,6 +13,8 @@
 //!                        |no
 //!                        +--> certificate vouched for, or api.open, or for everybody --> in
 //!                        +--> from this machine, and asked by its name ----------------> in
+//!
+//!  what other instances ask --> their token, and nothing else -----------------------------> in
 //! ```
 
 mod local;
@@ -37,13 +39,16 @@ use crate::config::web::{PasswordHash, WebFile, WebSettings};
 use crate::serve::access::local::Stranger;
 use crate::serve::access::passwords::{Passwords, Verdict};
 use crate::serve::access::rate::Bucket;
+use crate::serve::api::Token;
 use crate::serve::api::refusal::Refusal;
+use crate::serve::peers;
 
 /// Who may connect and ask.
 #[derive(Debug, Clone, Default)]
 pub struct Access {
     open: bool,
     file: Option<WebFile>,
+    peers: Option<Arc<Token>>,
 }
 
 impl Access {
@@ -62,7 +67,20 @@ impl Access {
     /// Whom the file admits; where it asks nobody to show anything, everybody or this machine.
     #[must_use]
     pub fn of(open: bool, file: Option<WebFile>) -> Self {
-        Self { open, file }
+        Self {
+            open,
+            file,
+            peers: None,
+        }
+    }
+
+    /// The same, and whoever shows this token may ask what instances ask each other, and only that.
+    #[must_use]
+    pub fn with_peers(self, token: Option<Token>) -> Self {
+        Self {
+            peers: token.map(Arc::new),
+            ..self
+        }
     }
 
     /// Whether nobody gets through who has not shown who they are.
@@ -85,6 +103,7 @@ impl Access {
 /// What decides, and goes on doing so while the file changes.
 pub(super) struct Gate {
     open: bool,
+    peers: Option<Arc<Token>>,
     file: Option<WebFile>,
     rules: ArcSwap<Rules>,
     changes: watch::Sender<()>,
@@ -117,6 +136,10 @@ enum Obstacle {
     Stranger(Stranger),
     /// There are too many requests.
     TooMany,
+    /// It does not show the token of the instances.
+    NoPeer,
+    /// There is no such token.
+    NoPeers,
 }
 
 impl Rules {
@@ -154,6 +177,7 @@ impl Gate {
         let rules = Rules::of(settings.unwrap_or(&WebSettings::default()));
         Arc::new(Self {
             open: access.open,
+            peers: access.peers,
             rules: ArcSwap::from_pointee(rules),
             file: access.file,
             changes: watch::Sender::new(()),
@@ -186,8 +210,18 @@ impl Gate {
 
     async fn judge(&self, visitor: Visitor, request: &Parts) -> Result<(), Obstacle> {
         let rules = self.rules();
+        let for_peers = peers::is_for_them(request.uri.path());
+        if for_peers && self.is_peer(request) {
+            return Ok(());
+        }
         if rules.rate.as_ref().is_some_and(|rate| !rate.admits()) {
             return Err(Obstacle::TooMany);
+        }
+        if for_peers {
+            return Err(match self.peers {
+                Some(_) => Obstacle::NoPeer,
+                None => Obstacle::NoPeers,
+            });
         }
         if rules.users.is_empty() {
             let known = visitor.verified || self.open || is_for_everybody(request.uri.path());
@@ -207,6 +241,13 @@ impl Gate {
             Verdict::Wrong => Err(Obstacle::Unknown),
             Verdict::Busy => Err(Obstacle::TooMany),
         }
+    }
+
+    /// Whether another instance asks. They know each other by their token alone, so that users,
+    /// passwords and the rate limit of clients do not come between them.
+    fn is_peer(&self, request: &Parts) -> bool {
+        let token = self.peers.as_ref();
+        token.is_some_and(|token| token.is_borne(&request.headers))
     }
 }
 
@@ -236,8 +277,10 @@ fn refusal(obstacle: Obstacle, path: &str) -> Response {
         Obstacle::Stranger(Stranger::Elsewhere) => Refusal::Elsewhere,
         Obstacle::Stranger(Stranger::OtherName) => Refusal::OtherName,
         Obstacle::TooMany => Refusal::TooManyRequests,
+        Obstacle::NoPeer => Refusal::NoPeer,
+        Obstacle::NoPeers => Refusal::NoPeers,
     };
-    if path == "/api" || path.starts_with("/api/") {
+    if path == "/api" || path.starts_with("/api/") || peers::is_for_them(path) {
         return refusal.into_response();
     }
     let page = (refusal.status() == StatusCode::FORBIDDEN).then(|| local::page(&refusal));

@@ -72,13 +72,13 @@ impl Asker {
     }
 
     /// What has to be kept while somebody waits.
-    pub(super) fn waiting(&self) -> Waiting {
+    pub(in crate::serve) fn waiting(&self) -> Waiting {
         Waiting(self.clone())
     }
 }
 
 /// Somebody waits until this is dropped.
-pub(super) struct Waiting(Asker);
+pub(in crate::serve) struct Waiting(Asker);
 
 impl Drop for Waiting {
     fn drop(&mut self) {

@@ -256,7 +256,7 @@ impl IntoResponse for Refusal {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         let challenge = match self {
-            Self::Unauthorized => Some("Bearer"),
+            Self::Unauthorized | Self::NoPeer => Some("Bearer"),
             Self::UnknownUser => Some("Basic realm=\"tenure\", charset=\"UTF-8\""),
             _ => None,
         };

@@ -76,6 +76,13 @@ pub enum Refusal {
          `api.open: true`"
     )]
     OtherName,
+    #[error(
+        "only other instances may ask this, with `Authorization: Bearer TOKEN`, the content of the \
+         file of `cluster.token_file`"
+    )]
+    NoPeer,
+    #[error("other instances may ask this where a token is configured: `cluster.token_file`")]
+    NoPeers,
     #[error("there are too many requests: ask again later")]
     TooManyRequests,
     #[error("looking up customers is off: see `api.customers`")]
@@ -87,8 +94,78 @@ pub enum Refusal {
          must be keyed by customer id"
     )]
     SplitCustomer,
+    /// Another instance has part of the answer and does not give it, or nobody has it.
+    #[error("{0}")]
+    OtherInstances(#[from] Missing),
     #[error("the answer could not be written")]
     Unwritable,
+}
+
+/// A partition that another instance should answer for, and why there is no answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("partition {partition}{}: {trouble}", with(.instance.as_ref()))]
+pub struct Missing {
+    pub partition: i32,
+    /// Who has it, as far as that is known.
+    pub instance: Option<String>,
+    pub trouble: Trouble,
+}
+
+/// Why another instance does not answer, with the way out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Trouble {
+    #[error(
+        "no instance says that it has it: it is being moved, or an instance is missing; ask again soon"
+    )]
+    NoOwner,
+    #[error(
+        "it is asked over HTTP, for which there is no token: set cluster.token_file on every instance"
+    )]
+    TokenMissing,
+    #[error(
+        "it does not take the token of this instance: cluster.token_file has to hold the same on \
+         every instance"
+    )]
+    TokenRefused,
+    #[error(
+        "{why}; it has to be reachable at what it has as cluster.advertise, and its certificate \
+         vouched for by cluster.ca_file"
+    )]
+    Unreachable { why: String },
+    #[error("it is another version of the program: bring all instances to one version")]
+    OtherVersion,
+    #[error(
+        "its settings, its topics or its digest key are other ones (definition_hash): give every \
+         instance the same"
+    )]
+    OtherDefinition,
+    #[error("it knows the topics with {partitions} partitions: restart the one that is behind")]
+    OtherPartitions { partitions: i32 },
+    #[error("it has moved again and again: ask again soon")]
+    Moving,
+    #[error("{}: ask for an earlier instant, or again later", reached_only(*.reached))]
+    NotReached { reached: Option<Timestamp> },
+    #[error("looking up customers is off there: set api.customers on every instance")]
+    CustomersOff,
+    #[error("it is stopping: ask again soon")]
+    Stopping,
+    #[error("its log is not whole, so no number would be right: see its log and /-/ready")]
+    NotWhole,
+    #[error("its answer is not one to this question")]
+    Unlike,
+    #[error("it failed to answer: see its log")]
+    Failed,
+}
+
+fn with(instance: Option<&String>) -> String {
+    instance.map_or_else(String::new, |instance| format!(" is with {instance}"))
+}
+
+fn reached_only(reached: Option<Timestamp>) -> String {
+    match reached {
+        Some(reached) => format!("it has reached {reached} there"),
+        None => "it is being restored there".to_owned(),
+    }
 }
 
 /// How many instants fit.
@@ -141,12 +218,13 @@ impl Refusal {
             Self::TimedOut { .. } => "timed_out",
             Self::Busy => "busy",
             Self::Stopping => "stopping",
-            Self::Unauthorized | Self::UnknownUser => "unauthorized",
+            Self::Unauthorized | Self::UnknownUser | Self::NoPeer => "unauthorized",
             Self::Elsewhere | Self::OtherName => "forbidden",
             Self::TooManyRequests => "too_many_requests",
-            Self::Disabled => "disabled",
+            Self::Disabled | Self::NoPeers => "disabled",
             Self::UnknownCustomer => "unknown_customer",
             Self::SplitCustomer => "split_customer",
+            Self::OtherInstances(_) => "other_instances",
             Self::Unwritable => "unwritable",
         }
     }
@@ -157,17 +235,19 @@ impl Refusal {
             Self::BadParameter { .. }
             | Self::UnknownParameter { .. }
             | Self::UnknownMetric { .. } => StatusCode::BAD_REQUEST,
-            Self::Unauthorized | Self::UnknownUser => StatusCode::UNAUTHORIZED,
+            Self::Unauthorized | Self::UnknownUser | Self::NoPeer => StatusCode::UNAUTHORIZED,
             Self::Elsewhere | Self::OtherName => StatusCode::FORBIDDEN,
             Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
-            Self::Disabled | Self::UnknownCustomer => StatusCode::NOT_FOUND,
+            Self::Disabled | Self::NoPeers | Self::UnknownCustomer => StatusCode::NOT_FOUND,
             Self::Degraded | Self::Incomplete | Self::SplitCustomer => StatusCode::CONFLICT,
             Self::NotReached { .. } | Self::HistoryGone(_) | Self::TooMuch { .. } => {
                 StatusCode::UNPROCESSABLE_ENTITY
             }
-            Self::NotReady | Self::TimedOut { .. } | Self::Busy | Self::Stopping => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::NotReady
+            | Self::TimedOut { .. }
+            | Self::Busy
+            | Self::Stopping
+            | Self::OtherInstances(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unwritable => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -179,8 +259,31 @@ impl Refusal {
             Self::TooManyRequests => Some(1),
             Self::Busy => Some(5),
             Self::NotReady | Self::Stopping => Some(10),
+            Self::OtherInstances(missing) => missing.trouble.retry_after(),
             Self::TimedOut { .. } => Some(60),
             _ => None,
+        }
+    }
+}
+
+impl Trouble {
+    /// After how many seconds asking again may help, where nobody has to configure anything first.
+    const fn retry_after(&self) -> Option<u32> {
+        match self {
+            Self::NoOwner
+            | Self::Moving
+            | Self::Stopping
+            | Self::NotReached { .. }
+            | Self::Unreachable { .. } => Some(10),
+            Self::TokenMissing
+            | Self::TokenRefused
+            | Self::OtherVersion
+            | Self::OtherDefinition
+            | Self::OtherPartitions { .. }
+            | Self::CustomersOff
+            | Self::NotWhole
+            | Self::Unlike
+            | Self::Failed => None,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The token that has to be shown by whoever looks up a customer.
+//! Tokens that have to be shown: by whoever looks up a customer, and by other instances.
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
@@ -32,9 +32,14 @@ impl Token {
 
     /// Whether these are the headers of somebody who knows the token.
     pub(super) fn is_shown(&self, headers: &HeaderMap) -> bool {
-        if let Some(shown) = once(headers, &OWN_HEADER) {
-            return digest(self.key, shown.as_bytes()) == self.digest;
+        match once(headers, &OWN_HEADER) {
+            Some(shown) => digest(self.key, shown.as_bytes()) == self.digest,
+            None => self.is_borne(headers),
         }
+    }
+
+    /// The same, where nobody needs `Authorization` for anything else.
+    pub(in crate::serve) fn is_borne(&self, headers: &HeaderMap) -> bool {
         let Some(value) = once(headers, &header::AUTHORIZATION) else {
             return false;
         };
