@@ -12,6 +12,7 @@
 //!                             engine <-- complete report, what is wanted of whom -- board
 //! ```
 
+pub mod asked;
 pub mod board;
 pub mod exchange;
 pub mod grid;

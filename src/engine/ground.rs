@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::cluster::asked::Known;
 use crate::ledger::Shard;
 use crate::serve::{Basis, LogPosition, ShardDigest};
 
@@ -29,26 +30,35 @@ impl Ground {
         }
     }
 
-    /// The same as another instance told it.
+    /// Whether everything before these offsets is in it, each of the topic with this number.
     #[must_use]
-    pub fn told(partition: i32, digest: u128, offsets: Vec<Option<(i64, i64)>>) -> Self {
+    pub fn covers(&self, positions: &[(usize, i64)]) -> bool {
+        positions.iter().all(|(topic, next)| {
+            let known = self.offsets.get(*topic).copied().flatten();
+            known.is_some_and(|(_, known)| known >= *next)
+        })
+    }
+}
+
+/// As another instance tells it.
+impl From<Known> for Ground {
+    fn from(known: Known) -> Self {
         Self {
-            partition,
-            digest,
-            offsets,
+            partition: known.partition,
+            digest: known.digest,
+            offsets: known.offsets,
         }
     }
+}
 
-    /// By number of the topic: the first offset that is in the state, and the first that is not.
-    #[must_use]
-    pub fn offsets(&self) -> &[Option<(i64, i64)>] {
-        &self.offsets
-    }
-
-    /// The digest of all facts.
-    #[must_use]
-    pub const fn digest(&self) -> u128 {
-        self.digest
+/// As it is told to another instance.
+impl From<Ground> for Known {
+    fn from(ground: Ground) -> Self {
+        Self {
+            partition: ground.partition,
+            digest: ground.digest,
+            offsets: ground.offsets,
+        }
     }
 }
 

@@ -4,16 +4,37 @@
 //! shards are asked one after the other and in slices, so that neither folding nor a scrape waits
 //! for more than one of these, and that whoever gives up is forgotten at once. Does not know how a
 //! question was asked.
+//!
+//! Where other instances have some of the partitions they are asked at the same time, and answer by the
+//! same bounds. Whoever asks has a turn among the questions that came here, and another one only while
+//! shards of this instance are asked: so two instances that ask each other never wait for each other.
+//!
+//! ```text
+//!  question here --> turn: questions --+--> turn: shards --> own shards ---+--> merged
+//!                                      +--> other instances, over HTTP ----+
+//!  question of another instance ----------> turn: shards --> own shards ------> answer
+//! ```
 
+mod answering;
+mod others;
+mod waiting;
+
+use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, bounded};
+use crossbeam_channel::{Sender, bounded};
 
+use crate::cluster::asked::{
+    CustomerAnswer, CustomerQuestion, Known, PartialAnswer, PartialQuestion, Terms,
+};
+use crate::cluster::peers::{Elsewhere, Peers};
 use crate::config::Settings;
 use crate::engine::evaluation::topics;
-use crate::engine::ground::basis;
+use crate::engine::ground::{Ground, basis};
+use crate::engine::inquiry::others::{Asking, Call, MOVING, Others, too_much};
+use crate::engine::inquiry::waiting::{Turns, Waiting, lock};
 use crate::engine::live::Live;
 use crate::engine::slices::Wanted;
 use crate::engine::worker::{Answer, Ask, LookUp, Task, owner};
@@ -29,22 +50,20 @@ use crate::measure::question::{Question, Sections};
 use crate::measure::report::{Family, Report, WithheldReason};
 use crate::measure::settings::EvaluationSettings;
 use crate::serve::api::archive::{Archive, Asker, MOST_INSTANTS, Moment, Series, SeriesQuestion};
-use crate::serve::api::refusal::{Fits, Refusal};
+use crate::serve::api::refusal::{Refusal, Trouble};
 use crate::serve::{Basis, Published, Source};
 
 /// Customers times windows of one question: about a minute on one core.
 const MOST_WORK: u64 = 5_000_000_000;
 /// Windows times segments of one question: some 100 bytes each.
 const MOST_SEGMENTS: u64 = 4_000_000;
-/// Questions that wait for their turn.
-const MOST_WAITING: usize = 8;
 /// How long they wait.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long an answer may take once it is begun.
 const TIME: Duration = Duration::from_mins(1);
 /// The same of looking up a customer.
 const LOOK_UP_TIME: Duration = Duration::from_secs(10);
-/// How often it is looked whether somebody still waits.
+/// How soon it is looked again where a partition is.
 const PULSE: Duration = Duration::from_millis(50);
 
 /// Answers questions about the past.
@@ -56,14 +75,40 @@ pub struct Inquiry {
     ces: CesScale,
     dimensions: Vec<String>,
     topics: Vec<Arc<str>>,
+    /// Whether single customers can be looked up.
+    customers: bool,
+    /// Of the settings: what other instances have to have too.
+    definition: String,
+    others: Others,
+    /// Of the questions that came here.
     turns: Turns,
+    /// Of all questions to the shards of this instance.
+    shard_turns: Turns,
 }
 
-/// What all shards say to a question.
+/// What shards say to a question, and those of other instances.
 struct Findings {
     partial: Partial,
-    basis: Basis,
+    grounds: Vec<Ground>,
     prune_line: Option<Timestamp>,
+    /// Customers may be in two shards, because the number of partitions changed.
+    rekeyed: bool,
+}
+
+/// A question for numbers, and what was said to it so far.
+struct Summing<'a> {
+    inquiry: &'a Inquiry,
+    question: Arc<Question>,
+    findings: Findings,
+}
+
+/// A question for a customer, and what was said to it so far.
+struct Searching<'a> {
+    inquiry: &'a Inquiry,
+    /// Personal: for the shards' hash alone.
+    id: Arc<str>,
+    at: Timestamp,
+    found: Option<(i32, Customer)>,
 }
 
 impl Inquiry {
@@ -76,8 +121,32 @@ impl Inquiry {
             ces: settings.fold.ces,
             dimensions: settings.fold.dimensions.clone(),
             topics: topics(settings),
+            customers: settings.api.customers,
+            definition: settings.definition_hash(),
+            others: Others::default(),
             turns: Turns::default(),
+            shard_turns: Turns::default(),
         }
+    }
+
+    /// The same as one of several instances: what others have is asked of them.
+    #[must_use]
+    pub fn among(self, elsewhere: Arc<dyn Elsewhere>) -> Self {
+        let others = Others {
+            elsewhere: Some(elsewhere),
+            ..self.others
+        };
+        Self { others, ..self }
+    }
+
+    /// The same with how other instances are asked; nothing without a token.
+    #[must_use]
+    pub fn asking(self, peers: Option<Peers>) -> Self {
+        let others = Others {
+            peers: peers.map(Arc::new),
+            ..self.others
+        };
+        Self { others, ..self }
     }
 
     /// Lets go of the workers, so that they can end.
@@ -94,31 +163,65 @@ impl Inquiry {
         Ok(queues)
     }
 
-    fn context(&self) -> Context<'_> {
+    /// `rekeyed`: customers may be in two shards.
+    fn context(&self, rekeyed: bool) -> Context<'_> {
         Context {
             ces: self.ces,
             dimensions: &self.dimensions,
-            rekeyed: self.live.rekeyed(),
+            rekeyed,
         }
     }
 
-    /// Asks every shard in turn and merges what they say.
+    /// Asks every partition and merges what they say.
     fn ask(&self, question: &Arc<Question>, asker: &Asker) -> Result<Findings, Refusal> {
         self.check(question)?;
-        let queues = self.queues()?;
         let _turn = self
             .turns
             .take(&self.waiting(asker, PATIENCE, Refusal::Busy))?;
+        let mut summing = Summing {
+            inquiry: self,
+            question: Arc::clone(question),
+            findings: self.nothing_found(question),
+        };
         let out_of_time = Refusal::TimedOut {
             seconds: TIME.as_secs(),
         };
         let waiting = self.waiting(asker, TIME, out_of_time);
-        let mut merged = Partial::empty(question);
-        let mut prune_line = None;
-        let mut grounds = Vec::new();
-        for partition in self.live.shards() {
+        self.others.ask(&mut summing, &waiting)?;
+        // Records can have been lost while this was under way.
+        self.whole()?;
+        Ok(summing.findings)
+    }
+
+    fn nothing_found(&self, question: &Question) -> Findings {
+        Findings {
+            partial: Partial::empty(question),
+            grounds: Vec::new(),
+            prune_line: None,
+            rekeyed: self.live.rekeyed(),
+        }
+    }
+
+    /// Asks shards of this instance in turn; those that have answered, all of them as far as the
+    /// question goes.
+    fn ask_here(
+        &self,
+        partitions: &BTreeSet<i32>,
+        question: &Arc<Question>,
+        waiting: &Waiting<'_>,
+        findings: &mut Findings,
+    ) -> Result<BTreeSet<i32>, Refusal> {
+        let queues = self.queues()?;
+        let _turn = self
+            .shard_turns
+            .take(&self.waiting(waiting.asker, PATIENCE, Refusal::Busy))?;
+        let mut answered = BTreeSet::new();
+        for &partition in partitions {
+            let Some(positions) = self.positions(partition, question.latest()) else {
+                continue;
+            };
             let interest = Arc::new(());
-            let (answer, answered) = bounded(1);
+            let (answer, answering) = bounded(1);
             let ask = Ask {
                 partition,
                 question: Arc::clone(question),
@@ -126,18 +229,68 @@ impl Inquiry {
             };
             let task = Task::EvaluateInSlices(ask, Wanted::by(&interest));
             waiting.send(owner(&queues, partition), task)?;
-            let said: Answer = waiting.receive(&answered)?;
-            prune_line = prune_line.max(said.prune_line);
-            grounds.push(said.ground);
-            merged.merge(&said.partial?);
+            let Some(said): Option<Answer> = waiting.receive(&answering)? else {
+                continue;
+            };
+            // Else it was let go of meanwhile, and what answered is not what was meant.
+            if !said.ground.covers(&positions) {
+                continue;
+            }
+            findings.partial.merge(&said.partial?);
+            findings.prune_line = findings.prune_line.max(said.prune_line);
+            findings.grounds.push(said.ground);
+            answered.insert(partition);
         }
-        // Records can have been lost while this was under way.
-        self.whole()?;
-        Ok(Findings {
-            partial: merged,
-            basis: basis(&grounds, &self.topics),
-            prune_line,
-        })
+        Ok(answered)
+    }
+
+    /// Looks for a customer in shards of this instance; those that have answered.
+    fn search_here(
+        &self,
+        partitions: &BTreeSet<i32>,
+        (id, at): (&Arc<str>, Timestamp),
+        waiting: &Waiting<'_>,
+        found: &mut Option<(i32, Customer)>,
+    ) -> Result<BTreeSet<i32>, Refusal> {
+        let queues = self.queues()?;
+        let mut answered = BTreeSet::new();
+        for &partition in partitions {
+            let changes = self.live.progress().changes();
+            if self.positions(partition, at).is_none() {
+                continue;
+            }
+            let (answer, answering) = bounded(1);
+            let look_up = LookUp {
+                partition,
+                id: Arc::clone(id),
+                settings: Arc::clone(&self.settings),
+                at,
+                answer,
+            };
+            waiting.send(owner(&queues, partition), Task::LookUp(look_up))?;
+            let Some(known) = waiting.receive(&answering)? else {
+                continue;
+            };
+            // Else it may have been let go of meanwhile.
+            if self.live.progress().changes() != changes {
+                continue;
+            }
+            note(found, known.map(|known| (partition, known)))?;
+            answered.insert(partition);
+        }
+        Ok(answered)
+    }
+
+    /// By number of the topic, how far a shard of this instance is that has reached an instant; nothing
+    /// if it is not here, or has not.
+    fn positions(&self, partition: i32, at: Timestamp) -> Option<Vec<(usize, i64)>> {
+        let positions = self.live.progress().positions();
+        let here = positions.into_iter();
+        let here = here.filter(|(place, _)| place.partition == partition);
+        let here: Vec<(usize, i64)> = here.map(|(place, next)| (place.topic, next)).collect();
+        // Asked after the positions, which therefore have to be reached by whoever answers.
+        let reached = self.live.shard_complete_until(partition);
+        (!here.is_empty() && reached.is_some_and(|reached| reached >= at)).then_some(here)
     }
 
     fn waiting<'a>(&'a self, asker: &'a Asker, time: Duration, otherwise: Refusal) -> Waiting<'a> {
@@ -166,6 +319,12 @@ impl Inquiry {
         if question.latest() > latest {
             return Err(Refusal::NotReached { latest });
         }
+        self.fits(question)
+    }
+
+    /// Refuses what is not kept, and what would take this instance too long: of the work it knows its
+    /// own shards.
+    fn fits(&self, question: &Question) -> Result<(), Refusal> {
         let published = self.live.published();
         if let Some(kept_since) = published
             .as_ref()
@@ -221,13 +380,17 @@ impl Inquiry {
     }
 
     /// By instant, why measures are withheld of this one period.
-    fn withheld_of(&self, question: &Question, partial: &Partial, period: Period) -> Vec<Report> {
+    fn withheld_of(&self, question: &Question, findings: &Findings, period: Period) -> Vec<Report> {
         let periods = &question.settings.periods;
         let place = periods.iter().position(|known| *known == period);
         let instants = question.instants.iter().map(|instant| instant.at);
         let settings = self.with_periods(vec![period]);
         let one = Question::of(instants, question.sections, settings);
-        reports(&partial.of_period(place.unwrap_or(0)), &one, self.context())
+        reports(
+            &findings.partial.of_period(place.unwrap_or(0)),
+            &one,
+            self.context(findings.rekeyed),
+        )
     }
 }
 
@@ -238,40 +401,79 @@ fn bounded_work(question: &Question, customers: u64, segments: u64) -> Result<()
     let by_memory = MOST_SEGMENTS / windows.saturating_mul(segments.max(1));
     let fits = by_work.min(by_memory).clamp(1, MOST_INSTANTS);
     if question.instants.len() as u64 > fits {
-        return Err(Refusal::TooMuch {
-            fits: Fits(fits),
-            way: "a longer step, a shorter time or a single period",
-        });
+        return Err(too_much(fits));
     }
     Ok(())
 }
 
-impl Archive for Inquiry {
-    fn latest(&self) -> Result<Timestamp, Refusal> {
+/// A customer is in one partition.
+fn note(
+    found: &mut Option<(i32, Customer)>,
+    known: Option<(i32, Customer)>,
+) -> Result<(), Refusal> {
+    if known.is_some() && found.is_some() {
+        return Err(Refusal::SplitCustomer);
+    }
+    *found = found.take().or(known);
+    Ok(())
+}
+
+impl Inquiry {
+    /// The latest instant that every partition has reached, as it is known now.
+    fn reached(&self) -> Result<Timestamp, Refusal> {
         if self.live.is_stopping() {
             return Err(Refusal::Stopping);
         }
         self.whole()?;
-        let reached = self.live.complete_until();
-        let reached = reached.ok_or(Refusal::NotReady)?;
+        let elsewhere = self.others.reached(&self.live.shards())?;
+        let here = match elsewhere {
+            // This instance may have none, which then holds nothing back.
+            Some(elsewhere) if self.live.shards().is_empty() => elsewhere,
+            _ => self.live.complete_until().ok_or(Refusal::NotReady)?,
+        };
+        let reached = elsewhere.map_or(here, |elsewhere| elsewhere.min(here));
         Ok(reached.min(Live::now()))
+    }
+
+    fn published(
+        &self,
+        report: Report,
+        prune_line: Option<Timestamp>,
+        rests_on: &Basis,
+    ) -> Published {
+        // Of several instances there is an answer of all partitions or none.
+        let coverage = match &self.others.elsewhere {
+            Some(_) => 1.0,
+            None => self.live.progress().coverage(),
+        };
+        Published::new(Arc::new(report), coverage, prune_line).resting_on(rests_on.clone())
+    }
+}
+
+impl Archive for Inquiry {
+    fn latest(&self) -> Result<Timestamp, Refusal> {
+        let begun = Instant::now();
+        loop {
+            match self.reached() {
+                // A partition that moves is there again soon.
+                Err(Refusal::OtherInstances(_)) if begun.elapsed() < MOVING => {
+                    std::thread::sleep(PULSE);
+                }
+                known => return known,
+            }
+        }
     }
 
     fn reports(&self, instants: &[Timestamp], asker: &Asker) -> Result<Vec<Published>, Refusal> {
         let settings = Arc::clone(&self.settings);
         let question = Question::of(instants.iter().copied(), Sections::ALL, settings);
         let question = Arc::new(question);
-        let Findings {
-            partial,
-            basis,
-            prune_line,
-        } = self.ask(&question, asker)?;
-        let coverage = self.live.progress().coverage();
-        let publish = |report| {
-            Published::new(Arc::new(report), coverage, prune_line).resting_on(basis.clone())
-        };
-        let reports = reports(&partial, &question, self.context());
-        Ok(reports.into_iter().map(publish).collect())
+        let findings = self.ask(&question, asker)?;
+        let basis = basis(&findings.grounds, &self.topics);
+        let context = self.context(findings.rekeyed);
+        let reports = reports(&findings.partial, &question, context);
+        let published = |report| self.published(report, findings.prune_line, &basis);
+        Ok(reports.into_iter().map(published).collect())
     }
 
     fn series(&self, asked: &SeriesQuestion, asker: &Asker) -> Result<Series, Refusal> {
@@ -280,15 +482,12 @@ impl Archive for Inquiry {
         let sections = Sections::only(measure.section);
         let instants = asked.instants.iter().copied();
         let question = Arc::new(Question::of(instants, sections, settings));
-        let Findings {
-            partial,
-            basis,
-            prune_line,
-        } = self.ask(&question, asker)?;
-        let all = reports(&partial, &question, self.context());
+        let findings = self.ask(&question, asker)?;
+        let context = self.context(findings.rekeyed);
+        let all = reports(&findings.partial, &question, context);
         let moments = match asked.period {
             Some(period) if question.settings.periods.len() > 1 => {
-                let withheld = self.withheld_of(&question, &partial, period);
+                let withheld = self.withheld_of(&question, &findings, period);
                 let period = period.to_string();
                 let pairs = all.into_iter().zip(withheld);
                 pairs
@@ -311,37 +510,103 @@ impl Archive for Inquiry {
         };
         Ok(Series {
             moments,
-            basis,
-            history_start: prune_line,
+            basis: basis(&findings.grounds, &self.topics),
+            history_start: findings.prune_line,
         })
     }
 
     fn customer(&self, id: &str, asker: &Asker) -> Result<Customer, Refusal> {
-        let at = self.latest()?;
-        let queues = self.queues()?;
+        let mut searching = Searching {
+            inquiry: self,
+            id: id.into(),
+            at: self.latest()?,
+            found: None,
+        };
         let out_of_time = Refusal::TimedOut {
             seconds: LOOK_UP_TIME.as_secs(),
         };
         let waiting = self.waiting(asker, LOOK_UP_TIME, out_of_time);
-        let id: Arc<str> = id.into();
-        let mut found = None;
-        for partition in self.live.shards() {
-            let (answer, answered) = bounded(1);
-            let look_up = LookUp {
-                partition,
-                id: Arc::clone(&id),
-                settings: Arc::clone(&self.settings),
-                at,
-                answer,
-            };
-            waiting.send(owner(&queues, partition), Task::LookUp(look_up))?;
-            let known = waiting.receive(&answered)?;
-            if known.is_some() && found.is_some() {
-                return Err(Refusal::SplitCustomer);
-            }
-            found = found.or(known);
+        self.others.ask(&mut searching, &waiting)?;
+        let (_, customer) = searching.found.ok_or(Refusal::UnknownCustomer)?;
+        Ok(customer)
+    }
+}
+
+impl Asking for Summing<'_> {
+    type Answer = PartialAnswer;
+
+    fn own(
+        &mut self,
+        partitions: &BTreeSet<i32>,
+        waiting: &Waiting<'_>,
+    ) -> Result<BTreeSet<i32>, Refusal> {
+        let findings = &mut self.findings;
+        self.inquiry
+            .ask_here(partitions, &self.question, waiting, findings)
+    }
+
+    fn call(&self, terms: Terms, of: Vec<i32>) -> Call<PartialAnswer> {
+        let instants = self.question.instants.iter();
+        let periods = self.question.settings.periods.iter();
+        let question = PartialQuestion {
+            terms,
+            of,
+            instants: instants.map(|instant| instant.at).collect(),
+            sections: self.question.sections.bits(),
+            periods: periods.map(ToString::to_string).collect(),
+        };
+        Box::new(move |peers, address, time| peers.partial(address, &question, time))
+    }
+
+    fn take(&mut self, of: &BTreeSet<i32>, answer: PartialAnswer) -> Result<(), Trouble> {
+        let topics = self.inquiry.topics.len();
+        let known: BTreeSet<i32> = answer.grounds.iter().map(|known| known.partition).collect();
+        let once = known.len() == answer.grounds.len() && known == *of;
+        let of_topics = |known: &Known| known.offsets.len() == topics;
+        if !once || !answer.grounds.iter().all(of_topics) || !answer.partial.answers(&self.question)
+        {
+            return Err(Trouble::Unlike);
         }
-        found.ok_or(Refusal::UnknownCustomer)
+        let findings = &mut self.findings;
+        findings.partial.merge(&answer.partial);
+        findings.prune_line = findings.prune_line.max(answer.prune_line);
+        findings.rekeyed |= answer.rekeyed;
+        findings
+            .grounds
+            .extend(answer.grounds.into_iter().map(Ground::from));
+        Ok(())
+    }
+}
+
+impl Asking for Searching<'_> {
+    type Answer = CustomerAnswer;
+
+    fn own(
+        &mut self,
+        partitions: &BTreeSet<i32>,
+        waiting: &Waiting<'_>,
+    ) -> Result<BTreeSet<i32>, Refusal> {
+        let (sought, found) = ((&self.id, self.at), &mut self.found);
+        self.inquiry.search_here(partitions, sought, waiting, found)
+    }
+
+    fn call(&self, terms: Terms, of: Vec<i32>) -> Call<CustomerAnswer> {
+        let question = CustomerQuestion {
+            terms,
+            of,
+            id: self.id.to_string(),
+            at: self.at,
+        };
+        Box::new(move |peers, address, time| peers.customer(address, &question, time))
+    }
+
+    fn take(&mut self, of: &BTreeSet<i32>, answer: CustomerAnswer) -> Result<(), Trouble> {
+        let known: BTreeSet<i32> = answer.of.iter().copied().collect();
+        let within = |(partition, _): &(i32, Customer)| of.contains(partition);
+        if known != *of || !answer.found.as_ref().is_none_or(within) {
+            return Err(Trouble::Unlike);
+        }
+        note(&mut self.found, answer.found).map_err(|_| Trouble::Unlike)
     }
 }
 
@@ -362,163 +627,9 @@ fn reasons(report: &Report, measure: &Measure) -> Vec<WithheldReason> {
     of_measure.map(|withheld| withheld.reason).collect()
 }
 
-/// Somebody waits, for a limited time.
-struct Waiting<'a> {
-    live: &'a Live,
-    asker: &'a Asker,
-    until: Instant,
-    /// What they are told when the time is over.
-    otherwise: Refusal,
-}
-
-impl Waiting<'_> {
-    /// Why there is no sense in waiting any longer, if so.
-    fn over(&self) -> Result<(), Refusal> {
-        if self.live.is_stopping() || self.live.failure().is_some() {
-            return Err(Refusal::Stopping);
-        }
-        if self.asker.is_gone() || Instant::now() >= self.until {
-            return Err(self.otherwise.clone());
-        }
-        Ok(())
-    }
-
-    fn send(&self, queue: &Sender<Task>, mut task: Task) -> Result<(), Refusal> {
-        loop {
-            self.over()?;
-            task = match queue.send_timeout(task, PULSE) {
-                Ok(()) => return Ok(()),
-                Err(SendTimeoutError::Timeout(task)) => task,
-                Err(SendTimeoutError::Disconnected(_)) => return Err(Refusal::Stopping),
-            };
-        }
-    }
-
-    fn receive<T>(&self, answered: &Receiver<T>) -> Result<T, Refusal> {
-        loop {
-            self.over()?;
-            match answered.recv_timeout(PULSE) {
-                Ok(answer) => return Ok(answer),
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return Err(Refusal::Stopping),
-            }
-        }
-    }
-}
-
-/// Whose turn it is: one at a time, and not too many who wait.
-#[derive(Debug, Default)]
-struct Turns {
-    line: Mutex<Line>,
-    ended: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct Line {
-    taken: bool,
-    waiting: usize,
-}
-
-/// The turn of one question, over when dropped.
-#[derive(Debug)]
-struct Turn<'a>(&'a Turns);
-
-impl Turns {
-    fn take(&self, waiting: &Waiting<'_>) -> Result<Turn<'_>, Refusal> {
-        let mut line = lock(&self.line);
-        if line.waiting >= MOST_WAITING {
-            return Err(Refusal::Busy);
-        }
-        line.waiting += 1;
-        let outcome = loop {
-            if !line.taken {
-                line.taken = true;
-                break Ok(Turn(self));
-            }
-            if let Err(refusal) = waiting.over() {
-                break Err(refusal);
-            }
-            let (again, _) = self
-                .ended
-                .wait_timeout(line, PULSE)
-                .unwrap_or_else(PoisonError::into_inner);
-            line = again;
-        };
-        line.waiting -= 1;
-        outcome
-    }
-}
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        lock(&self.0.line).taken = false;
-        self.0.ended.notify_one();
-    }
-}
-
-/// What is behind these locks is whole at every instant, so a panic elsewhere does not spoil it.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::telemetry::Telemetry;
-
-    fn live() -> Live {
-        let telemetry = Telemetry::new().expect("the catalogue has no clash");
-        Live::new(Arc::new(telemetry))
-    }
-
-    fn waiting<'a>(live: &'a Live, asker: &'a Asker, time: Duration) -> Waiting<'a> {
-        Waiting {
-            live,
-            asker,
-            until: Instant::now() + time,
-            otherwise: Refusal::Busy,
-        }
-    }
-
-    #[test]
-    fn one_has_its_turn_eight_wait_and_the_next_is_told_to_come_again() {
-        let (live, asker, turns) = (live(), Asker::default(), Turns::default());
-        let long = || waiting(&live, &asker, Duration::from_mins(1));
-        let first = turns.take(&long()).unwrap();
-        let none = waiting(&live, &asker, Duration::ZERO);
-        assert_eq!(turns.take(&none).unwrap_err(), Refusal::Busy);
-        std::thread::scope(|scope| {
-            let queue: Vec<_> = (0..MOST_WAITING)
-                .map(|_| scope.spawn(|| turns.take(&long()).map(drop)))
-                .collect();
-            while lock(&turns.line).waiting < MOST_WAITING {
-                std::thread::yield_now();
-            }
-            let begun = Instant::now();
-            assert_eq!(turns.take(&long()).unwrap_err(), Refusal::Busy);
-            assert!(
-                begun.elapsed() < Duration::from_secs(30),
-                "it was told at once"
-            );
-            drop(first);
-            for waiter in queue {
-                assert_eq!(waiter.join().unwrap(), Ok(()));
-            }
-        });
-        assert_eq!(lock(&turns.line).waiting, 0);
-        assert!(turns.take(&none).is_ok(), "nobody has the turn any more");
-    }
-
-    #[test]
-    fn nobody_waits_for_an_engine_that_ends() {
-        let (live, asker, turns) = (live(), Asker::default(), Turns::default());
-        let _first = turns.take(&waiting(&live, &asker, Duration::ZERO)).unwrap();
-        live.stopping();
-        let long = waiting(&live, &asker, Duration::from_mins(1));
-        assert_eq!(turns.take(&long).unwrap_err(), Refusal::Stopping);
-        let (_sender, receiver) = bounded::<()>(1);
-        assert_eq!(long.receive(&receiver), Err(Refusal::Stopping));
-    }
 
     #[test]
     fn what_is_too_much_is_refused_with_what_would_fit() {

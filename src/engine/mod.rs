@@ -42,11 +42,9 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use rdkafka::consumer::CommitMode;
 
-use crate::checkpoint::{Hex, OpenError, TopicId};
-use crate::cluster::exchange::Exchange;
-use crate::cluster::grid::Grid;
-use crate::cluster::record::Definition;
-use crate::config::{Ownership, Settings};
+use crate::checkpoint::OpenError;
+use crate::cluster::peers::Peers;
+use crate::config::Settings;
 use crate::engine::admission::{BySchema, with_registry};
 use crate::engine::contributing::Contributor;
 use crate::engine::evaluation::Evaluation;
@@ -71,6 +69,7 @@ use crate::measure::FORM;
 use crate::registry::Registry;
 use crate::router::{Router, kafka_settings};
 use crate::serve::api::archive::Archive;
+use crate::serve::peers;
 use crate::telemetry::{Failure, Telemetry};
 
 /// The watch asks for ends at least this often: what it knows is the age of a report before it is
@@ -120,6 +119,8 @@ pub enum StartError {
     Client(String),
     #[error("the schema registry cannot be asked: {0}")]
     Registry(String),
+    #[error("other instances cannot be asked: {0}")]
+    Peers(String),
     #[error("the checkpoints cannot be kept at state.url: {0}")]
     Store(#[from] OpenError),
     #[error("could not start a thread: {0}")]
@@ -168,6 +169,7 @@ impl Engine {
         let (shown, same) = (Arc::clone(&live), Arc::clone(&identity));
         let evaluation = Evaluation::new(settings, shown, same, queues.clone());
         let inquiry = Inquiry::new(settings, Arc::clone(&live), queues.clone());
+        let inquiry = inquiry.asking(Peers::new(&settings.cluster).map_err(StartError::Peers)?);
         let ended = Arc::clone(&ending);
         threads.push(spawn("evaluation", &live, move || {
             evaluation.run(&ended.stop);
@@ -221,6 +223,12 @@ impl Engine {
     #[must_use]
     pub fn archive(&self) -> Arc<dyn Archive> {
         Arc::clone(&self.inquiry) as Arc<dyn Archive>
+    }
+
+    /// Answers to questions of other instances.
+    #[must_use]
+    pub fn peers(&self) -> Arc<dyn peers::Peers> {
+        Arc::clone(&self.inquiry) as Arc<dyn peers::Peers>
     }
 
     /// Asks every thread to end, the last of them after what was read is folded and durable, and waits

@@ -138,17 +138,12 @@ impl Partial {
         }
     }
 
-    /// Whether it can be the answer to a question: it has its instants, and their periods.
+    /// Whether this can be an answer to a question, by its instants and periods.
     #[must_use]
     pub fn answers(&self, question: &Question) -> bool {
-        let windows = question
-            .instants
-            .iter()
-            .map(|instant| instant.windows.len());
-        self.instants
-            .iter()
-            .map(|sums| sums.periods.len())
-            .eq(windows)
+        let asked = question.instants.iter();
+        let fits = |(sums, asked): (&Sums, &Instant)| sums.periods.len() == asked.windows.len();
+        self.instants.len() == question.instants.len() && self.instants.iter().zip(asked).all(fits)
     }
 
     /// Adds what other customers contribute to the same question.
