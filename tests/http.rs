@@ -212,6 +212,7 @@ impl Server {
                 dimensions: vec!["plan".to_owned()],
                 token,
             }),
+            peers: None,
             access: Access::this_machine(),
             limits,
         };

@@ -75,11 +75,15 @@ pub enum Unanswered {
     Refused(Refused),
     /// It does not take this token, or has none.
     Token,
-    /// It does not answer, or not in time, or not as an instance would.
-    Failed(String),
+    /// It is not reached, or does not answer in time: why.
+    Unreached(String),
+    /// What it names as its address is none.
+    NoAddress,
+    /// What it answers is not what an instance would.
+    Unlike,
     /// It has another version of the program.
     OtherVersion,
-    /// The answer is larger than [`LARGEST_ANSWER`].
+    /// The question is larger than [`LARGEST_QUESTION`], or the answer than [`LARGEST_ANSWER`].
     TooLarge,
     /// Too many questions are under way.
     Busy,
@@ -165,16 +169,14 @@ impl Peers {
         time: Duration,
     ) -> Result<A, Unanswered> {
         if !is_address(address) {
-            let what = "what it names as its address (cluster.advertise) is none";
-            return Err(Unanswered::Failed(what.to_owned()));
+            return Err(Unanswered::NoAddress);
         }
         let _under_way = UnderWay::begin(&self.under_way).ok_or(Unanswered::Busy)?;
         let question = written(question).filter(|bytes| bytes.len() <= LARGEST_QUESTION);
-        let too_long = || Unanswered::Failed("the question is too long to be passed on".to_owned());
-        let question = question.ok_or_else(too_long)?;
+        let question = question.ok_or(Unanswered::TooLarge)?;
         let failed = |error: ureq::Error| match error {
             ureq::Error::BodyExceedsLimit(_) => Unanswered::TooLarge,
-            error => Unanswered::Failed(format!("{address} does not answer: {error}")),
+            error => Unanswered::Unreached(format!("{address} does not answer: {error}")),
         };
         let request = self.agent.post(format!("{address}{path}"));
         let request = request
@@ -191,17 +193,12 @@ impl Peers {
             400 => return Err(Unanswered::OtherVersion),
             401 | 403 | 404 => return Err(Unanswered::Token),
             429 => return Err(Unanswered::Refused(Refused::Busy)),
-            status => {
-                let what = format!("{address} answers with status {status}");
-                return Err(Unanswered::Failed(what));
-            }
+            _ => return Err(Unanswered::Unlike),
         };
         let answer: Result<A, Refused> =
             read(&bytes.map_err(failed)?).map_err(|unreadable| match unreadable {
                 Unreadable::OtherFormat => Unanswered::OtherVersion,
-                Unreadable::Damaged => {
-                    Unanswered::Failed(format!("{address} does not answer as an instance"))
-                }
+                Unreadable::Damaged => Unanswered::Unlike,
             })?;
         answer.map_err(Unanswered::Refused)
     }

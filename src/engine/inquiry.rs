@@ -108,7 +108,8 @@ struct Searching<'a> {
     /// Personal: for the shards' hash alone.
     id: Arc<str>,
     at: Timestamp,
-    found: Option<(i32, Customer)>,
+    /// By partition. More than one of them is too many.
+    found: Vec<(i32, Customer)>,
 }
 
 impl Inquiry {
@@ -250,7 +251,7 @@ impl Inquiry {
         partitions: &BTreeSet<i32>,
         (id, at): (&Arc<str>, Timestamp),
         waiting: &Waiting<'_>,
-        found: &mut Option<(i32, Customer)>,
+        found: &mut Vec<(i32, Customer)>,
     ) -> Result<BTreeSet<i32>, Refusal> {
         let queues = self.queues()?;
         let mut answered = BTreeSet::new();
@@ -275,7 +276,7 @@ impl Inquiry {
             if self.live.progress().changes() != changes {
                 continue;
             }
-            note(found, known.map(|known| (partition, known)))?;
+            found.extend(known.map(|known| (partition, known)));
             answered.insert(partition);
         }
         Ok(answered)
@@ -406,16 +407,12 @@ fn bounded_work(question: &Question, customers: u64, segments: u64) -> Result<()
     Ok(())
 }
 
-/// A customer is in one partition.
-fn note(
-    found: &mut Option<(i32, Customer)>,
-    known: Option<(i32, Customer)>,
-) -> Result<(), Refusal> {
-    if known.is_some() && found.is_some() {
+/// A customer is in one partition, if in any.
+fn only(found: Vec<(i32, Customer)>) -> Result<Option<(i32, Customer)>, Refusal> {
+    if found.len() > 1 {
         return Err(Refusal::SplitCustomer);
     }
-    *found = found.take().or(known);
-    Ok(())
+    Ok(found.into_iter().next())
 }
 
 impl Inquiry {
@@ -520,14 +517,15 @@ impl Archive for Inquiry {
             inquiry: self,
             id: id.into(),
             at: self.latest()?,
-            found: None,
+            found: Vec::new(),
         };
         let out_of_time = Refusal::TimedOut {
             seconds: LOOK_UP_TIME.as_secs(),
         };
         let waiting = self.waiting(asker, LOOK_UP_TIME, out_of_time);
         self.others.ask(&mut searching, &waiting)?;
-        let (_, customer) = searching.found.ok_or(Refusal::UnknownCustomer)?;
+        let found = only(searching.found)?;
+        let (_, customer) = found.ok_or(Refusal::UnknownCustomer)?;
         Ok(customer)
     }
 }
@@ -606,7 +604,8 @@ impl Asking for Searching<'_> {
         if known != *of || !answer.found.as_ref().is_none_or(within) {
             return Err(Trouble::Unlike);
         }
-        note(&mut self.found, answer.found).map_err(|_| Trouble::Unlike)
+        self.found.extend(answer.found);
+        Ok(())
     }
 }
 

@@ -15,7 +15,7 @@ use crate::cluster::asked::{
     written,
 };
 use crate::cluster::peers::{LARGEST_ANSWER, LARGEST_QUESTION};
-use crate::engine::inquiry::{Inquiry, LOOK_UP_TIME, TIME};
+use crate::engine::inquiry::{Inquiry, LOOK_UP_TIME, TIME, only};
 use crate::event::Timestamp;
 use crate::measure::period::Period;
 use crate::measure::question::{Question, Sections};
@@ -85,14 +85,14 @@ impl Inquiry {
         let of = self.all_here(&asked.of, asked.at)?;
         let waiting = self.waiting(asker, LOOK_UP_TIME, out_of_time(LOOK_UP_TIME));
         let id: Arc<str> = asked.id.into();
-        let mut found = None;
+        let mut found = Vec::new();
         let answered = self
             .search_here(&of, (&id, asked.at), &waiting, &mut found)
             .map_err(refused)?;
         not_mine(of.difference(&answered))?;
         Ok(CustomerAnswer {
             of: answered.into_iter().collect(),
-            found,
+            found: only(found).map_err(refused)?,
         })
     }
 

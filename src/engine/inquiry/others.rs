@@ -91,7 +91,11 @@ impl Part {
     fn outlook(&self, unanswered: Unanswered) -> Outlook {
         match unanswered {
             Unanswered::Refused(refused) => self.outlook_of(refused),
-            Unanswered::Failed(why) => Outlook::Again(self.missing(Trouble::Unreachable { why })),
+            Unanswered::Unreached(why) => {
+                Outlook::Again(self.missing(Trouble::Unreachable { why }))
+            }
+            Unanswered::NoAddress => Outlook::Never(self.missing(Trouble::NoAddress).into()),
+            Unanswered::Unlike => Outlook::Never(self.missing(Trouble::Unlike).into()),
             Unanswered::Token => Outlook::Never(self.missing(Trouble::TokenRefused).into()),
             Unanswered::OtherVersion => Outlook::Never(self.missing(Trouble::OtherVersion).into()),
             Unanswered::TooLarge => Outlook::Never(too_much(1)),

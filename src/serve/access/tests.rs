@@ -15,6 +15,7 @@ const ELSEWHERE: &str = "203.0.113.9";
 fn gate(open: bool, settings: WebSettings) -> Gate {
     Gate {
         open,
+        peers: None,
         file: None,
         rules: ArcSwap::from_pointee(Rules::of(&settings)),
         changes: watch::Sender::new(()),
@@ -54,6 +55,8 @@ async fn judged(gate: &Gate, visitor: Visitor, request: &Parts) -> String {
         Err(Obstacle::Stranger(Stranger::Elsewhere)) => "elsewhere".to_owned(),
         Err(Obstacle::Stranger(Stranger::OtherName)) => "other name".to_owned(),
         Err(Obstacle::TooMany) => "too many".to_owned(),
+        Err(Obstacle::NoPeer) => "no peer".to_owned(),
+        Err(Obstacle::NoPeers) => "no peers".to_owned(),
     }
 }
 
@@ -240,5 +243,196 @@ async fn too_many_requests_are_refused_whoever_asks() {
     for expected in ["unknown", "unknown", "too many"] {
         let found = judged(&gate, visitor(LOCAL, false), &request("/metrics", &[])).await;
         assert_eq!(found, expected);
+    }
+}
+
+const PEER_TOKEN: &str = "0123456789abcdef-of-the-instances";
+
+fn for_peers(gate: Gate) -> Gate {
+    let token = Some(Arc::new(Token::new(PEER_TOKEN)));
+    Gate {
+        peers: token,
+        ..gate
+    }
+}
+
+#[tokio::test]
+async fn the_token_of_instances_opens_two_paths_and_nothing_else_does() {
+    let with_users = || WebSettings {
+        users: users(),
+        ..WebSettings::default()
+    };
+    let (bearer, bearer_in_capitals) = (
+        format!("Bearer {PEER_TOKEN}"),
+        format!("BEARER {PEER_TOKEN}"),
+    );
+    let longer = format!("Bearer {PEER_TOKEN}0");
+    let shorter = &bearer[..bearer.len() - 1];
+    let user = format!("Basic {}", STANDARD.encode("alice:open sesame"));
+    let as_password = format!("Basic {}", STANDARD.encode(format!("alice:{PEER_TOKEN}")));
+    let host = ("host", "tenure-0.tenure:9736");
+    let own = ("x-tenure-token", PEER_TOKEN);
+    for (path, shown, open, expected, expected_with_users) in [
+        (
+            "/peer/v1/partial",
+            &[("authorization", &*bearer)][..],
+            false,
+            "in",
+            "in",
+        ),
+        (
+            "/peer/v1/customer",
+            &[("authorization", &bearer)],
+            false,
+            "in",
+            "in",
+        ),
+        (
+            "/peer/v1/partial",
+            &[("authorization", &bearer_in_capitals)],
+            false,
+            "in",
+            "in",
+        ),
+        ("/peer/v1/partial", &[], true, "no peer", "no peer"),
+        (
+            "/peer/v1/partial",
+            &[("authorization", &longer)],
+            true,
+            "no peer",
+            "no peer",
+        ),
+        (
+            "/peer/v1/partial",
+            &[("authorization", shorter)],
+            true,
+            "no peer",
+            "no peer",
+        ),
+        (
+            "/peer/v1/partial",
+            &[("authorization", "Bearer ")],
+            true,
+            "no peer",
+            "no peer",
+        ),
+        (
+            "/peer/v1/partial",
+            &[("authorization", PEER_TOKEN)],
+            true,
+            "no peer",
+            "no peer",
+        ),
+        ("/peer/v1/partial", &[own], true, "no peer", "no peer"),
+        (
+            "/peer/v1/partial",
+            &[("authorization", &bearer), ("authorization", &bearer)],
+            true,
+            "no peer",
+            "no peer",
+        ),
+        (
+            "/peer/v1/customer",
+            &[("authorization", &user)],
+            true,
+            "no peer",
+            "no peer",
+        ),
+        (
+            "/peer/v1/partial/",
+            &[("authorization", &bearer)],
+            false,
+            "elsewhere",
+            "unknown",
+        ),
+        (
+            "/peer/v1/",
+            &[("authorization", &bearer)],
+            false,
+            "elsewhere",
+            "unknown",
+        ),
+        (
+            "/PEER/v1/partial",
+            &[("authorization", &bearer)],
+            false,
+            "elsewhere",
+            "unknown",
+        ),
+        (
+            "/api/v1/report",
+            &[("authorization", &bearer)],
+            false,
+            "elsewhere",
+            "unknown",
+        ),
+        (
+            "/api/v1/customers",
+            &[("authorization", &bearer), own],
+            false,
+            "elsewhere",
+            "unknown",
+        ),
+        (
+            "/api/v1/customers",
+            &[("authorization", &as_password)],
+            false,
+            "elsewhere",
+            "unknown",
+        ),
+        (
+            "/",
+            &[("authorization", &bearer)],
+            false,
+            "elsewhere",
+            "unknown",
+        ),
+        (
+            "/metrics",
+            &[("authorization", &bearer)],
+            false,
+            "in",
+            "unknown",
+        ),
+    ] {
+        let headers: Vec<_> = std::iter::once(host).chain(shown.iter().copied()).collect();
+        let request = request(path, &headers);
+        let visitor = visitor(ELSEWHERE, false);
+        let without = for_peers(gate(open, WebSettings::default()));
+        let found = judged(&without, visitor, &request).await;
+        assert_eq!(found, expected, "{path} {shown:?}");
+        let with = for_peers(gate(open, with_users()));
+        let found = judged(&with, visitor, &request).await;
+        assert_eq!(found, expected_with_users, "{path} {shown:?} beside users");
+        if expected == "in" && path.starts_with("/peer") {
+            let found = judged(&gate(true, with_users()), visitor, &request).await;
+            assert_eq!(found, "no peers", "{path} {shown:?} without a token");
+        }
+    }
+}
+
+#[tokio::test]
+async fn instances_are_let_in_however_many_clients_ask() {
+    let settings = WebSettings {
+        rate: Some(Rate {
+            interval: Duration::from_hours(1),
+            burst: 1,
+        }),
+        ..WebSettings::default()
+    };
+    let gate = for_peers(gate(false, settings));
+    let bearer = format!("Bearer {PEER_TOKEN}");
+    let asked = request("/peer/v1/partial", &[("authorization", &bearer)]);
+    let guessed = request("/peer/v1/partial", &[("authorization", "Bearer guess")]);
+    for (request, expected) in [
+        (&asked, "in"),
+        (&guessed, "no peer"),
+        (&guessed, "too many"),
+        (&asked, "in"),
+    ] {
+        assert_eq!(
+            judged(&gate, visitor(ELSEWHERE, false), request).await,
+            expected
+        );
     }
 }

@@ -132,6 +132,8 @@ pub enum Trouble {
          vouched for by cluster.ca_file"
     )]
     Unreachable { why: String },
+    #[error("what it names as its address is none: set cluster.advertise there")]
+    NoAddress,
     #[error("it is another version of the program: bring all instances to one version")]
     OtherVersion,
     #[error(
@@ -151,7 +153,10 @@ pub enum Trouble {
     Stopping,
     #[error("its log is not whole, so no number would be right: see its log and /-/ready")]
     NotWhole,
-    #[error("its answer is not one to this question")]
+    #[error(
+        "what answers there gives no answer to this question: is cluster.advertise the address of an \
+         instance, and are all of one version?"
+    )]
     Unlike,
     #[error("it failed to answer: see its log")]
     Failed,
@@ -277,6 +282,7 @@ impl Trouble {
             | Self::Unreachable { .. } => Some(10),
             Self::TokenMissing
             | Self::TokenRefused
+            | Self::NoAddress
             | Self::OtherVersion
             | Self::OtherDefinition
             | Self::OtherPartitions { .. }
