@@ -30,6 +30,11 @@ use rustls::{
     ClientConfig, ClientConnection, RootCertStore, StreamOwned, SupportedProtocolVersion,
 };
 use tempfile::TempDir;
+use tenure::cluster::asked::{PartialQuestion, Refused, Terms};
+use tenure::cluster::peers::{Peers, Unanswered};
+use tenure::config::{Override, Sources, load};
+use tenure::event::Timestamp;
+use tenure::measure::question::Sections;
 
 /// Generous: the machine may be busy with other things.
 const DEADLINE: Duration = Duration::from_mins(1);
@@ -653,6 +658,128 @@ fn a_changed_file_is_in_force_without_a_restart_and_a_broken_one_is_not() {
     let new = Client::of(&other, None);
     says(&new, "fourth", "1");
     assert!(page(&client, "fourth").is_err());
+}
+
+/// How another instance asks that trusts this authority.
+fn peers(folder: &Folder, authority: &Authority, token: &str) -> Peers {
+    folder.write("peers.crt", &authority.pem);
+    folder.write("token", token);
+    let file = |name: &str| folder.path().join(name).display().to_string();
+    let flag = |(key, name): (&str, &str)| Override {
+        key: key.to_owned(),
+        text: file(name),
+        flag: format!("--{key}"),
+    };
+    let flags = [
+        ("cluster.token_file", "token"),
+        ("cluster.ca_file", "peers.crt"),
+    ];
+    let sources = Sources {
+        flags: flags.map(flag).to_vec(),
+        ..Sources::none()
+    };
+    let settings = load(&sources).expect("settings");
+    Peers::new(&settings.cluster)
+        .expect("certificates")
+        .expect("a token")
+}
+
+#[test]
+fn instances_ask_each_other_by_their_token_whatever_others_have_to_show() {
+    let folder = Folder::new();
+    let token = "0123456789abcdef-of-the-instances";
+    folder.write("own-token", token);
+    let users = format!("{TLS}basic_auth_users:\n  alice: {}\n", hashed("sesame", 4));
+    folder.write("web.yml", &users);
+    let [file, own_token] = ["web.yml", "own-token"].map(|name| folder.path().join(name));
+    let service = Service::start(&[
+        &format!("web.config_file={}", file.display()),
+        &format!("cluster.token_file={}", own_token.display()),
+    ]);
+    let question = PartialQuestion {
+        terms: Terms {
+            definition: "of somebody else".to_owned(),
+            partitions: 1,
+        },
+        of: vec![0],
+        instants: vec![Timestamp::FIRST],
+        sections: Sections::ALL.bits(),
+        periods: Vec::new(),
+    };
+    let encrypted = format!("https://localhost:{}", service.port);
+    let clear = format!("http://localhost:{}", service.port);
+    let ask =
+        |peers: &Peers, address: &str| peers.partial(address, &question, DEADLINE).unwrap_err();
+
+    let right = peers(&folder, &folder.authority, token);
+    let arrived = Unanswered::Refused(Refused::OtherDefinition);
+    assert_eq!(ask(&right, &encrypted), arrived);
+    assert!(matches!(ask(&right, &clear), Unanswered::Unreached(_)));
+    let wrong = peers(&folder, &folder.authority, &token.replace('0', "1"));
+    assert_eq!(ask(&wrong, &encrypted), Unanswered::Token);
+    let stranger = peers(&folder, &Authority::new("others"), token);
+    let Unanswered::Unreached(why) = ask(&stranger, &encrypted) else {
+        panic!("an authority vouched that is not known");
+    };
+    assert!(!why.contains(token), "{why}");
+
+    let client = Client::of(&folder.authority, None);
+    let shown = format!("Authorization: Bearer {token}");
+    let own = format!("X-Tenure-Token: {token}");
+    for path in [
+        "/metrics",
+        "/api/v1/report",
+        "/api/v1/customers?id=c",
+        "/",
+        "/peer/v1/more",
+    ] {
+        for headers in [&[&*shown][..], &[&own], &[&shown, &own]] {
+            let answer = service.ask_encrypted(&client, path, headers).unwrap();
+            assert_eq!(answer.status, 401, "{path} {headers:?}");
+        }
+    }
+    let user = basic("alice", "sesame");
+    let answer = service
+        .ask_encrypted(&client, "/peer/v1/partial", &[&user])
+        .unwrap();
+    assert_eq!((answer.status, &*code(&answer)), (401, "unauthorized"));
+    let answer = service
+        .ask_encrypted(&client, "/peer/v1/partial", &[&shown])
+        .unwrap();
+    assert_eq!(answer.status, 405, "it is asked by POST");
+
+    // Who asks every client for a certificate asks other instances too.
+    let clients = Authority::new("clients");
+    folder.write("clients.crt", &clients.pem);
+    let strict = "  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: clients.crt\n";
+    folder.write("web.yml", &format!("{TLS}{strict}"));
+    eventually(DEADLINE, "certificates of clients", || {
+        match ask(&right, &encrypted) {
+            Unanswered::Unreached(_) => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    });
+    // Not where only those that are shown have to be good.
+    let given = strict.replace("RequireAndVerifyClientCert", "VerifyClientCertIfGiven");
+    folder.write("web.yml", &format!("{TLS}{given}"));
+    eventually(DEADLINE, "no certificate", || {
+        match ask(&right, &encrypted) {
+            refused if refused == arrived => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    });
+}
+
+#[test]
+fn without_a_token_no_instance_is_let_in() {
+    let service = Service::start(&[]);
+    let answer = service.ask("/peer/v1/partial", &["Authorization: Bearer "]);
+    assert_eq!((answer.status, &*code(&answer)), (404, "disabled"));
+    assert!(
+        answer.body.contains("cluster.token_file"),
+        "{}",
+        answer.body
+    );
 }
 
 #[test]

@@ -422,13 +422,10 @@ impl Inquiry {
             return Err(Refusal::Stopping);
         }
         self.whole()?;
-        let elsewhere = self.others.reached(&self.live.shards())?;
-        let here = match elsewhere {
-            // This instance may have none, which then holds nothing back.
-            Some(elsewhere) if self.live.shards().is_empty() => elsewhere,
-            _ => self.live.complete_until().ok_or(Refusal::NotReady)?,
+        let reached = match &self.others.elsewhere {
+            None => self.live.complete_until().ok_or(Refusal::NotReady)?,
+            Some(_) => self.others.reached(&self.live)?,
         };
-        let reached = elsewhere.map_or(here, |elsewhere| elsewhere.min(here));
         Ok(reached.min(Live::now()))
     }
 

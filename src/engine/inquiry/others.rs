@@ -22,6 +22,7 @@ use crossbeam_channel::{Receiver, bounded};
 use crate::cluster::asked::{Refused, Terms};
 use crate::cluster::peers::{Elsewhere, Owner, Peers, Unanswered};
 use crate::engine::inquiry::waiting::Waiting;
+use crate::engine::live::Live;
 use crate::event::Timestamp;
 use crate::measure::pass::HistoryGone;
 use crate::serve::api::refusal::{Fits, Missing, Refusal, Trouble};
@@ -153,25 +154,29 @@ impl Others {
         }
     }
 
-    /// The instant that the partitions of other instances have reached; nothing where there are none.
-    pub fn reached(&self, here: &BTreeSet<i32>) -> Result<Option<Timestamp>, Refusal> {
-        let Some(elsewhere) = &self.elsewhere else {
-            return Ok(None);
-        };
-        let owners = elsewhere.owners();
-        let everything = self.everything(BTreeSet::new())?;
-        let away = everything.difference(here);
-        let reached = away.map(|partition| {
-            let owner = owners.get(partition);
-            let owner = owner.ok_or_else(|| ownerless(*partition))?;
-            owner.reached.ok_or_else(|| Missing {
-                partition: *partition,
-                instance: Some(owner.instance.clone()),
+    /// The instant that all partitions have reached, wherever they are.
+    pub fn reached(&self, live: &Live) -> Result<Timestamp, Refusal> {
+        let elsewhere = self.elsewhere.as_ref();
+        let owners = elsewhere.map(|elsewhere| elsewhere.owners());
+        let owners = owners.unwrap_or_default();
+        let here = live.shards();
+        let all = self.everything(here.clone())?.into_iter();
+        let reached = all.map(|partition| {
+            let owner = owners.get(&partition);
+            let (instance, reached) = if here.contains(&partition) {
+                (None, live.shard_complete_until(partition))
+            } else {
+                let owner = owner.ok_or_else(|| ownerless(partition))?;
+                (Some(&owner.instance), owner.reached)
+            };
+            reached.ok_or_else(|| Missing {
+                partition,
+                instance: instance.cloned(),
                 trouble: Trouble::NotReached { reached: None },
             })
         });
         let reached: Result<Vec<Timestamp>, Missing> = reached.collect();
-        Ok(reached?.into_iter().min())
+        reached?.into_iter().min().ok_or(Refusal::NotReady)
     }
 
     /// On what this instance and those that it asks have to agree.

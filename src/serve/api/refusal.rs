@@ -168,8 +168,8 @@ fn with(instance: Option<&String>) -> String {
 
 fn reached_only(reached: Option<Timestamp>) -> String {
     match reached {
-        Some(reached) => format!("it has reached {reached} there"),
-        None => "it is being restored there".to_owned(),
+        Some(reached) => format!("it has reached {reached}"),
+        None => "it is being restored, and how far it has come is not known yet".to_owned(),
     }
 }
 
