@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::command::check::IN_THE_CLEAR;
 use crate::command::configuration::{ConfigurationArgs, WebArgs};
 use crate::command::explain::plain_settings;
 use crate::command::serving::{Work, serve};
@@ -182,6 +183,7 @@ fn introduce(settings: &Settings) {
         "looking up single customers (api.customers)"
     );
     introduce_router(settings);
+    introduce_peers(settings);
     introduce_corrections(&settings.fold.corrections);
     if settings.built_in_digest_key {
         tracing::warn!(
@@ -202,6 +204,15 @@ fn introduce_router(settings: &Settings) {
         here = router.inside,
         "what is read is routed (router.to)"
     );
+}
+
+fn introduce_peers(settings: &Settings) {
+    if settings.cluster.token.is_some() {
+        tracing::info!("other instances may ask what this one has (cluster.token_file)");
+    }
+    if settings.tells_customers_in_the_clear() {
+        tracing::warn!("{IN_THE_CLEAR}");
+    }
 }
 
 pub(super) fn introduce_access(settings: &Settings, access: &Access, address: SocketAddr) {

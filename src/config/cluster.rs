@@ -5,11 +5,13 @@
 //! otherwise, that no results leave the machine under a digest key that everybody knows, and that no
 //! complaint shows a token. Does not know how instances work together.
 
+use std::net::IpAddr;
+
 use super::complaint::quoted;
 use super::keys::Key;
 use super::reading::Reading;
 use super::settings::{
-    ClusterSettings, DeadLetterSettings, KafkaSettings, Ownership, RouterSettings,
+    ClusterSettings, DeadLetterSettings, KafkaSettings, Ownership, RouterSettings, Settings,
 };
 use super::values::{self, Parsed, Trouble};
 
@@ -90,6 +92,36 @@ impl Reading<'_> {
     }
 }
 
+impl Settings {
+    /// Whether ids of customers, and the token, go unencrypted to another machine when one instance asks
+    /// another for a customer.
+    #[must_use]
+    pub fn tells_customers_in_the_clear(&self) -> bool {
+        let clear = match &self.cluster.advertise {
+            Some(address) => address
+                .strip_prefix("http://")
+                .is_some_and(|it| !is_loopback(it)),
+            None => {
+                let web = self.web.as_ref();
+                let encrypted = web.is_some_and(|file| file.settings.tls.is_some());
+                !encrypted && !self.listen.ip().to_canonical().is_loopback()
+            }
+        };
+        clear && self.api.customers && self.cluster.token.is_some()
+    }
+}
+
+/// Whether a host with or without its port is the machine itself.
+fn is_loopback(authority: &str) -> bool {
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => authority,
+    };
+    let host = host.trim_matches(['[', ']']);
+    let address: Result<IpAddr, _> = host.parse();
+    host.eq_ignore_ascii_case("localhost") || address.is_ok_and(|address| address.is_loopback())
+}
+
 /// The name of a static member.
 fn instance_id(text: &str) -> Parsed<String> {
     let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
@@ -120,4 +152,61 @@ fn advertise(text: &str) -> Parsed<String> {
                instance http://tenure-0.tenure:9736"
                 .to_owned(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::{Override, Sources, load};
+
+    #[test]
+    fn customers_are_told_in_the_clear_where_another_machine_asks_without_tls() {
+        let customers = [
+            ("api.customers", "true"),
+            ("api.token_file", "/t"),
+            ("customer_digest_key_file", "/t"),
+        ];
+        let check = |given: &[(&str, &str)], expected: bool| {
+            let flag = |(key, text): &(&str, &str)| Override {
+                key: (*key).to_owned(),
+                text: (*text).to_owned(),
+                flag: format!("--{key}"),
+            };
+            let sources = Sources {
+                flags: given.iter().map(flag).collect(),
+                // A key and a token.
+                read_file: &|_, _| Ok(b"000102030405060708090a0b0c0d0e0f".to_vec()),
+                ..Sources::none()
+            };
+            let settings = load(&sources).unwrap();
+            assert_eq!(
+                settings.tells_customers_in_the_clear(),
+                expected,
+                "{given:?}"
+            );
+        };
+        let token = ("cluster.token_file", "/t");
+        for (advertise, expected) in [
+            ("http://tenure-0.tenure:9736", true),
+            ("http://10.0.0.7:9736", true),
+            ("http://10.0.0.7", true),
+            ("http://localhost.example.com", true),
+            ("http://[2001:db8::1]:9736", true),
+            ("https://tenure-0.tenure:9736", false),
+            ("http://localhost:9736", false),
+            ("http://127.0.0.1:9736", false),
+            ("http://[::1]:9736", false),
+        ] {
+            let address = ("cluster.advertise", advertise);
+            let [one, two, three] = customers;
+            check(&[one, two, three, token, address], expected);
+            check(&[one, two, three, address], false);
+            check(&[token, address], false);
+        }
+        let [one, two, three] = customers;
+        check(&[one, two, three, token], true);
+        check(
+            &[one, two, three, token, ("listen", "127.0.0.1:9736")],
+            false,
+        );
+    }
 }

@@ -81,6 +81,9 @@ pub fn run(args: &CheckArgs) -> Result<(), Failure> {
             "customer_digest_key_file is not set: anybody can compute the digest of a customer id",
         );
     }
+    if settings.tells_customers_in_the_clear() {
+        findings.warning(IN_THE_CLEAR);
+    }
     for correction in settings.fold.corrections.given() {
         findings.note(&format!(
             "correction `{}`: skips {correction}",
@@ -101,6 +104,11 @@ pub fn run(args: &CheckArgs) -> Result<(), Failure> {
     }
     findings.verdict(args.deny_warnings)
 }
+
+/// What is wrong where instances ask each other without TLS.
+pub(super) const IN_THE_CLEAR: &str = "other instances reach this one by plain http, so ids of \
+     customers that are looked up, and the token, travel unencrypted: configure TLS \
+     (web.config_file) and an https address (cluster.advertise)";
 
 /// Whom a web config file lets in.
 fn admitted(web: &WebFile) -> String {
