@@ -224,6 +224,7 @@ impl Evaluation {
             let offsets = said.offsets.clone();
             grounds.push(Ground::told(said.partition, said.digest, offsets));
         }
+        self.live.rekeyed_elsewhere(rekeyed);
         let context = Context {
             rekeyed,
             ..self.context()

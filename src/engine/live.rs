@@ -27,6 +27,8 @@ pub struct Live {
     repartitioned: Arc<AtomicBool>,
     /// By how many partitions the state was keyed, as far as that is known; else 0.
     keyed_by: AtomicI32,
+    /// Another instance says that its shards were keyed by other partitions.
+    rekeyed_elsewhere: AtomicBool,
     /// The shards that are this instance's, with the generations in which they were given to it.
     owned: ArcSwap<BTreeMap<i32, u64>>,
     /// Whether that is known at all.
@@ -54,6 +56,7 @@ impl Live {
             published: ArcSwapOption::empty(),
             repartitioned: Arc::new(AtomicBool::new(false)),
             keyed_by: AtomicI32::new(0),
+            rekeyed_elsewhere: AtomicBool::new(false),
             owned: ArcSwap::default(),
             placed: AtomicBool::new(false),
             outbox: OnceLock::new(),
@@ -116,7 +119,15 @@ impl Live {
     /// Whether customers may be in two shards, because the number of partitions changed.
     #[must_use]
     pub fn rekeyed(&self) -> bool {
-        self.keyed_by() != self.progress.partition_numbers()
+        let own = self.keyed_by() != self.progress.partition_numbers();
+        own || self.rekeyed_elsewhere.load(Ordering::Relaxed)
+    }
+
+    /// Notes whether any instance says so of its shards.
+    pub fn rekeyed_elsewhere(&self, rekeyed: bool) {
+        self.rekeyed_elsewhere.store(rekeyed, Ordering::Relaxed);
+        let suspected = &self.telemetry.durability.rekey_suspected;
+        suspected.set(i64::from(self.rekeyed()));
     }
 
     /// Notes which shards are this instance's from now on.
