@@ -30,7 +30,7 @@ use real::kafka::{Kafka, KafkaOptions};
 #[expect(dead_code, reason = "these tests need a broker alone")]
 mod real;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const PARTITIONS: i32 = 2;
 const GRID: i64 = 5_000;
 

@@ -50,6 +50,12 @@ fn whatever_happens_every_instance_serves_the_truth_of_one_instant() {
     }
     println!("{sum}");
     let mut missing = sum.missing();
+    let late = sum.fresh_older + sum.fresh_with_nothing;
+    assert!(
+        late * 1_000 <= sum.fresh,
+        "slots do not keep what is complete: {late} of {} fresh readers",
+        sum.fresh
+    );
     // That compaction took what was complete may happen, and need not.
     missing.retain(|what| !what.starts_with("of these"));
     assert!(!many || missing.is_empty(), "never happened: {missing:?}");

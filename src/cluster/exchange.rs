@@ -527,12 +527,12 @@ impl<'a> Round<'a> {
         if let (true, Subject::Partition { partition, slot }) = (hopeless, &key.subject) {
             exchange.board().give_up(*partition, *slot);
         }
-        match code {
-            E::UnknownTopic | E::UnknownPartition | E::UnknownTopicOrPartition => {
-                self.found = false
-            }
-            _ => {}
-        }
+        let gone = [
+            E::UnknownTopic,
+            E::UnknownPartition,
+            E::UnknownTopicOrPartition,
+        ];
+        self.found &= !gone.contains(&code);
         let reason = if hopeless {
             format!("{code}; give the topic a larger max.message.bytes, for instance 16777216")
         } else {

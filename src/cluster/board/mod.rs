@@ -35,6 +35,8 @@ use crate::event::Timestamp;
 const AHEAD: i64 = SLOTS as i64 - 1;
 /// How many instants of a partition are remembered.
 const MOST_INSTANTS: usize = 8;
+/// How many records of the topic are looked after; there are a few for each partition and instance.
+const MOST_RECORDS: usize = 100_000;
 /// How much later than it was recorded the instant of a contribution may be: clocks differ.
 const CLOCKS_DIFFER_MILLIS: i64 = 60_000;
 /// An instance that was not heard of for so long is not asked anything.
@@ -148,10 +150,11 @@ impl Board {
             return Ok(());
         }
         self.heard += 1;
-        match value {
-            Some(_) => self.records.insert(key.clone(), recorded_at),
-            None => self.records.remove(&key),
-        };
+        if value.is_none() {
+            self.records.remove(&key);
+        } else if self.records.len() < MOST_RECORDS || self.records.contains_key(&key) {
+            self.records.insert(key.clone(), recorded_at);
+        }
         if key.definition != self.definition {
             return value.map_or(Ok(()), |_| Err(Refused::Definition));
         }
@@ -551,3 +554,6 @@ impl Board {
         self.contributed.keys().copied().collect()
     }
 }
+
+#[cfg(test)]
+mod tests;
