@@ -31,7 +31,7 @@ use rustls::{
 };
 use tempfile::TempDir;
 use tenure::cluster::asked::{PartialQuestion, Refused, Terms};
-use tenure::cluster::peers::{Peers, Unanswered};
+use tenure::cluster::peers::{Line, Peers, Unanswered};
 use tenure::config::{Override, Sources, load};
 use tenure::event::Timestamp;
 use tenure::measure::question::Sections;
@@ -661,7 +661,7 @@ fn a_changed_file_is_in_force_without_a_restart_and_a_broken_one_is_not() {
 }
 
 /// How another instance asks that trusts this authority.
-fn peers(folder: &Folder, authority: &Authority, token: &str) -> Peers {
+fn line(folder: &Folder, authority: &Authority, token: &str) -> Line {
     folder.write("peers.crt", &authority.pem);
     folder.write("token", token);
     let file = |name: &str| folder.path().join(name).display().to_string();
@@ -679,9 +679,8 @@ fn peers(folder: &Folder, authority: &Authority, token: &str) -> Peers {
         ..Sources::none()
     };
     let settings = load(&sources).expect("settings");
-    Peers::new(&settings.cluster)
-        .expect("certificates")
-        .expect("a token")
+    let peers = Peers::new(&settings.cluster).expect("certificates");
+    Arc::new(peers.expect("a token")).line()
 }
 
 #[test]
@@ -708,16 +707,15 @@ fn instances_ask_each_other_by_their_token_whatever_others_have_to_show() {
     };
     let encrypted = format!("https://localhost:{}", service.port);
     let clear = format!("http://localhost:{}", service.port);
-    let ask =
-        |peers: &Peers, address: &str| peers.partial(address, &question, DEADLINE).unwrap_err();
+    let ask = |line: &Line, address: &str| line.partial(address, &question, DEADLINE).unwrap_err();
 
-    let right = peers(&folder, &folder.authority, token);
+    let right = line(&folder, &folder.authority, token);
     let arrived = Unanswered::Refused(Refused::OtherDefinition);
     assert_eq!(ask(&right, &encrypted), arrived);
     assert!(matches!(ask(&right, &clear), Unanswered::Unreached(_)));
-    let wrong = peers(&folder, &folder.authority, &token.replace('0', "1"));
+    let wrong = line(&folder, &folder.authority, &token.replace('0', "1"));
     assert_eq!(ask(&wrong, &encrypted), Unanswered::Token);
-    let stranger = peers(&folder, &Authority::new("others"), token);
+    let stranger = line(&folder, &Authority::new("others"), token);
     let Unanswered::Unreached(why) = ask(&stranger, &encrypted) else {
         panic!("an authority vouched that is not known");
     };

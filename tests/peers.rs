@@ -15,7 +15,7 @@ use tenure::cluster::asked::{
     CustomerQuestion, PartialAnswer, PartialQuestion, Refused, Terms, read, written,
 };
 use tenure::cluster::peers::{
-    CUSTOMER_PATH, Elsewhere, LARGEST_QUESTION, Owner, PARTIAL_PATH, Peers, Unanswered,
+    CUSTOMER_PATH, Elsewhere, LARGEST_QUESTION, Line, Owner, PARTIAL_PATH, Peers, Unanswered,
 };
 use tenure::cluster::record::Definition;
 use tenure::config::{Override, Settings, Sources, load};
@@ -30,9 +30,9 @@ use tenure::ledger::Shard;
 use tenure::measure::catalogue::measure;
 use tenure::measure::question::Sections;
 use tenure::serve::access::Access;
-use tenure::serve::api::Token;
 use tenure::serve::api::archive::{Archive, Asker, SeriesQuestion};
 use tenure::serve::api::refusal::{Missing, Refusal, Trouble};
+use tenure::serve::api::{Api, Token};
 use tenure::serve::http::{Endpoint, run};
 use tenure::telemetry::Telemetry;
 use tenure::telemetry::partition::Degradation;
@@ -260,6 +260,14 @@ impl Instance {
         });
         let token = settings.cluster.token.as_ref();
         let endpoint = Endpoint {
+            api: Some(Api {
+                archive: Arc::clone(&inquiry) as Arc<dyn Archive>,
+                settings: Vec::new(),
+                definition_hash: settings.definition_hash(),
+                evaluation: settings.evaluation.clone(),
+                dimensions: settings.fold.dimensions.clone(),
+                token: None,
+            }),
             peers: Some(Arc::clone(&inquiry) as Arc<dyn tenure::serve::peers::Peers>),
             access: Access::this_machine()
                 .with_peers(token.map(|token| Token::new(token.reveal()))),
@@ -741,6 +749,12 @@ fn an_instance_that_looks_up_no_customers_does_so_for_nobody() {
     assert!(near.reports(&[20]).is_ok());
 }
 
+/// How another instance asks.
+fn line() -> Line {
+    let peers = Peers::new(&settings(Some(TOKEN), &[]).cluster).unwrap();
+    Arc::new(peers.unwrap()).line()
+}
+
 /// A question that `far` answers.
 fn asked(of: &[i32]) -> PartialQuestion {
     PartialQuestion {
@@ -758,12 +772,10 @@ fn asked(of: &[i32]) -> PartialQuestion {
 #[test]
 fn what_cannot_be_meant_exactly_is_refused_and_never_guessed() {
     let (_map, [_tenure_0, tenure_1, _tenure_2]) = three();
-    let peers = Peers::new(&settings(Some(TOKEN), &[]).cluster)
-        .unwrap()
-        .unwrap();
+    let line = line();
     let address = tenure_1.owner().address;
     let good = asked(&[1, 2, 4]);
-    let answer = peers.partial(&address, &good, DEADLINE).unwrap();
+    let answer = line.partial(&address, &good, DEADLINE).unwrap();
     assert_eq!(answer.grounds.len(), 3);
     let changed = |change: &dyn Fn(&mut PartialQuestion)| {
         let mut question = good.clone();
@@ -828,13 +840,13 @@ fn what_cannot_be_meant_exactly_is_refused_and_never_guessed() {
             },
         ),
     ] {
-        let refused = peers.partial(&address, &question, DEADLINE).unwrap_err();
+        let refused = line.partial(&address, &question, DEADLINE).unwrap_err();
         assert_eq!(refused, Unanswered::Refused(expected), "{question:?}");
     }
     let many = changed(&|asked| {
         asked.instants = (0..2_001).map(|n| june(1).plus_millis(n)).collect();
     });
-    let refused = peers.partial(&address, &many, DEADLINE).unwrap_err();
+    let refused = line.partial(&address, &many, DEADLINE).unwrap_err();
     assert_eq!(refused, Unanswered::Refused(Refused::NotUnderstood));
     let nameless = CustomerQuestion {
         terms: good.terms.clone(),
@@ -842,17 +854,28 @@ fn what_cannot_be_meant_exactly_is_refused_and_never_guessed() {
         id: String::new(),
         at: june(20),
     };
-    let refused = peers.customer(&address, &nameless, DEADLINE).unwrap_err();
+    let refused = line.customer(&address, &nameless, DEADLINE).unwrap_err();
     assert_eq!(refused, Unanswered::Refused(Refused::NotUnderstood));
 }
 
 /// Status and body of what is answered to bytes at a path.
 fn post(address: SocketAddr, path: &str, headers: &str, body: &[u8]) -> (u16, Vec<u8>) {
+    request(address, "POST", path, headers, body)
+}
+
+/// The same by any method.
+fn request(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &str,
+    body: &[u8],
+) -> (u16, Vec<u8>) {
     let mut stream = TcpStream::connect_timeout(&address, DEADLINE).unwrap();
     stream.set_read_timeout(Some(DEADLINE)).unwrap();
     let length = body.len();
     let head = format!(
-        "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n"
+        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n"
     );
     stream.write_all(head.as_bytes()).unwrap();
     // Whoever is refused for the head may be answered before all is written.
@@ -962,11 +985,9 @@ fn ok(body: &[u8]) -> Vec<u8> {
 #[test]
 fn what_is_no_answer_to_the_question_is_never_added_up() {
     let (map, [tenure_0, tenure_1, _tenure_2]) = three();
-    let peers = Peers::new(&settings(Some(TOKEN), &[]).cluster)
-        .unwrap()
-        .unwrap();
+    let line = line();
     let address = tenure_1.owner().address;
-    let true_answer = |of: &[i32]| peers.partial(&address, &asked(of), DEADLINE).unwrap();
+    let true_answer = |of: &[i32]| line.partial(&address, &asked(of), DEADLINE).unwrap();
     let all = true_answer(&[1, 2, 4]);
     let as_answer = |answer: PartialAnswer| ok(&written(&Ok::<_, Refused>(answer)).unwrap());
     let twice = PartialAnswer {
@@ -1013,4 +1034,54 @@ fn what_is_no_answer_to_the_question_is_never_added_up() {
             ),
         }
     }
+}
+
+#[test]
+fn a_client_that_goes_away_ends_its_question_at_the_other_instances_too() {
+    let (map, [tenure_0, _tenure_1, _tenure_2]) = three();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let owner = Owner {
+        instance: "silent".to_owned(),
+        address: format!("http://{}", silent.local_addr().unwrap()),
+        reached: Some(june(40)),
+    };
+    *lock(&map.owners) = [1, 2, 4].map(|partition| (partition, owner.clone())).into();
+    let mut client = TcpStream::connect_timeout(&tenure_0.address, DEADLINE).unwrap();
+    let question = "GET /api/v1/report?at=2026-06-20T00:00:00Z HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    client.write_all(question.as_bytes()).unwrap();
+    let (mut asking, _) = silent.accept().unwrap();
+    asking.set_read_timeout(Some(DEADLINE)).unwrap();
+    let mut byte = [0];
+    assert_eq!(asking.read(&mut byte).unwrap(), 1, "it is asked");
+    let begun = Instant::now();
+    drop(client);
+    let mut rest = Vec::new();
+    // However it ends: the other side is gone.
+    let _ = asking.read_to_end(&mut rest);
+    assert!(
+        begun.elapsed() < Duration::from_secs(30),
+        "it is still asked"
+    );
+}
+
+#[test]
+fn a_client_is_told_whose_answer_is_missing() {
+    let map = Map::new(BTreeMap::new());
+    let near = Instance::start("near", &[0, 3], Some(Arc::clone(&map)));
+    let other = Map::under("of other settings", BTreeMap::new());
+    let far = Instance::start("far", &[1, 2, 4], Some(other));
+    *lock(&map.owners) = owners(&[&near, &far]);
+    let (status, body) = request(near.address, "GET", "/api/v1/report?at=1781900000", "", b"");
+    let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(
+        (status, body["error"]["code"].as_str()),
+        (503, Some("other_instances"))
+    );
+    assert_eq!(
+        body["error"]["message"].as_str(),
+        Some(
+            "partition 1 is with far: its settings, its topics or its digest key are other ones \
+             (definition_hash): give every instance the same"
+        )
+    );
 }

@@ -14,12 +14,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use ureq::Agent;
+use ureq::config::Config;
 use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
 
 use crate::cluster::asked::{
@@ -41,7 +43,7 @@ pub const LARGEST_ANSWER: usize = 64 << 20;
 
 /// Until somebody is connected: instances are near each other.
 const CONNECT: Duration = Duration::from_secs(2);
-/// Questions under way, each a thread; those that nobody waits for any more are among them.
+/// Questions under way, each a thread.
 const MOST_UNDER_WAY: usize = 64;
 
 /// What is known of the instances that share the work.
@@ -89,12 +91,20 @@ pub enum Unanswered {
     Busy,
 }
 
-/// Asks other instances.
+/// How other instances are asked.
 pub struct Peers {
-    agent: Agent,
+    config: Config,
     /// What is shown: a secret.
     authorization: String,
     under_way: AtomicUsize,
+}
+
+/// Connections for one question, to any number of instances. Whoever gives up the question
+/// hangs up, so that the other instances see at once that nobody waits any more.
+#[derive(Debug, Clone)]
+pub struct Line {
+    agent: Agent,
+    peers: Arc<Peers>,
 }
 
 /// One of the questions under way, until it is dropped.
@@ -125,7 +135,7 @@ impl Peers {
             }
             tls = tls.root_certs(RootCerts::from(found));
         }
-        let agent = Agent::config_builder()
+        let config = Agent::config_builder()
             .http_status_as_error(false)
             // The token must not go anywhere else.
             .max_redirects(0)
@@ -135,10 +145,26 @@ impl Peers {
             .tls_config(tls.build())
             .build();
         Ok(Some(Self {
-            agent: agent.into(),
+            config,
             authorization: format!("Bearer {}", token.reveal()),
             under_way: AtomicUsize::new(0),
         }))
+    }
+
+    /// A line for one question.
+    #[must_use]
+    pub fn line(self: &Arc<Self>) -> Line {
+        Line {
+            agent: self.config.clone().into(),
+            peers: Arc::clone(self),
+        }
+    }
+}
+
+impl Line {
+    /// Ends whatever is under way, at once.
+    pub fn hang_up(self) {
+        self.agent.shutdown();
     }
 
     /// What the partitions of another instance contribute to a question.
@@ -171,7 +197,7 @@ impl Peers {
         if !is_address(address) {
             return Err(Unanswered::NoAddress);
         }
-        let _under_way = UnderWay::begin(&self.under_way).ok_or(Unanswered::Busy)?;
+        let _under_way = UnderWay::begin(&self.peers.under_way).ok_or(Unanswered::Busy)?;
         let question = written(question).filter(|bytes| bytes.len() <= LARGEST_QUESTION);
         let question = question.ok_or(Unanswered::TooLarge)?;
         let failed = |error: ureq::Error| match error {
@@ -180,7 +206,7 @@ impl Peers {
         };
         let request = self.agent.post(format!("{address}{path}"));
         let request = request
-            .header("Authorization", &self.authorization)
+            .header("Authorization", &self.peers.authorization)
             .header("Content-Type", "application/octet-stream")
             .config()
             .timeout_global(Some(time))

@@ -550,7 +550,7 @@ impl Asking for Summing<'_> {
             sections: self.question.sections.bits(),
             periods: periods.map(ToString::to_string).collect(),
         };
-        Box::new(move |peers, address, time| peers.partial(address, &question, time))
+        Box::new(move |line, address, time| line.partial(address, &question, time))
     }
 
     fn take(&mut self, of: &BTreeSet<i32>, answer: PartialAnswer) -> Result<(), Trouble> {
@@ -592,7 +592,7 @@ impl Asking for Searching<'_> {
             id: self.id.to_string(),
             at: self.at,
         };
-        Box::new(move |peers, address, time| peers.customer(address, &question, time))
+        Box::new(move |line, address, time| line.customer(address, &question, time))
     }
 
     fn take(&mut self, of: &BTreeSet<i32>, answer: CustomerAnswer) -> Result<(), Trouble> {

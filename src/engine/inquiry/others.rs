@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, bounded};
 
 use crate::cluster::asked::{Refused, Terms};
-use crate::cluster::peers::{Elsewhere, Owner, Peers, Unanswered};
+use crate::cluster::peers::{Elsewhere, Line, Owner, Peers, Unanswered};
 use crate::engine::inquiry::waiting::Waiting;
 use crate::engine::live::Live;
 use crate::event::Timestamp;
@@ -61,7 +61,16 @@ pub(super) trait Asking {
 }
 
 /// Asks at an address, for a limited time.
-pub(super) type Call<A> = Box<dyn FnOnce(&Peers, &str, Duration) -> Result<A, Unanswered> + Send>;
+pub(super) type Call<A> = Box<dyn FnOnce(&Line, &str, Duration) -> Result<A, Unanswered> + Send>;
+
+/// The line of a question, of which nothing is left once this is dropped.
+struct Held(Line);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.clone().hang_up();
+    }
+}
 
 /// What one instance is asked for.
 struct Part {
@@ -192,8 +201,9 @@ impl Others {
     /// Asks all partitions, until each has answered.
     pub fn ask<A: Asking>(&self, asking: &mut A, waiting: &Waiting<'_>) -> Result<(), Refusal> {
         let mut left = self.everything(waiting.live.shards())?;
+        let line = self.peers.as_ref().map(|peers| Held(peers.line()));
         let mut moving_since = None;
-        while let Some(missing) = self.round(asking, &mut left, waiting)? {
+        while let Some(missing) = self.round(asking, &mut left, waiting, line.as_ref())? {
             let since = moving_since.get_or_insert_with(Instant::now);
             if since.elapsed() >= MOVING {
                 return Err(missing.into());
@@ -209,6 +219,7 @@ impl Others {
         asking: &mut A,
         left: &mut BTreeSet<i32>,
         waiting: &Waiting<'_>,
+        line: Option<&Held>,
     ) -> Result<Option<Missing>, Refusal> {
         let mut missing = None;
         let here = waiting.live.shards();
@@ -217,7 +228,9 @@ impl Others {
         missing = missing.or(ownerless);
         let mut calls = Vec::new();
         for part in parts {
-            let answered = self.begin(&part, asking, waiting)?;
+            let no_token = || part.missing(Trouble::TokenMissing);
+            let Held(line) = line.ok_or_else(no_token)?;
+            let answered = self.begin(&part, asking, waiting, line)?;
             calls.push((part, answered));
         }
         if !here.is_empty() {
@@ -269,9 +282,9 @@ impl Others {
         part: &Part,
         asking: &A,
         waiting: &Waiting<'_>,
+        line: &Line,
     ) -> Result<Receiver<Result<A::Answer, Unanswered>>, Refusal> {
-        let no_token = || part.missing(Trouble::TokenMissing);
-        let peers = Arc::clone(self.peers.as_ref().ok_or_else(no_token)?);
+        let line = line.clone();
         let partitions = self.everything(BTreeSet::new())?.len();
         let terms = self.terms(i32::try_from(partitions).unwrap_or(i32::MAX))?;
         let call = asking.call(terms, part.of.iter().copied().collect());
@@ -280,7 +293,7 @@ impl Others {
         let (answer, answered) = bounded(1);
         let ask = move || {
             // Who asked may have given up.
-            let _ = answer.send(call(&peers, &address, time));
+            let _ = answer.send(call(&line, &address, time));
         };
         let begun = std::thread::Builder::new()
             .name("peer".to_owned())
