@@ -257,7 +257,8 @@ fn quiet(kafka: &Kafka, topic: &str, report_topic: Option<&str>) -> (Fleet, Arc<
     let setup = Setup {
         topic,
         report_topic,
-        session: Duration::from_secs(3),
+        // Who is frozen in these tests is not replaced.
+        session: Duration::from_secs(15),
         checkpoints: Duration::from_mins(1),
     };
     let mut fleet = Fleet::new(kafka, &setup);
@@ -350,11 +351,11 @@ fn any_instance_answers_for_all_and_says_so_when_an_owner_does_not() {
     assert!(verdict.right > 100, "{verdict:?}");
     assert!(verdict.wrong.is_empty(), "{verdict:?}");
     // Somebody who has a part of the answer is there, and does not answer.
-    fleet.freeze(2);
+    fleet.freeze(1);
     let (status, body) = ask(&fleet, 0, "report", &questions[0].1);
     assert!((500..600).contains(&status), "{status}: {body}");
     assert!(body.contains("instance"), "{body}");
-    fleet.thaw(2);
+    fleet.thaw(1);
 }
 
 #[test]
@@ -363,7 +364,8 @@ fn while_the_topic_grows_no_number_is_wrong() {
     let topic = "growing-events";
     let (mut fleet, log) = quiet(&kafka, topic, Some("growing-reports"));
     fleet.serves_anew(START);
-    let load = Load::start(&log, 200, 4);
+    // A repeat of an event that is in another partition by then would count again.
+    let load = Load::without_repeats(&log, 200, 4);
     let mut pages = watched(&mut fleet, Duration::from_secs(8));
     let before = pages.len();
     kafka.grow_topic(topic, PARTITIONS + 4);
@@ -399,15 +401,18 @@ fn while_the_topic_grows_no_number_is_wrong() {
     proof.nothing_is_wrong();
 }
 
-/// The pages of everybody, over and over, for so long.
+/// The pages of everybody over so long, each that is new.
 fn watched(fleet: &mut Fleet, span: Duration) -> Vec<(String, Scrape)> {
     let begun = Instant::now();
-    let mut pages = Vec::new();
+    let mut pages: Vec<(String, Scrape)> = Vec::new();
     while begun.elapsed() < span {
         for place in fleet.awake() {
             let url = fleet.url(place);
             let page = scrape(&url).unwrap();
-            pages.push((url, page));
+            let latest = pages.iter().rev().find(|(whose, _)| *whose == url);
+            if latest.is_none_or(|(_, latest)| *latest != page) {
+                pages.push((url, page));
+            }
         }
         fleet.look();
     }

@@ -115,6 +115,8 @@ impl Log {
             ("partitioner", "murmur2_random"),
             ("linger.ms", "20"),
             ("message.timeout.ms", "120000"),
+            // Partitions that are new are soon used.
+            ("topic.metadata.refresh.interval.ms", "2000"),
         ] {
             client.set(key, value);
         }
@@ -193,9 +195,21 @@ impl Log {
 }
 
 impl Load {
-    /// Sends so many events a second.
+    /// Sends so many events a second, some of them twice.
     pub fn start(log: &Arc<Log>, a_second: u32, seed: u64) -> Self {
-        let mut lives = Lives::new(log, seed);
+        Self::of(log, a_second, Lives::new(log, seed))
+    }
+
+    /// The same without repeats.
+    pub fn without_repeats(log: &Arc<Log>, a_second: u32, seed: u64) -> Self {
+        let lives = Lives {
+            repeats: false,
+            ..Lives::new(log, seed)
+        };
+        Self::of(log, a_second, lives)
+    }
+
+    fn of(log: &Arc<Log>, a_second: u32, mut lives: Lives) -> Self {
         let own = Arc::clone(log);
         own.stop.store(false, Ordering::Relaxed);
         let sending = thread::spawn(move || {
@@ -238,6 +252,7 @@ impl Drop for Load {
 /// What customers do next.
 struct Lives {
     random: Random,
+    repeats: bool,
     here: Vec<String>,
     gone: Vec<String>,
     latest: VecDeque<(String, String, i64)>,
@@ -249,6 +264,7 @@ impl Lives {
     fn new(log: &Log, seed: u64) -> Self {
         Self {
             random: Random(seed),
+            repeats: true,
             here: log.customers(),
             gone: Vec::new(),
             latest: VecDeque::new(),
@@ -260,7 +276,7 @@ impl Lives {
     /// A customer, an event as JSON, and when it occurs.
     fn next(&mut self, lead: i64) -> (String, String, i64) {
         let kind = self.random.below(1000);
-        if kind < REPEATS && !self.latest.is_empty() {
+        if kind < REPEATS && self.repeats && !self.latest.is_empty() {
             let again = self.random.below(self.latest.len() as u64) as usize;
             return self.latest[again].clone();
         }

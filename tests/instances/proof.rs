@@ -234,3 +234,107 @@ impl fmt::Display for Proof {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::reference::Numbers;
+
+    const BEGIN: i64 = 1_790_000_000_000;
+
+    fn reference() -> Reference {
+        let events = (0..20).map(|number| {
+            format!(
+                r#"{{"event_id":"{number}","type":"signup","customer_id":"c-{number}","occurred_at":{}}}"#,
+                BEGIN + number * 1000
+            )
+        });
+        Reference::of(events.collect::<Vec<_>>().join("\n"))
+    }
+
+    /// What is found wrong with pages of one process, at these instants.
+    fn found(pages: impl IntoIterator<Item = (Option<i64>, Numbers)>) -> Vec<String> {
+        let scrapes = (0..).zip(pages).map(|(time, (instant, numbers))| {
+            let page = Scrape {
+                began: 1.0,
+                instant,
+                numbers,
+            };
+            (time, page)
+        });
+        let scrapes: Scrapes = scrapes.collect();
+        let mut proof = Proof::default();
+        proof.add("somebody", &scrapes, &mut reference(), |_| true);
+        proof.wrong
+    }
+
+    #[test]
+    fn every_way_to_be_wrong_is_noticed() {
+        let (early, late) = (BEGIN + 5_500, BEGIN + 15_500);
+        let truth = |at: i64| reference().at(at).clone();
+        let customers = "tenure_customers{}".to_owned();
+        let without = |series: &str| -> Numbers {
+            let mut numbers = truth(early);
+            assert!(numbers.remove(series).is_some(), "{series}");
+            numbers
+        };
+        let with = |series: &str, value: f64| -> Numbers {
+            let mut numbers = truth(early);
+            numbers.insert(series.to_owned(), value);
+            numbers
+        };
+        let nothing = BTreeMap::new();
+        for right in [
+            vec![(Some(early), truth(early)), (Some(late), truth(late))],
+            vec![(None, nothing.clone()), (Some(early), truth(early))],
+        ] {
+            assert_eq!(found(right), [""; 0]);
+        }
+        let two_ulps = truth(early)[&customers].next_up();
+        for (wrong, what) in [
+            (
+                vec![(Some(late), truth(early))],
+                "numbers of another instant",
+            ),
+            (
+                vec![(Some(early), with(&customers, two_ulps))],
+                "the last digit",
+            ),
+            (
+                vec![(Some(early), without(&customers))],
+                "a number that is missing",
+            ),
+            (vec![(Some(early), nothing)], "all of them"),
+            (
+                vec![(Some(early), with("tenure_departures{x=\"1\"}", 1.0))],
+                "one that should not be there",
+            ),
+            (vec![(None, truth(early))], "numbers of no instant"),
+            (
+                vec![(Some(late), truth(late)), (Some(early), truth(early))],
+                "an instant that goes back",
+            ),
+        ] {
+            assert!(!found(wrong).is_empty(), "{what}");
+        }
+    }
+
+    #[test]
+    fn a_standstill_is_as_long_as_nothing_newer_was_seen() {
+        let mut line = Line::default();
+        for (time, instant) in [
+            (0, Some(10)),
+            (2, Some(10)),
+            (4, None),
+            (6, None),
+            (9, Some(10)),
+            (12, Some(20)),
+            (13, Some(20)),
+        ] {
+            line.see(time, instant);
+        }
+        assert_eq!((line.dark, line.still), (7, 12));
+    }
+}

@@ -21,7 +21,7 @@ const INSTANT: &str = "tenure_report_timestamp_seconds";
 const BEGAN: &str = "process_start_time_seconds";
 
 /// One page, as Prometheus got it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Scrape {
     /// Of the process, in seconds since 1970.
     pub began: f64,
