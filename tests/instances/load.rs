@@ -36,10 +36,15 @@ use super::reference::text;
 use crate::real::kafka::Kafka;
 use crate::service::{DEADLINE, now, rfc3339};
 
-/// Ahead of their sending live events occur by so many milliseconds, from the first on to twice it.
-const LEAD: i64 = 5_000;
-/// The same while a broker may be gone.
-const LONG_LEAD: i64 = 25_000;
+/// Ahead of their sending live events occur by so many milliseconds, up to twice as many.
+#[derive(Clone, Copy, Debug)]
+pub enum Lead {
+    /// Little is hidden by it: for what must be noticed at once.
+    Near = 1_000,
+    Usual = 5_000,
+    /// While a broker may be gone.
+    Far = 25_000,
+}
 
 /// Days of history before the load.
 const DAYS: &str = "60";
@@ -116,7 +121,7 @@ impl Log {
             ("linger.ms", "20"),
             ("message.timeout.ms", "120000"),
             // Partitions that are new are soon used.
-            ("topic.metadata.refresh.interval.ms", "2000"),
+            ("topic.metadata.refresh.interval.ms", "500"),
         ] {
             client.set(key, value);
         }
@@ -124,7 +129,7 @@ impl Log {
             topic: topic.to_owned(),
             lines: Mutex::default(),
             producer: client.create_with_context(Deliveries::default()).unwrap(),
-            lead: AtomicI64::new(LEAD),
+            lead: AtomicI64::new(Lead::Usual as i64),
             stop: AtomicBool::new(false),
         };
         for line in history(customers, seed) {
@@ -151,10 +156,9 @@ impl Log {
         self.lines.lock().unwrap().push(line.to_owned());
     }
 
-    /// Events occur much later than they are sent from now on, or as usual.
-    pub fn lead_far(&self, far: bool) {
-        let lead = if far { LONG_LEAD } else { LEAD };
-        self.lead.store(lead, Ordering::Relaxed);
+    /// From now on events occur by so much later than they are sent.
+    pub fn lead(&self, lead: Lead) {
+        self.lead.store(lead as i64, Ordering::Relaxed);
     }
 
     /// How many events there are by now.

@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use super::fleet::{Fleet, PLACES};
-use super::load::Log;
+use super::load::{Lead, Log};
 use super::proof::Proof;
 use crate::real::kafka::Kafka;
 use crate::real::process::Signal;
@@ -126,14 +126,14 @@ impl Chaos<'_> {
     }
 
     fn lose(&mut self, node: u16) {
-        self.log.lead_far(true);
-        // What was sent under the short lead has arrived by then.
+        self.log.lead(Lead::Far);
+        // What was sent under the usual lead has arrived by then.
         self.fleet.look_for(Duration::from_secs(1));
         self.kafka.kill(node);
         self.fleet.look_for(self.session * 2);
         self.kafka.boot(node);
         self.fleet.serves_anew(RECOVERY);
-        self.log.lead_far(false);
+        self.log.lead(Lead::Usual);
     }
 }
 
