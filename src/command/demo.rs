@@ -11,7 +11,7 @@ use rdkafka::mocking::MockCluster;
 
 use crate::command::Failure;
 use crate::command::run::service;
-use crate::config::{Override, Property, Settings, Sources, load};
+use crate::config::{Override, Ownership, Property, Settings, Sources, load};
 use crate::engine::Terms;
 use crate::engine::live::Live;
 use crate::generate::sink::topic::{Topic, TopicSettings};
@@ -143,6 +143,8 @@ fn settings(args: &DemoArgs, servers: &str) -> Result<Settings, Failure> {
         .kafka
         .properties
         .insert("fetch.wait.max.ms".to_owned(), wait);
+    // Nobody shares the embedded broker, and a group would be waited for.
+    settings.cluster.ownership = Ownership::All;
     // Ids of a generated shop are nobody's.
     settings.built_in_digest_key = false;
     Ok(settings)

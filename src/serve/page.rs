@@ -229,6 +229,9 @@ mod tests {
         telemetry.router.begin(&["orders".to_owned()]);
         telemetry.router.lags("orders", 0);
         telemetry.router.routed_until(1_795_000_000.0);
+        telemetry.reports.begin(&["definition"]);
+        telemetry.reports.lags(0);
+        telemetry.reports.as_of(0, 1_795_000_000.0);
         read(&scrape(source, &telemetry, format, Instant::now()), format)
     }
 
