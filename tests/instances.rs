@@ -160,16 +160,13 @@ fn while_instances_come_and_go_every_scraped_number_was_true_of_the_instant_on_i
     // A last look of Prometheus at everybody.
     fleet.look_for(size.scrape_every * 2);
     load.stop();
-    eprintln!("TIME stopped {:?}", begun.elapsed());
     let mut reference = Reference::of(log.text());
-    eprintln!("TIME folded {:?}", begun.elapsed());
     let past = begun.elapsed().as_secs() / 60 + 2;
     let all: Vec<_> = fleet
         .addresses()
         .into_iter()
         .map(|address| (address.to_string(), scrapes::of(&prometheus, address, past)))
         .collect();
-    eprintln!("TIME asked {:?}", begun.elapsed());
     for (address, scrapes) in &all {
         proof.add(address, scrapes, &mut reference, |at| log.settled(at));
     }
@@ -185,7 +182,6 @@ fn while_instances_come_and_go_every_scraped_number_was_true_of_the_instant_on_i
     let (dark, still) = proof.gap_of_all();
     assert!(dark < 60_000 && still < 60_000, "{dark} {still}");
     check_reference(&mut reference, &proof.instants());
-    eprintln!("TIME checked {:?}", begun.elapsed());
 }
 
 /// Ends all instances at once and starts them again; answers the first page with numbers of each.

@@ -25,9 +25,10 @@ pub struct Reading {
 
 /// A while after that.
 pub struct Span {
+    /// That came into the topic.
     pub events: f64,
+    pub seconds: f64,
     pub cpu_seconds: f64,
-    pub cpu_per_second: f64,
     /// Of the report at each scrape of each instance, in seconds.
     pub ages: Vec<f64>,
     pub report_records_per_second: f64,
@@ -52,7 +53,11 @@ const ROWS: [Row; 12] = [
         |run| run.reading.applied / run.reading.events,
         fine,
     ),
-    ("live: events a second", |run| rate(&run.live), grouped),
+    (
+        "live: events a second",
+        |run| run.live.events / run.live.seconds,
+        grouped,
+    ),
     (
         "live: CPU seconds per million events, evaluations included",
         |run| run.live.cpu_seconds * 1e6 / run.live.events,
@@ -60,7 +65,7 @@ const ROWS: [Row; 12] = [
     ),
     (
         "live: CPU seconds a second",
-        |run| run.live.cpu_per_second,
+        |run| run.live.cpu_seconds / run.live.seconds,
         fine,
     ),
     (
@@ -85,7 +90,7 @@ const ROWS: [Row; 12] = [
     ),
     (
         "idle: CPU seconds a second",
-        |run| run.idle.cpu_per_second,
+        |run| run.idle.cpu_seconds / run.idle.seconds,
         fine,
     ),
     (
@@ -112,10 +117,6 @@ pub fn table(columns: &[(Case, Vec<Figures>)]) -> String {
         }
     }
     text
-}
-
-fn rate(span: &Span) -> f64 {
-    span.events * span.cpu_per_second / span.cpu_seconds
 }
 
 fn fine(figure: f64) -> String {

@@ -56,8 +56,6 @@ pub struct Installation<'a> {
     _folder: KeptFolder,
     instances: Vec<(Process, String)>,
     started: Instant,
-    /// In seconds since 1970.
-    started_at: f64,
 }
 
 impl<'a> Installation<'a> {
@@ -72,7 +70,7 @@ impl<'a> Installation<'a> {
             written.unwrap_or_else(|error| panic!("cannot write {file}: {error}"));
         }
         let reports = format!("reports-{name}");
-        let (started, started_at) = (Instant::now(), seconds());
+        let started = Instant::now();
         let ports: [u16; PORTS] = free_ports();
         let instances = ports[..usize::from(case.instances)].iter().map(|port| {
             let address = format!("127.0.0.1:{port}");
@@ -108,21 +106,23 @@ impl<'a> Installation<'a> {
             _folder: folder,
             instances,
             started,
-            started_at,
         }
     }
 
-    /// Follows them until everybody serves numbers of after their start.
+    /// Follows them until the partitions are shared out evenly, and everybody serves numbers of after
+    /// that.
     pub fn catch_up(&self) -> Reading {
-        let in_topic: i64 = (0..self.partitions)
-            .map(|partition| self.topic.kafka.offsets(self.topic.name(), partition).1)
-            .sum();
+        let in_topic = self.in_topic();
         let mut scrapers = self.scrapers();
+        let mut shared_at = None;
         loop {
             let pages = self.pages(&mut scrapers);
-            if pages.iter().all(|page| instant(page) >= self.started_at) {
+            if shared_at.is_none() && self.shared_out(&pages) {
+                shared_at = Some(seconds());
+            }
+            if shared_at.is_some_and(|at| pages.iter().all(|page| instant(page) >= at)) {
                 return Reading {
-                    events: in_topic as f64,
+                    events: in_topic,
                     applied: events(&pages),
                     took: self.started.elapsed(),
                     cpu_seconds: self.cpu_seconds(),
@@ -131,6 +131,23 @@ impl<'a> Installation<'a> {
             assert!(self.started.elapsed() < PATIENCE, "waited in vain");
             thread::sleep(SCRAPE_EVERY);
         }
+    }
+
+    /// Whether each has its part, so that nothing will move.
+    fn shared_out(&self, pages: &[Page]) -> bool {
+        let each = f64::from(self.partitions) / f64::from(self.case.instances);
+        let owned = pages
+            .iter()
+            .map(|page| page.total("tenure_assigned_partitions"));
+        let even = |owned: f64| (each.floor()..=each.ceil()).contains(&owned);
+        owned.clone().all(even) && owned.sum::<f64>() == f64::from(self.partitions)
+    }
+
+    /// How many records there are.
+    fn in_topic(&self) -> f64 {
+        let ends = (0..self.partitions)
+            .map(|partition| self.topic.kafka.offsets(self.topic.name(), partition).1);
+        ends.sum::<i64>() as f64
     }
 
     /// Sends events at a rate for a while.
@@ -147,7 +164,7 @@ impl<'a> Installation<'a> {
     fn observe(&self, span: Duration) -> Span {
         let reports = self.case.reports.then(|| self.follow_reports());
         let mut scrapers = self.scrapers();
-        let before = (self.cpu_seconds(), events(&self.pages(&mut scrapers)));
+        let before = (self.cpu_seconds(), self.in_topic());
         let begun = Instant::now();
         let mut ages = Vec::new();
         let (mut records, mut bytes) = (0, 0);
@@ -167,9 +184,9 @@ impl<'a> Installation<'a> {
         }
         let seconds = begun.elapsed().as_secs_f64();
         Span {
-            cpu_per_second: (self.cpu_seconds() - before.0) / seconds,
-            events: events(&self.pages(&mut scrapers)) - before.1,
+            seconds,
             cpu_seconds: self.cpu_seconds() - before.0,
+            events: self.in_topic() - before.1,
             ages,
             report_records_per_second: f64::from(records) / seconds,
             report_bytes_per_second: bytes as f64 / seconds,
