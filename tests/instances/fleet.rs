@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use crate::real::folder::KeptFolder;
 use crate::real::kafka::Kafka;
 use crate::real::process::{Process, Signal, new_folder, tenure};
-use crate::real::{free_ports, http};
+use crate::real::{eventually, free_ports, http};
 use crate::service::{DEADLINE, Page, now};
 
 /// What the numbers depend on.
@@ -244,6 +244,23 @@ impl Fleet {
     /// Waits until everybody serves numbers of after now.
     pub fn serves_anew(&mut self, deadline: Duration) {
         self.serves_since(now(), deadline);
+    }
+
+    /// Waits until each instance has some of the partitions, and together they have each once.
+    pub fn shares(&self, partitions: i32) {
+        eventually(DEADLINE, "partitions that are shared out", || {
+            let owned = self.awake().into_iter().map(|place| {
+                let page = self.page(place)?;
+                Ok(page.sum("tenure_assigned_partitions"))
+            });
+            let owned = owned.collect::<Result<Vec<f64>, String>>()?;
+            let even = owned.iter().all(|count| *count > 0.0);
+            if even && owned.iter().sum::<f64>() == f64::from(partitions) {
+                Ok(())
+            } else {
+                Err(format!("{owned:?}"))
+            }
+        });
     }
 
     /// The longest standstill that was seen since the last question.
