@@ -1100,6 +1100,10 @@ fn example(name: &str, text: &str) -> Settings {
                 "00112233445566778899aabbccddeeff\n",
             ),
             ("/run/secrets/kafka-password", "hunter2\n"),
+            (
+                "/run/secrets/tenure-peer-token",
+                "hunter2-hunter2-hunter2\n",
+            ),
         ]),
         ..Sources::none()
     })
@@ -1115,6 +1119,19 @@ fn the_example_of_a_shop_counts_buyers() {
     assert_eq!(evaluation.customer_starts_with, CustomerStart::Purchase);
     assert_eq!(evaluation.inactivity_timeout_millis, Some(90 * 86_400_000));
     assert_eq!(evaluation.time_zone.iana_name(), Some("Europe/Istanbul"));
+}
+
+#[test]
+fn the_example_of_several_instances_has_all_that_they_need_in_common() {
+    let text = include_str!("../config/examples/several-instances.yaml");
+    let settings = example("several-instances.yaml", text);
+    assert!(!settings.built_in_digest_key);
+    let cluster = &settings.cluster;
+    assert_eq!(cluster.report_topic.as_deref(), Some("tenure-reports"));
+    assert!(cluster.token.is_some());
+    // What is each one's own is in no file that all of them have.
+    assert_eq!((&cluster.instance_id, &cluster.advertise), (&None, &None));
+    assert!(matches!(&settings.state.url, Some(StateUrl::Folder(folder)) if folder.is_absolute()));
 }
 
 #[test]
