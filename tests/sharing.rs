@@ -71,7 +71,7 @@ fn settings_of_instances_that_share_the_work_are_told_of_with_a_way_out() {
         (
             "{ report_topic: tenure-reports, token_file: token, advertise: http://tenure-0:9736 }\n\
              api: { customers: true, token_file: token }",
-            &[("warning", "advertise https"), note],
+            &[("warning", "travel unencrypted"), note],
         ),
         (
             "{ report_topic: tenure-reports, token_file: token, advertise: http://localhost:9736 }\n\

@@ -1,8 +1,6 @@
 //! What a check says of instances that share the work: what would be refused, what is of no use, and
 //! whether the report topic is there or can be made. Changes nothing.
 
-use std::net::IpAddr;
-
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::Consumer as _;
@@ -49,43 +47,17 @@ fn of_no_use(cluster: &ClusterSettings, findings: &mut Findings) {
     }
 }
 
-/// How others come to this instance, and what they could overhear.
+/// Whether others come to this instance as it expects them.
 fn reached_at(settings: &Settings, findings: &mut Findings) {
-    let encrypted = settings
-        .web
-        .as_ref()
-        .is_some_and(|web| web.settings.tls.is_some());
+    let web = settings.web.as_ref();
+    let encrypted = web.is_some_and(|web| web.settings.tls.is_some());
     let advertised = settings.cluster.advertise.as_deref();
     if encrypted && advertised.is_some_and(|url| url.starts_with("http://")) {
         findings.warning(
             "cluster.advertise says http, and web.config_file has TLS: others will not reach this \
              instance; write https",
         );
-        return;
     }
-    let local = advertised.map_or_else(
-        || settings.listen.ip().to_canonical().is_loopback(),
-        is_on_this_machine,
-    );
-    let plain = advertised.map_or(!encrypted, |url| url.starts_with("http://"));
-    if plain && !local && settings.api.customers && settings.cluster.token.is_some() {
-        findings.warning(
-            "instances ask each other for customers (api.customers) by http: ids of customers and the \
-             token of cluster.token_file can be read on the way; set up TLS in web.config_file, and \
-             advertise https",
-        );
-    }
-}
-
-/// Whether a URL of host and port leads back to this machine.
-fn is_on_this_machine(url: &str) -> bool {
-    let authority = url.split_once("://").map_or(url, |(_, rest)| rest);
-    let host = match authority.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or(rest),
-        None => authority.split(':').next().unwrap_or(authority),
-    };
-    let address = host.parse::<IpAddr>();
-    host == "localhost" || address.is_ok_and(|address| address.to_canonical().is_loopback())
 }
 
 /// Whoever is given a partition goes on from the checkpoints of whoever had it.
@@ -189,24 +161,4 @@ fn would_be_made(settings: &Settings, name: &str) -> Result<Option<RDKafkaErrorC
     let results = results.map_err(|error| error.to_string())?;
     let refused = results.into_iter().find_map(Result::err);
     Ok(refused.map(|(_, code)| code))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_is_of_this_machine_by_its_host_alone() {
-        for (url, expected) in [
-            ("http://localhost:9736", true),
-            ("http://127.0.0.1:9736", true),
-            ("http://[::1]:9736", true),
-            ("http://[::ffff:127.0.0.1]:9736", true),
-            ("http://tenure-0.tenure:9736", false),
-            ("http://localhost.example.com", false),
-            ("http://10.0.0.1:9736", false),
-        ] {
-            assert_eq!(is_on_this_machine(url), expected, "{url}");
-        }
-    }
 }
