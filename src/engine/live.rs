@@ -260,6 +260,21 @@ impl Live {
     }
 }
 
+impl Live {
+    /// What is to be read here and is not in sight yet.
+    fn to_be_placed(&self, there: &[PartitionStatus]) -> Vec<Obstacle> {
+        if !self.is_placed() {
+            return vec![Obstacle::PartitionsUnknown];
+        }
+        let there: BTreeSet<i32> = there.iter().map(|status| status.partition).collect();
+        let owned = self.owned();
+        let coming = owned.keys().filter(|shard| !there.contains(shard));
+        coming
+            .map(|shard| Obstacle::Restoring { partition: *shard })
+            .collect()
+    }
+}
+
 impl Source for Live {
     fn published(&self) -> Option<Arc<Published>> {
         self.published.load_full()
@@ -273,7 +288,9 @@ impl Source for Live {
         let up = self.telemetry.kafka.up.get() == 1;
         let awaited = self.registry.get().map_or(0, |registry| registry.awaited());
         let awaited = (awaited > 0).then_some(Obstacle::SchemasAwaited { schemas: awaited });
-        let mut readiness = Readiness::of(up, &self.partitions(), self.published().as_deref());
+        let partitions = self.partitions();
+        let mut readiness = Readiness::of(up, &partitions, self.published().as_deref());
+        readiness.obstacles.extend(self.to_be_placed(&partitions));
         readiness.obstacles.extend(awaited);
         let unread = self.exchange.get();
         let unread = unread.filter(|exchange| !exchange.board().is_caught_up());

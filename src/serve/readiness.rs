@@ -21,6 +21,8 @@ pub enum Obstacle {
     KafkaUnreachable,
     /// The report topic is not read up to the end that it had at the start.
     ReportTopicUnread,
+    /// The consumer group has not said yet which partitions are this instance's.
+    PartitionsUnknown,
     /// The next record of some partition has a schema that the registry has not told yet.
     SchemasAwaited { schemas: usize },
     /// A partition has not reached the end that was seen at the start.
@@ -121,6 +123,9 @@ impl Obstacle {
         match self {
             Self::KafkaUnreachable => {
                 "Kafka does not answer: look at kafka.bootstrap_servers and at the log.".to_owned()
+            }
+            Self::PartitionsUnknown => {
+                "The consumer group has not said yet which partitions are to be read here.".to_owned()
             }
             Self::ReportTopicUnread => {
                 "What other instances have said is not read yet: look at cluster.report_topic and at \
@@ -246,6 +251,10 @@ mod tests {
         };
         for (obstacle, expected) in [
             (Obstacle::KafkaUnreachable, "Kafka does not answer"),
+            (
+                Obstacle::PartitionsUnknown,
+                "The consumer group has not said yet",
+            ),
             (
                 Obstacle::ReportTopicUnread,
                 "What other instances have said is not read yet",
