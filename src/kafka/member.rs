@@ -39,6 +39,10 @@ use crate::telemetry::Telemetry;
 const POLL: Duration = Duration::from_millis(100);
 /// Between two attempts to be a member, where the client could not go on.
 const AGAIN: Duration = Duration::from_secs(2);
+/// A member whose coordinator was lost may be fenced by its own earlier attempt to join. Whoever is
+/// fenced so often within so long has a namesake.
+const FENCED_OFTEN: usize = 4;
+const FENCED_WITHIN: Duration = Duration::from_mins(1);
 
 /// What a member's client is told; the configuration's `kafka.properties` may override these. It holds
 /// partitions and fetches nothing, looks for new ones often, and a member that died is missed for this
@@ -282,6 +286,7 @@ impl Member {
     /// # Errors
     /// If the client cannot be a member, and trying again would not help.
     pub fn run(&self, leave: &AtomicBool) -> Result<(), String> {
+        let mut fenced: Vec<Instant> = Vec::new();
         while !leave.load(Ordering::Acquire) {
             let error = match self.be_in_the_group(leave) {
                 Ok(()) => break,
@@ -289,10 +294,13 @@ impl Member {
             };
             self.membership.client.store(None);
             self.membership.change(|given| given.partitions.clear());
-            let code = error.rdkafka_error_code();
-            if let (Some(RDKafkaErrorCode::FencedInstanceId), Some(name))
-            | (Some(RDKafkaErrorCode::UnreleasedInstanceId), Some(name)) = (code, &self.name)
-            {
+            let is_fenced = matches!(
+                error.rdkafka_error_code(),
+                Some(RDKafkaErrorCode::FencedInstanceId | RDKafkaErrorCode::UnreleasedInstanceId)
+            );
+            fenced.retain(|at| at.elapsed() < FENCED_WITHIN);
+            fenced.extend(is_fenced.then(Instant::now));
+            if let Some(name) = self.name.as_ref().filter(|_| fenced.len() >= FENCED_OFTEN) {
                 return Err(format!(
                     "another instance has the name `{name}` (cluster.instance_id): give each instance \
                      its own"
