@@ -208,7 +208,10 @@ impl ClientContext for Context {
     }
 
     fn error(&self, error: KafkaError, _reason: &str) {
-        self.failed(&error);
+        // Said by who asks for it, and no failure.
+        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::PartitionEOF) {
+            self.failed(&error);
+        }
     }
 }
 
