@@ -1065,6 +1065,50 @@ fn a_client_that_goes_away_ends_its_question_at_the_other_instances_too() {
 }
 
 #[test]
+fn a_partition_whose_owner_falls_silent_is_asked_of_the_next_one() {
+    let (map, instances) = three();
+    let alone = Instance::start("alone", &[0, 1, 2, 3, 4], None);
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let owner = Owner {
+        instance: "silent".to_owned(),
+        address: format!("http://{}", silent.local_addr().unwrap()),
+        reached: Some(june(40)),
+    };
+    let mut before = owners(&instances.each_ref());
+    let after = before.clone();
+    before.insert(2, owner.clone());
+    before.insert(4, owner);
+    *lock(&map.owners) = before;
+    std::thread::scope(|scope| {
+        let answer = scope.spawn(|| instances[0].reports(&[20]));
+        let _asking = silent.accept().unwrap();
+        *lock(&map.owners) = after;
+        let found = answer.join().unwrap().unwrap();
+        let expected = alone.reports(&[20]).unwrap();
+        assert_eq!(found[0].report, expected[0].report);
+        assert_eq!(found[0].basis, expected[0].basis);
+    });
+}
+
+#[test]
+fn an_instance_with_some_partitions_and_no_report_topic_answers_nothing() {
+    let instance = Instance::start("some", &[0, 1, 3, 4], None);
+    assert!(
+        instance.reports(&[20]).is_ok(),
+        "nothing is known of others"
+    );
+    let progress = instance.live.progress();
+    progress.partitions_there_are(5);
+    progress.partition_numbers_are(5);
+    instance
+        .live
+        .owns([0, 1, 3, 4].map(|partition| (partition, 1)).into());
+    let refused = both_refused(&instance);
+    let expected = [Trouble::NoReportTopic, Trouble::NoReportTopic];
+    assert_eq!(missing(refused, 2, None), expected);
+}
+
+#[test]
 fn a_client_is_told_whose_answer_is_missing() {
     let map = Map::new(BTreeMap::new());
     let near = Instance::start("near", &[0, 3], Some(Arc::clone(&map)));

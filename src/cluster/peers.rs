@@ -70,6 +70,14 @@ pub struct Owner {
     pub reached: Option<Timestamp>,
 }
 
+impl Owner {
+    /// Whether it is the same instance at the same address.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        (&self.instance, &self.address) == (&other.instance, &other.address)
+    }
+}
+
 /// Why another instance gave no answer. Holds no secret and nothing personal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Unanswered {

@@ -311,7 +311,7 @@ impl Inquiry {
         if self.live.repartitioned().load(Ordering::Relaxed) {
             return Err(Refusal::Incomplete);
         }
-        Ok(())
+        Ok(self.others.known(&self.live)?)
     }
 
     /// Refuses what cannot be answered, and what would take too long, before any shard is asked.

@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, bounded};
 
 use crate::cluster::asked::{Refused, Terms};
 use crate::cluster::peers::{Elsewhere, Line, Owner, Peers, Unanswered};
@@ -29,6 +29,8 @@ use crate::serve::api::refusal::{Fits, Missing, Refusal, Trouble};
 
 /// How long a partition that moves is looked for.
 pub(super) const MOVING: Duration = Duration::from_secs(5);
+/// How often it is looked whether whoever was asked still has what was asked for.
+const LOOK: Duration = Duration::from_millis(100);
 /// The other instance's time is over first, so that what it says is heard.
 const LATER: Duration = Duration::from_secs(1);
 
@@ -152,14 +154,36 @@ pub(super) fn too_much(fits: u64) -> Refusal {
 }
 
 impl Others {
-    /// The partitions of which an answer has to be made: those of this instance where it is alone.
-    pub fn everything(&self, here: BTreeSet<i32>) -> Result<BTreeSet<i32>, Refusal> {
-        match &self.elsewhere {
-            None => Ok(here),
-            Some(elsewhere) => {
-                let partitions = elsewhere.partitions().ok_or(Refusal::NotReady)?;
-                Ok((0..partitions).collect())
-            }
+    /// The partitions of which an answer has to be made: all there are.
+    pub fn everything(&self, live: &Live) -> Result<BTreeSet<i32>, Refusal> {
+        let partitions = match &self.elsewhere {
+            Some(elsewhere) => elsewhere.partitions().ok_or(Refusal::NotReady)?,
+            None if live.is_placed() => live.progress().partition_numbers(),
+            None => return Ok(live.shards()),
+        };
+        Ok((0..partitions).collect())
+    }
+
+    /// Refuses where there are partitions that others read, and nobody tells which.
+    pub fn known(&self, live: &Live) -> Result<(), Missing> {
+        if self.elsewhere.is_some() || !live.is_placed() || live.progress().has_all() {
+            return Ok(());
+        }
+        let here = live.shards();
+        let mut all = 0..live.progress().partition_numbers();
+        let away = all.find(|partition| !here.contains(partition));
+        away.map_or(Ok(()), |partition| Err(self.ownerless(partition)))
+    }
+
+    fn ownerless(&self, partition: i32) -> Missing {
+        let trouble = match self.elsewhere {
+            Some(_) => Trouble::NoOwner,
+            None => Trouble::NoReportTopic,
+        };
+        Missing {
+            partition,
+            instance: None,
+            trouble,
         }
     }
 
@@ -169,13 +193,13 @@ impl Others {
         let owners = elsewhere.map(|elsewhere| elsewhere.owners());
         let owners = owners.unwrap_or_default();
         let here = live.shards();
-        let all = self.everything(here.clone())?.into_iter();
+        let all = self.everything(live)?.into_iter();
         let reached = all.map(|partition| {
             let owner = owners.get(&partition);
             let (instance, reached) = if here.contains(&partition) {
                 (None, live.shard_complete_until(partition))
             } else {
-                let owner = owner.ok_or_else(|| ownerless(partition))?;
+                let owner = owner.ok_or_else(|| self.ownerless(partition))?;
                 (Some(&owner.instance), owner.reached)
             };
             reached.ok_or_else(|| Missing {
@@ -200,7 +224,7 @@ impl Others {
 
     /// Asks all partitions, until each has answered.
     pub fn ask<A: Asking>(&self, asking: &mut A, waiting: &Waiting<'_>) -> Result<(), Refusal> {
-        let mut left = self.everything(waiting.live.shards())?;
+        let mut left = self.everything(waiting.live)?;
         let line = self.peers.as_ref().map(|peers| Held(peers.line()));
         let mut moving_since = None;
         while let Some(missing) = self.round(asking, &mut left, waiting, line.as_ref())? {
@@ -239,20 +263,42 @@ impl Others {
             left.retain(|partition| !answered.contains(partition));
         }
         for (part, answered) in calls {
-            let answer = waiting.receive(&answered)?;
-            match answer.unwrap_or(Err(Unanswered::Busy)) {
+            match self.hear(&part, &answered, waiting)? {
                 Ok(answer) => {
                     let taken = asking.take(&part.of, answer);
                     taken.map_err(|trouble| part.missing(trouble))?;
                     left.retain(|partition| !part.of.contains(partition));
                 }
-                Err(unanswered) => match part.outlook(unanswered) {
-                    Outlook::Again(again) => missing = missing.or(Some(again)),
-                    Outlook::Never(refusal) => return Err(refusal),
-                },
+                Err(Outlook::Again(again)) => missing = missing.or(Some(again)),
+                Err(Outlook::Never(refusal)) => return Err(refusal),
             }
         }
         Ok(missing)
+    }
+
+    /// Waits for an answer, as long as whoever was asked has the partitions.
+    fn hear<T>(
+        &self,
+        part: &Part,
+        answered: &Receiver<Result<T, Unanswered>>,
+        waiting: &Waiting<'_>,
+    ) -> Result<Result<T, Outlook>, Refusal> {
+        loop {
+            match answered.recv_timeout(LOOK) {
+                Ok(answer) => return Ok(answer.map_err(|unanswered| part.outlook(unanswered))),
+                Err(RecvTimeoutError::Disconnected) => return Err(Refusal::Busy),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            waiting.over().map_err(|refusal| match refusal {
+                Refusal::TimedOut { seconds } => part.missing(Trouble::Silent { seconds }).into(),
+                refusal => refusal,
+            })?;
+            // Else it may be gone, and the next owner knows as much.
+            let (now, ownerless) = self.parts(part.of.iter());
+            if ownerless.is_some() || now.iter().any(|now| !now.owner.is_same(&part.owner)) {
+                return Ok(Err(Outlook::Again(part.missing(Trouble::Moving))));
+            }
+        }
     }
 
     /// Who is asked for which of these partitions; and one that nobody has, if there is one.
@@ -263,7 +309,7 @@ impl Others {
         let mut missing = None;
         for partition in partitions {
             let Some(owner) = owners.get(partition) else {
-                missing = missing.or(Some(ownerless(*partition)));
+                missing = missing.or_else(|| Some(self.ownerless(*partition)));
                 continue;
             };
             let whom = (owner.instance.clone(), owner.address.clone());
@@ -285,7 +331,7 @@ impl Others {
         line: &Line,
     ) -> Result<Receiver<Result<A::Answer, Unanswered>>, Refusal> {
         let line = line.clone();
-        let partitions = self.everything(BTreeSet::new())?.len();
+        let partitions = self.everything(waiting.live)?.len();
         let terms = self.terms(i32::try_from(partitions).unwrap_or(i32::MAX))?;
         let call = asking.call(terms, part.of.iter().copied().collect());
         let address = part.owner.address.clone();
@@ -300,14 +346,6 @@ impl Others {
             .spawn(ask);
         begun.map_err(|_| Refusal::Busy)?;
         Ok(answered)
-    }
-}
-
-fn ownerless(partition: i32) -> Missing {
-    Missing {
-        partition,
-        instance: None,
-        trouble: Trouble::NoOwner,
     }
 }
 

@@ -119,6 +119,16 @@ pub enum Trouble {
     )]
     NoOwner,
     #[error(
+        "it is not read here, and without a report topic nobody knows by whom: set \
+         cluster.report_topic on every instance"
+    )]
+    NoReportTopic,
+    #[error(
+        "it has not answered within {seconds} s: it is stopped or overloaded; ask for fewer instants or \
+         a single period, or again later"
+    )]
+    Silent { seconds: u64 },
+    #[error(
         "it is asked over HTTP, for which there is no token: set cluster.token_file on every instance"
     )]
     TokenMissing,
@@ -280,7 +290,9 @@ impl Trouble {
             | Self::Stopping
             | Self::NotReached { .. }
             | Self::Unreachable { .. } => Some(10),
-            Self::TokenMissing
+            Self::Silent { .. } => Some(60),
+            Self::NoReportTopic
+            | Self::TokenMissing
             | Self::TokenRefused
             | Self::NoAddress
             | Self::OtherVersion
