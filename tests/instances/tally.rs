@@ -52,6 +52,8 @@ tally! {
     fresh: "fresh readers while an instant was complete",
     fresh_older: "of these with an older instant",
     fresh_with_nothing: "of these with nothing",
+    first: "instances that served something",
+    first_older: "of these something older at first than was complete at their start",
 }
 
 impl Tally {

@@ -83,6 +83,8 @@ struct Instance {
     warm: BTreeMap<usize, (i64, i64)>,
     orders: Vec<Order>,
     outgoing: BTreeMap<String, (Subject, Waiting)>,
+    /// What was complete when it began.
+    complete_at_start: Option<i64>,
     served: Option<i64>,
     heard: Ranks,
 }
@@ -179,6 +181,7 @@ impl World {
             warm: BTreeMap::new(),
             orders: Vec::new(),
             outgoing: BTreeMap::new(),
+            complete_at_start: self.newest(),
             served: None,
             heard: HashMap::new(),
         });
@@ -247,6 +250,12 @@ impl World {
         }
     }
 
+    /// What is complete for who hears everything at once.
+    fn newest(&self) -> Option<i64> {
+        let newest = self.observer.complete();
+        newest.map(|complete| complete.at.as_millis())
+    }
+
     /// What an instance would serve that begins now.
     fn read_afresh(&mut self) -> Option<i64> {
         self.topic.compact(&mut self.dice);
@@ -261,8 +270,7 @@ impl World {
         }
         fresh.catch_up();
         let found = fresh.complete().map(|complete| complete.at.as_millis());
-        let newest = self.observer.complete();
-        let newest = newest.map(|complete| complete.at.as_millis());
+        let newest = self.newest();
         if let Some(newest) = newest {
             self.tally.fresh += 1;
             self.tally.fresh_with_nothing += u64::from(found.is_none());
@@ -646,6 +654,11 @@ impl World {
         };
         let at = complete.at.as_millis();
         assert!(instance.served <= Some(at), "went back");
+        if instance.served.is_none() {
+            self.tally.first += 1;
+            let older = Some(at) < instance.complete_at_start;
+            self.tally.first_older += u64::from(older);
+        }
         if instance.served < Some(at) {
             self.tally.served += 1;
             instance.heard.retain(|(_, of, _), _| *of >= at);
