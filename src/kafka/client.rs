@@ -209,7 +209,11 @@ impl ClientContext for Context {
 
     fn error(&self, error: KafkaError, _reason: &str) {
         // Said by who asks for it, and no failure.
-        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::PartitionEOF) {
+        let at_end = matches!(
+            error,
+            KafkaError::PartitionEOF(_) | KafkaError::Global(RDKafkaErrorCode::PartitionEOF)
+        );
+        if !at_end {
             self.failed(&error);
         }
     }
