@@ -601,6 +601,7 @@ fn definition(settings: &Settings, ids: &[Option<TopicId>]) -> Definition {
     let fold = &settings.fold;
     let mut parts = vec![
         FORM.to_owned(),
+        Grid::of(settings.evaluation_interval).step_millis().to_string(),
         settings.definition_hash(),
         Hex(fingerprint(fold)).to_string(),
         Hex(Hashes::new(fold.digest_key).mark_of_key()).to_string(),
