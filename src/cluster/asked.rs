@@ -172,6 +172,11 @@ pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Unreadable> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Survey;
+    use crate::ledger::hash::checksum;
+    use crate::measure::customer::{
+        KnownAnswer, KnownAttribute, KnownOrder, KnownRevenue, KnownSpell,
+    };
 
     fn question() -> CustomerQuestion {
         CustomerQuestion {
@@ -201,6 +206,100 @@ mod tests {
         ] {
             assert_eq!(read::<CustomerQuestion>(bytes), Err(expected), "{bytes:?}");
         }
+    }
+
+    #[test]
+    fn bytes_stay_what_they_are_or_the_format_is_another_one() {
+        let at = Timestamp::from_millis(1_780_272_000_000);
+        let partial = PartialQuestion {
+            terms: question().terms,
+            of: vec![3, 7],
+            instants: vec![at],
+            sections: 5,
+            periods: vec!["30d".to_owned()],
+        };
+        let customer = Customer {
+            at,
+            active: true,
+            spells: vec![KnownSpell {
+                from: at,
+                to: Some(at),
+                reason: Some("price".to_owned()),
+            }],
+            orders: vec![KnownOrder {
+                at,
+                millionths: 7_000_000,
+                currency: "TRY".to_owned(),
+            }],
+            orders_total: 3,
+            revenue: vec![KnownRevenue {
+                currency: "TRY".to_owned(),
+                orders: 3,
+                millionths: 1 << 90,
+            }],
+            answers: vec![KnownAnswer {
+                survey: Survey::Ces,
+                score: 4,
+                channel: None,
+                at,
+            }],
+            attributes: vec![
+                None,
+                Some(KnownAttribute {
+                    value: "pro".to_owned(),
+                    since: at,
+                }),
+            ],
+            first_order_at: Some(at),
+            known_since: None,
+            history_start: Some(at),
+        };
+        let found: Result<CustomerAnswer, Refused> = Ok(CustomerAnswer {
+            of: vec![3, 7],
+            found: Some((7, customer)),
+        });
+        let known = Known {
+            partition: 3,
+            digest: 1 << 100,
+            offsets: vec![None, Some((0, 300))],
+        };
+        let refused = [
+            Refused::OtherDefinition,
+            Refused::OtherPartitions { partitions: 3 },
+            Refused::NotMine {
+                partitions: vec![1],
+            },
+            Refused::NotReached {
+                partition: 1,
+                reached: Some(at),
+            },
+            Refused::NotUnderstood,
+            Refused::HistoryGone {
+                needed: at,
+                kept_since: at,
+            },
+            Refused::TooMuch { fits: 9 },
+            Refused::TimedOut { seconds: 60 },
+            Refused::Busy,
+            Refused::Stopping,
+            Refused::Degraded,
+            Refused::Incomplete,
+            Refused::CustomersOff,
+            Refused::SplitCustomer,
+            Refused::Failed,
+        ];
+        let check = |bytes: Option<Vec<u8>>, expected: u128| {
+            let bytes = bytes.unwrap();
+            assert_eq!(checksum(&bytes), expected, "{bytes:?}");
+        };
+        check(
+            written(&question()),
+            0x385a_d28d_ec7d_ff91_e9f1_e9d7_c95b_c648,
+        );
+        check(written(&partial), 0x4e07_dcfe_159e_7d6c_b0cc_164f_7175_5448);
+        check(written(&found), 0xdc2b_bbe1_82c3_df06_0aed_cb3b_0255_089c);
+        check(written(&known), 0xee0a_d279_785e_ac23_9370_ed91_30c0_bd9e);
+        check(written(&refused), 0xc867_453d_1279_f2e5_35b4_fc17_7494_b118);
     }
 
     #[test]

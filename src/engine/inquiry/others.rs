@@ -77,7 +77,9 @@ impl Drop for Held {
 /// What one instance is asked for.
 struct Part {
     owner: Owner,
+    /// At least the first.
     of: BTreeSet<i32>,
+    first: i32,
 }
 
 /// What becomes of a question that another instance has not answered.
@@ -89,12 +91,12 @@ enum Outlook {
 
 impl Part {
     fn missing(&self, trouble: Trouble) -> Missing {
-        self.missing_of(self.of.first().copied(), trouble)
+        self.missing_of(self.first, trouble)
     }
 
-    fn missing_of(&self, partition: Option<i32>, trouble: Trouble) -> Missing {
+    fn missing_of(&self, partition: i32, trouble: Trouble) -> Missing {
         Missing {
-            partition: partition.unwrap_or(-1),
+            partition,
             instance: Some(self.owner.instance.clone()),
             trouble,
         }
@@ -119,11 +121,14 @@ impl Part {
     fn outlook_of(&self, refused: Refused) -> Outlook {
         let never = |trouble| Outlook::Never(self.missing(trouble).into());
         let again = |partition, trouble| Outlook::Again(self.missing_of(partition, trouble));
-        let first = self.of.first().copied();
+        let first = self.first;
         match refused {
-            Refused::NotMine { partitions } => again(partitions.first().copied(), Trouble::Moving),
+            Refused::NotMine { partitions } => again(
+                partitions.first().copied().unwrap_or(first),
+                Trouble::Moving,
+            ),
             Refused::NotReached { partition, reached } => {
-                again(Some(partition), Trouble::NotReached { reached })
+                again(partition, Trouble::NotReached { reached })
             }
             Refused::OtherPartitions { partitions } => {
                 again(first, Trouble::OtherPartitions { partitions })
@@ -316,6 +321,7 @@ impl Others {
             let part = parts.entry(whom).or_insert_with(|| Part {
                 owner: owner.clone(),
                 of: BTreeSet::new(),
+                first: *partition,
             });
             part.of.insert(*partition);
         }
