@@ -178,7 +178,7 @@ impl Ground {
         for partition in 0..partitions {
             let begun = processor_time();
             let bytes = self.contribution(partition, partitions, at, definition);
-            let took = processor_time() - begun;
+            let took = processor_time().saturating_sub(begun);
             if partition % instances == 0 {
                 work.writing += took;
             }
@@ -207,7 +207,7 @@ impl Ground {
             let heard = board.heard(key.as_bytes(), Some(bytes), at);
             assert!(heard.is_ok(), "{heard:?}");
         }
-        work.hearing += processor_time() - begun;
+        work.hearing += processor_time().saturating_sub(begun);
         drop(written);
         let begun = processor_time();
         let complete = board.complete().filter(|complete| complete.at == at);
@@ -226,7 +226,7 @@ impl Ground {
             .flat_map(|report| report.families)
             .map(|family| family.measure.name)
             .collect();
-        work.adding += processor_time() - begun;
+        work.adding += processor_time().saturating_sub(begun);
         assert!(served.len() > 40, "{served:?}");
     }
 

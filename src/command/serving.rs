@@ -97,7 +97,7 @@ async fn serve_until_the_end<W: Work>(
     if let Ok(signal) = cause {
         match signal {
             Some(signal) => {
-                tracing::info!(signal, ?grace, "stopping; a second signal ends at once")
+                tracing::info!(signal, ?grace, "stopping; a second signal ends at once");
             }
             None => tracing::info!(?grace, "done, and stopping; a signal ends at once"),
         }

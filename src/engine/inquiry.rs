@@ -39,6 +39,7 @@ use crate::engine::live::Live;
 use crate::engine::slices::Wanted;
 use crate::engine::worker::{Answer, Ask, LookUp, Task, owner};
 use crate::event::Timestamp;
+use crate::kafka::identity::Identity;
 use crate::ledger::settings::CesScale;
 use crate::measure::catalogue::{Measure, Section};
 use crate::measure::customer::Customer;
@@ -84,6 +85,8 @@ pub struct Inquiry {
     turns: Turns,
     /// Of all questions to the shards of this instance.
     shard_turns: Turns,
+    /// Who knows whether the topics are still those that are read.
+    identity: Option<Arc<Identity>>,
 }
 
 /// What shards say to a question, and those of other instances.
@@ -123,6 +126,7 @@ impl Inquiry {
             dimensions: settings.fold.dimensions.clone(),
             topics: topics(settings),
             customers: settings.api.customers,
+            identity: None,
             definition: settings.definition_hash(),
             others: Others::default(),
             turns: Turns::default(),
@@ -138,6 +142,15 @@ impl Inquiry {
             ..self.others
         };
         Self { others, ..self }
+    }
+
+    /// The same with who knows whether the topics are still those that are read.
+    #[must_use]
+    pub fn watching(self, identity: Arc<Identity>) -> Self {
+        Self {
+            identity: Some(identity),
+            ..self
+        }
     }
 
     /// The same with how other instances are asked; nothing without a token.
@@ -189,7 +202,16 @@ impl Inquiry {
         };
         let waiting = self.waiting(asker, TIME, out_of_time);
         self.others.ask(&mut summing, &waiting)?;
-        // Records can have been lost while this was under way.
+        // Records can have been lost while this was under way, or be where nobody reads yet.
+        let progress = self.live.progress();
+        if self
+            .identity
+            .as_ref()
+            .is_some_and(|topics| !topics.check(&progress))
+        {
+            self.whole()?;
+            return Err(Refusal::Incomplete);
+        }
         self.whole()?;
         Ok(summing.findings)
     }

@@ -169,6 +169,7 @@ impl Engine {
         let (shown, same) = (Arc::clone(&live), Arc::clone(&identity));
         let evaluation = Evaluation::new(settings, shown, same, queues.clone());
         let inquiry = Inquiry::new(settings, Arc::clone(&live), queues.clone());
+        let inquiry = inquiry.watching(Arc::clone(&identity));
         let inquiry = inquiry.asking(Peers::new(&settings.cluster).map_err(StartError::Peers)?);
         let ended = Arc::clone(&ending);
         threads.push(spawn("evaluation", &live, move || {
@@ -601,7 +602,9 @@ fn definition(settings: &Settings, ids: &[Option<TopicId>]) -> Definition {
     let fold = &settings.fold;
     let mut parts = vec![
         FORM.to_owned(),
-        Grid::of(settings.evaluation_interval).step_millis().to_string(),
+        Grid::of(settings.evaluation_interval)
+            .step_millis()
+            .to_string(),
         settings.definition_hash(),
         Hex(fingerprint(fold)).to_string(),
         Hex(Hashes::new(fold.digest_key).mark_of_key()).to_string(),
