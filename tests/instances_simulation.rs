@@ -10,13 +10,13 @@
 #[path = "simulation/dice.rs"]
 #[expect(dead_code, reason = "not every kind of throw is needed")]
 mod dice;
-#[path = "instances/log.rs"]
+#[path = "instances_simulation/log.rs"]
 mod log;
-#[path = "instances/tally.rs"]
+#[path = "instances_simulation/tally.rs"]
 mod tally;
-#[path = "instances/topic.rs"]
+#[path = "instances_simulation/topic.rs"]
 mod topic;
-#[path = "instances/world.rs"]
+#[path = "instances_simulation/world.rs"]
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
