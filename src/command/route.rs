@@ -32,9 +32,8 @@ Examples:
   # Both on one machine
   tenure route --config tenure.yaml --listen 127.0.0.1:9737
 
-  # A topic with more partitions than it had: everything in it into a new one, keyed by customer. Run
-  # it again for what came meanwhile; it goes on where it ended
-  tenure route --config tenure.yaml --topics customer-events --to customer-events-24 \
+  # A topic that has more partitions now: all of it into a new one, and again for what came since
+  tenure route --config tenure.yaml --topics customer-events --to customer-events-24 \\
     --partitions 24 --until-caught-up --listen 127.0.0.1:9737
 ";
 
@@ -42,8 +41,8 @@ const NOTES: &str = "\
 Reads the topics under kafka.topics as a member of the consumer group <kafka.group_id>-router, makes
 events of their records, and writes these to the topic under router.to, keyed by the customer id.
 Several processes share the work. With --to the group is <kafka.group_id>-<to>-router, so that each
-topic that is written to gets everything once. Needs READ on those topics and that group, WRITE and, the first
-time, CREATE on router.to; see docs/router.md.";
+topic that is written to gets everything once. Needs READ on the topics and the group, WRITE and,
+the first time, CREATE on the topic that is written to; see docs/router.md.";
 
 /// How often it is looked whether the threads have ended.
 const LOOK: Duration = Duration::from_millis(5);
