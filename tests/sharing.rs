@@ -1,17 +1,25 @@
-//! What `tenure check` says of instances that share the work: each setting that would be refused by
-//! others, is of no use, or gives something away has a sentence with a way out, and the report topic is
-//! looked at without being made.
+//! What operators are told of instances that share the work.
+//!
+//! By `tenure check`: each setting that would be refused by others, is of no use, or gives something
+//! away has a sentence with a way out, and the report topic is looked at without being made. By the
+//! instances themselves: who has what, and whether all is there.
 
 #![cfg(test)]
 
 #[expect(dead_code, reason = "these tests need brokers and nothing else")]
 mod real;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::process::Command;
+use std::time::Duration;
+
+use serde_json::Value;
 
 use real::folder::KeptFolder;
 use real::kafka::Kafka;
+use real::process::Process;
+use real::{free_ports, http};
 
 /// What the program says of these settings, beside the files `digest-key` and `token`, and its exit code.
 fn check(settings: &str, more: &[&str]) -> (i32, String) {
@@ -166,6 +174,75 @@ fn the_report_topic_is_looked_at_and_not_made() {
         let said = check(topic);
         for part in expected {
             assert!(said.contains(part), "{part} is missing in\n{said}");
+        }
+    }
+}
+
+const DEADLINE: Duration = Duration::from_mins(2);
+
+/// An instance with a name, which listens on this port.
+fn instance(folder: &KeptFolder, name: &str, port: u16) -> Process {
+    let file = folder.path().join("tenure.yaml").display().to_string();
+    let listen = format!("127.0.0.1:{port}");
+    let name = format!("cluster.instance_id={name}");
+    Process::tenure(&[
+        "run", "--config", &file, "--listen", &listen, "--set", &name,
+    ])
+}
+
+/// By name of the instance, its partitions, as the instance at this port tells; nothing while it has not
+/// read what the others say, or partitions have nobody.
+fn shares(port: u16) -> Result<BTreeMap<String, Vec<i64>>, String> {
+    let status = http::get_ok(&format!("http://127.0.0.1:{port}/api/v1/status"), &[])?;
+    let status: Value = serde_json::from_str(&status).map_err(|error| error.to_string())?;
+    let cluster = &status["cluster"];
+    if cluster["unowned"] != Value::Array(Vec::new()) {
+        return Err(format!("partitions have nobody: {cluster}"));
+    }
+    let share = |instance: &Value| {
+        let partitions = instance["partitions"].as_array().unwrap().iter();
+        let partitions = partitions.map(|one| one.as_i64().unwrap()).collect();
+        (instance["name"].as_str().unwrap().to_owned(), partitions)
+    };
+    Ok(cluster["instances"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(share)
+        .collect())
+}
+
+#[test]
+fn every_instance_tells_who_has_what_and_is_ready_once_all_is_there() {
+    let kafka = Kafka::shared();
+    kafka.create_topic("sharing-work", 4, &[]);
+    let folder = KeptFolder::new("sharing");
+    let servers = kafka.bootstrap_servers();
+    let settings = format!(
+        "customer_digest_key_file: digest-key\n\
+         kafka: {{ bootstrap_servers: {servers:?}, topics: [sharing-work], group_id: sharing-work }}\n\
+         state: {{ url: state }}\n\
+         cluster: {{ report_topic: sharing-reports, token_file: token }}\n"
+    );
+    fs::write(folder.path().join("tenure.yaml"), settings).unwrap();
+    fs::write(folder.path().join("digest-key"), "0f".repeat(16)).unwrap();
+    fs::write(folder.path().join("token"), "0f".repeat(32)).unwrap();
+    let ports: [u16; 2] = free_ports();
+    let processes =
+        [("one", ports[0]), ("two", ports[1])].map(|(name, port)| instance(&folder, name, port));
+    for (process, port) in processes.iter().zip(ports) {
+        let shares = process.wait_for(DEADLINE, "shares of two", || {
+            let shares = shares(port)?;
+            let two = shares.values().all(|partitions| partitions.len() == 2);
+            (two && shares.len() == 2)
+                .then_some(shares)
+                .ok_or_else(|| "not two each".to_owned())
+        });
+        let mut all: Vec<i64> = shares.into_values().flatten().collect();
+        all.sort_unstable();
+        assert_eq!(all, [0, 1, 2, 3]);
+        for path in ["/-/ready?scope=instance", "/-/ready"] {
+            process.wait_for_page(&format!("http://127.0.0.1:{port}{path}"), DEADLINE);
         }
     }
 }
