@@ -89,6 +89,12 @@ impl Placement {
             if self.place(&owned, stop).is_none() {
                 return;
             }
+            if self.placed.len() < owned.partitions.len() {
+                // The group has seen new partitions before the watch did.
+                self.live.progress().count_again();
+                std::thread::sleep(PULSE);
+                continue;
+            }
             seen = owned.changes;
             let telemetry = self.live.telemetry();
             let took = begun.elapsed().as_secs_f64();
