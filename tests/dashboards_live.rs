@@ -17,10 +17,12 @@ mod real;
 mod service;
 
 use std::collections::BTreeSet;
+use std::fs;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use files::{Dashboard, Query, expand, explanations, list, string};
+use real::folder::KeptFolder;
 use real::kafka::Kafka;
 use real::process::Process;
 use real::prometheus::{Prometheus, Sample};
@@ -33,7 +35,7 @@ const DEADLINE: Duration = Duration::from_mins(3);
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Panels without data on a healthy demo; the second test fills each of them.
-const EMPTY_IN_THE_DEMO: [(&str, &str); 2] = [
+const EMPTY_IN_THE_DEMO: [(&str, &str); 6] = [
     (
         "Age of the oldest checkpoint",
         "the demo keeps no state, as its broker forgets everything",
@@ -41,6 +43,19 @@ const EMPTY_IN_THE_DEMO: [(&str, &str); 2] = [
     (
         "Dead letters in the time range, by reason",
         "the demo rejects nothing and has no topic for it",
+    ),
+    (
+        "Taking partitions over",
+        "the demo takes them over once, before anybody scrapes",
+    ),
+    (
+        "Part of the report before now",
+        "the demo is alone, and tells nobody",
+    ),
+    ("Parts of reports", "the demo is alone, and tells nobody"),
+    (
+        "Report topic not read yet",
+        "the demo is alone, and hears nobody",
     ),
 ];
 
@@ -200,9 +215,15 @@ fn what_is_empty_on_a_demo_is_filled_when_there_is_something_to_show() {
         .map(|customer| ((customer % 2) as i32, None, Some(signup(customer))))
         .chain((0..5).map(no_event));
     send(&kafka.client_config(), "dashboards", records);
+    let folder = KeptFolder::new("key");
+    let key = folder.path().join("digest.key");
+    fs::write(&key, "000102030405060708090a0b0c0d0e0f\n").unwrap();
+    let key = format!("customer_digest_key_file={}", key.display());
     let settings = [
         "churn_events=null",
         "dead_letters.topic=dashboards-rejected",
+        "cluster.report_topic=dashboards-reports",
+        &key,
     ];
     let installation = Installation::new(kafka.bootstrap_servers(), "dashboards", &settings);
     let service = installation.start();
@@ -213,6 +234,12 @@ fn what_is_empty_on_a_demo_is_filled_when_there_is_something_to_show() {
         .parse()
         .unwrap();
     let prometheus = Prometheus::start(&[address], INTERVAL);
+    prometheus.wait_until("tenure_rebalances_total", DEADLINE, |samples| {
+        !samples.is_empty()
+    });
+    // Who comes later takes a partition over.
+    let later = ["--set", "cluster.instance_id=later"];
+    let later = installation.start_with(&later, |_| {});
 
     let all = files::all();
     let queries: Vec<Query> = all.iter().flat_map(Dashboard::queries).collect();
@@ -242,5 +269,6 @@ fn what_is_empty_on_a_demo_is_filled_when_there_is_something_to_show() {
         .find(|query| query.panel == "Churn")
         .unwrap();
     assert_eq!(prometheus.query(&question(churn).1), Ok(Vec::new()));
+    later.ends_well();
     service.ends_well();
 }

@@ -43,6 +43,11 @@ fn cluster() -> MutexGuard<'static, Kafka> {
     let options = KafkaOptions {
         nodes: 3,
         heap_mib: 320,
+        // The group has a coordinator whichever node is down, as clusters have it.
+        properties: vec![(
+            "offsets.topic.replication.factor".to_owned(),
+            "3".to_owned(),
+        )],
         ..KafkaOptions::default()
     };
     ready(

@@ -77,7 +77,7 @@ pub struct Warm {
 impl Placement {
     /// Places shards until told to stop.
     pub fn run(mut self, stop: &AtomicBool) {
-        let mut seen = u64::MAX;
+        let mut seen = 0;
         let mut first = true;
         while !stop.load(Ordering::Relaxed) {
             let owned = self.membership.wait_for_change(seen, PULSE);
