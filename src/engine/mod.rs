@@ -12,12 +12,14 @@
 //!                      [ queue ] --> worker 1: shards 1, 3, 5 ..
 //!                                       ^  |
 //!  evaluation tick ---one shard at a----+  +--partial--> merge -> report -> published
-//!                     time              |  |
-//!  restore ----shards at the start------+  +--copy-----> keeper -> checkpoints
+//!                     time              |  |                ^
+//!  placement --shards that come and go--+  +--copy-----> keeper -> checkpoints
+//!      ^                                       contributing +--> other instances
+//!  member: what the group gives and takes
 //! ```
 //!
-//! A start restores every shard before anything is read; an end reads nothing more, folds what was
-//! read, and makes all of it durable.
+//! A shard that comes is restored before anything of it is read; an end reads nothing more, folds what
+//! was read, makes all of it durable, and leaves the group last.
 
 pub mod admission;
 pub mod contributing;
