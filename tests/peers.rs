@@ -345,7 +345,7 @@ fn begin(live: &Live, shards: &[i32], reached: Timestamp) {
         first_offset: 0,
         end_offset: 1,
     };
-    progress.begin(shards.iter().map(start).collect());
+    progress.take_up(shards.iter().map(start).collect());
     for &partition in shards {
         let resumed = Resumed {
             next_offset: 0,

@@ -91,10 +91,10 @@ impl Feed {
         let topics = self.names.join(", ");
         let servers = Kafka::shared().bootstrap_servers();
         // That of the service, which asks how far the routers of its group are.
-        let group = self.names.join(",");
+        let group = &self.names[0];
         writeln!(
             text,
-            "kafka:\n  bootstrap_servers: {servers}\n  topics: [{topics}]\n  group_id: {group:?}\n  \
+            "kafka:\n  bootstrap_servers: {servers}\n  topics: [{topics}]\n  group_id: {group}\n  \
              properties: {{ session.timeout.ms: 2000, heartbeat.interval.ms: 300 }}\n\
              router: {router}"
         )

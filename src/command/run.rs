@@ -78,19 +78,19 @@ pub fn service(
     introduce(settings);
     let grace = settings.shutdown_grace;
     serve(settings.listen, grace, |address| {
-        let engine =
-            Engine::start(settings, terms, Arc::clone(&telemetry)).map_err(
-                |error| match error {
-                    StartError::Client(_)
-                    | StartError::Store(_)
-                    | StartError::Registry(_)
-                    | StartError::Peers(_) => Failure::configuration(error.to_string()),
-                    StartError::Thread(_) => Failure::work(error.to_string()),
-                },
-            )?;
         let token = settings.cluster.token.as_ref();
         let access = Access::of(settings.api.open, settings.web.clone())
             .with_peers(token.map(|token| Token::new(token.reveal())));
+        let reached_at = advertised(settings, access.scheme(), address);
+        let engine = Engine::start(settings, terms, reached_at, Arc::clone(&telemetry)).map_err(
+            |error| match error {
+                StartError::Client(_)
+                | StartError::Store(_)
+                | StartError::Registry(_)
+                | StartError::Peers(_) => Failure::configuration(error.to_string()),
+                StartError::Thread(_) => Failure::work(error.to_string()),
+            },
+        )?;
         introduce_access(settings, &access, address);
         listening(address)?;
         let endpoint = Endpoint {

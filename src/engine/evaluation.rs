@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Sender, bounded};
 
+use crate::cluster::asked::Known;
 use crate::cluster::board::Complete;
 use crate::cluster::exchange::Exchange;
 use crate::cluster::grid::Grid;
@@ -221,8 +222,11 @@ impl Evaluation {
             }
             merged.merge(&said.partial);
             rekeyed |= said.keyed_by != said.partitions;
-            let offsets = said.offsets.clone();
-            grounds.push(Ground::told(said.partition, said.digest, offsets));
+            grounds.push(Ground::from(Known {
+                partition: said.partition,
+                digest: said.digest,
+                offsets: said.offsets.clone(),
+            }));
         }
         self.live.rekeyed_elsewhere(rekeyed);
         let context = Context {

@@ -30,6 +30,18 @@ impl Ground {
         }
     }
 
+    /// By number of the topic: the first offset that is in the state, and the first that is not.
+    #[must_use]
+    pub fn offsets(&self) -> &[Option<(i64, i64)>] {
+        &self.offsets
+    }
+
+    /// The digest of all facts.
+    #[must_use]
+    pub const fn digest(&self) -> u128 {
+        self.digest
+    }
+
     /// Whether everything before these offsets is in it, each of the topic with this number.
     #[must_use]
     pub fn covers(&self, positions: &[(usize, i64)]) -> bool {

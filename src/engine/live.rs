@@ -210,23 +210,23 @@ impl Live {
         }
     }
 
-    /// The instant up to which everything of a shard is applied; nothing while that is not known, or
-    /// if it is not read here.
+    /// The instant up to which a shard is complete, if that is known.
     #[must_use]
     pub fn shard_complete_until(&self, partition: i32) -> Option<Timestamp> {
-        if self.routed.get().is_some() {
-            // How far routing has come is known of all of it only.
-            return self.complete_until();
+        match self.routed.get() {
+            None => self.progress.shard_complete_until(partition),
+            Some(_) => self.complete_until(),
         }
-        let places = self.progress.positions().into_iter();
-        let of_shard = places.filter(|(place, _)| place.partition == partition);
-        let complete: Option<Vec<Timestamp>> = of_shard
-            .map(|(place, _)| self.progress.complete_at(place))
-            .collect();
-        complete?.into_iter().min()
     }
 
-    /// The partition numbers that are read, each a shard.
+    /// Other partitions are read from now on, of which earlier claims say nothing.
+    pub fn reads_others(&self) {
+        if let Some(routed) = self.routed.get() {
+            routed.forget();
+        }
+    }
+
+    /// The numbers of the partitions that are read by this instance, each a shard.
     #[must_use]
     pub fn shards(&self) -> BTreeSet<i32> {
         self.progress.shards()

@@ -23,6 +23,7 @@
 
 pub mod admission;
 pub mod contributing;
+pub mod elsewhere;
 pub mod evaluation;
 pub mod ground;
 pub mod inquiry;
@@ -44,11 +45,15 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use rdkafka::consumer::CommitMode;
 
-use crate::checkpoint::OpenError;
+use crate::checkpoint::{Hex, OpenError, TopicId};
+use crate::cluster::exchange::Exchange;
+use crate::cluster::grid::Grid;
 use crate::cluster::peers::Peers;
-use crate::config::Settings;
+use crate::cluster::record::Definition;
+use crate::config::{Ownership, Settings};
 use crate::engine::admission::{BySchema, with_registry};
 use crate::engine::contributing::Contributor;
+use crate::engine::elsewhere::OtherInstances;
 use crate::engine::evaluation::Evaluation;
 use crate::engine::inquiry::Inquiry;
 use crate::engine::keeper::Keeper;
@@ -173,6 +178,11 @@ impl Engine {
         let inquiry = Inquiry::new(settings, Arc::clone(&live), queues.clone());
         let inquiry = inquiry.watching(Arc::clone(&identity));
         let inquiry = inquiry.asking(Peers::new(&settings.cluster).map_err(StartError::Peers)?);
+        let inquiry = if settings.cluster.report_topic.is_some() {
+            inquiry.among(Arc::new(OtherInstances(Arc::clone(&live))))
+        } else {
+            inquiry
+        };
         let ended = Arc::clone(&ending);
         threads.push(spawn("evaluation", &live, move || {
             evaluation.run(&ended.stop);

@@ -87,10 +87,11 @@ impl Commits {
         drop(marks);
         // A group with members takes commits of these alone.
         let committed = self.membership.commit(&list, mode);
-        if let Err(error) = committed.unwrap_or_else(|| self.consumer.commit(&list, mode)) {
-            if !passes(&error) {
-                self.consumer.context().failed(&error);
-            }
+        let committed = committed.unwrap_or_else(|| self.consumer.commit(&list, mode));
+        if let Err(error) = committed
+            && !passes(&error)
+        {
+            self.consumer.context().failed(&error);
         }
     }
 }
