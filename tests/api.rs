@@ -57,6 +57,9 @@ impl Log {
         let servers = Kafka::shared().bootstrap_servers();
         let mut arguments = vec!["run", "--listen", &listen, "--topics", topic];
         arguments.extend(["--bootstrap-servers", servers]);
+        // In one group with others it would wait for their rebalances.
+        let group = format!("kafka.group_id={topic}");
+        arguments.extend(["--set", &group]);
         let settings = SETTINGS.iter().chain(settings);
         arguments.extend(settings.flat_map(|setting| ["--set", setting]));
         let log = Self {
