@@ -121,7 +121,7 @@ pub enum Refused {
     Stopping,
     /// Records were lost before they were read.
     Degraded,
-    /// The topics no longer have the partitions that are read.
+    /// The topics have other partitions than are read by now.
     Incomplete,
     /// Its configuration lets nobody look up customers.
     CustomersOff,

@@ -443,9 +443,9 @@ fn tell(reason: WithheldReason, report: &Report) {
         WithheldReason::Incomplete => {
             tracing::error!(
                 reason = name,
-                "withholding numbers: this instance does not have all partitions; if others of the \
-                 consumer group have the rest, let them tell each other (cluster.report_topic), or \
-                 let each have everything (cluster.ownership: all)"
+                "withholding numbers: not every partition is in them. Without cluster.report_topic an \
+                 instance serves numbers only while it has all partitions (cluster.ownership: all); with \
+                 it, cluster.unowned in /api/v1/status tells what nobody has"
             );
         }
         WithheldReason::Degraded => {

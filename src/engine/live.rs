@@ -23,7 +23,7 @@ pub struct Live {
     telemetry: Arc<Telemetry>,
     progress: Arc<Progress>,
     published: ArcSwapOption<Published>,
-    /// The topics no longer have the partitions that are read.
+    /// The topics do not have the same number of partitions, or fewer than before.
     repartitioned: Arc<AtomicBool>,
     /// By how many partitions the state was keyed, as far as that is known; else 0.
     keyed_by: AtomicI32,

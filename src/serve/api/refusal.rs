@@ -40,8 +40,8 @@ pub enum Refusal {
     )]
     Degraded,
     #[error(
-        "the topics no longer have the partitions that are read, so no number would be whole: \
-         restart to read all of them"
+        "the topics have other partitions than are read by now, so no number would be whole: new ones \
+         are read in some seconds, so ask again; if this stays, look at the log"
     )]
     Incomplete,
     #[error("{0}")]
